@@ -1,0 +1,36 @@
+.PHONY: demo test ui system lock bench clean
+PYTHON ?= python3
+BIN := .venv/bin
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Assay needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes --only-binary :all: -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: .venv/ready  ## the story, from recorded datasets to a verdict on each model
+	$(BIN)/python -m examples.reach.story $(if $(DATA),--data $(DATA))
+
+ui: .venv/ready  ## service and browser on the demo's home
+	ASSAY_HOME=demo/home $(BIN)/assay up
+
+test: .venv/ready  ## lint, types, contracts, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: .venv/ready  ## the figures, as ratios against a baseline in the same run
+	$(BIN)/python -m tests.benchmarks
+
+system:  ## Debian packages that the full tests use
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+
+lock:  ## resolve the dependencies again
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --quiet -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv demo
