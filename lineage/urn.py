@@ -17,8 +17,8 @@ from lineage.errors import UrnError
 from lineage.kinds import NodeKind
 
 PREFIX = "urn:assay:"
-MAX_PART_BYTES = 255
-MAX_URN_CHARS = 2048
+MAX_PART_BYTES = 800  # 200 characters of any script
+MAX_URN_CHARS = 2560
 
 _SLUG = "dataset slug"
 _DIGEST = "sha256 digest"
@@ -141,7 +141,10 @@ def version(slug: str, manifest: str) -> Urn:
 
 
 def episode(slug: str, manifest: str, index: int) -> Urn:
-    """An episode where it lies: dataset, manifest digest of the version, index from 0."""
+    """An episode where it lies: dataset, manifest digest of the version, row of the version's episode table from 0.
+
+    The row, not the index inside its recording: a version of several recordings has that index more than once.
+    """
     return Urn(NodeKind.EPISODE, (slug, _hex(manifest), str(index)))
 
 
