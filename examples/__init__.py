@@ -1,0 +1,1 @@
+"""Runnable stories; the tests run them."""
