@@ -44,7 +44,7 @@ def towards(joints: Vector, relative: Vector, jacobian: NDArray[np.float64]) -> 
     """The joint command (rad) that closes `GAIN` of the way to the target, `relative` (m) away."""
     damped = jacobian @ jacobian.T + DAMPING**2 * np.eye(3)
     change = jacobian.T @ np.linalg.solve(damped, GAIN * relative)
-    return joints + change * min(1.0, MAX_STEP_RAD / float(np.abs(change).max()))
+    return joints + change / max(1.0, float(np.abs(change).max()) / MAX_STEP_RAD)
 
 
 def demonstrate(

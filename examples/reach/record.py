@@ -39,8 +39,8 @@ Fault = Callable[[Track, Seconds], tuple[Track, Seconds]]
 
 
 def _gap(track: Track, at: Seconds) -> tuple[Track, Seconds]:
-    """Four frames are lost while the arm moves; the clock runs on."""
-    keep = np.r_[0:12, 16 : len(at)]
+    """Three frames are lost while the arm moves; the clock runs on."""
+    keep = np.r_[0:12, 15 : len(at)]
     return Track(track.state[keep], track.relative[keep], track.tool[keep], track.action[keep]), at[keep]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,7 @@ STATE, RELATIVE, ACTION = "observation.state", "observation.environment_state", 
 JOINTS = ("base_yaw", "shoulder", "elbow")
 RELATIVE_NAMES = ("target_minus_ee_x", "target_minus_ee_y", "target_minus_ee_z")
 RATE_HZ = 20
+MAX_BYTES = 1 << 20  # of the arrays of a policy; these weights are 41 kB
 FEATURES = 512
 BANDWIDTH = 0.4  # of the features, on normalised observations
 RIDGE = 1e-6  # by row
@@ -102,10 +103,8 @@ class Policy:
                 `contract-differs` (the contract says something else than this code and these weights).
         """
         try:
-            with np.load(folder / "weights.npz", allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            contract = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, BadZipFile, EOFError) as error:
+            arrays, contract = _arrays(folder / "weights.npz"), json.loads((folder / "contract.json").read_bytes())
+        except (OSError, ValueError, BadZipFile, EOFError, RecursionError) as error:
             raise ReachError(
                 "policy-unreadable", f"{folder}: weights.npz and contract.json are needed: {error}"
             ) from error
@@ -150,6 +149,15 @@ def fit(frames: Sequence[pl.LazyFrame], seed: int) -> Policy:
     gram[np.diag_indices_from(gram)] += RIDGE * len(rows)
     weights = np.linalg.solve(gram, features.T @ change)
     return Policy(policy.mean, policy.std, policy.frequencies, policy.phases, weights)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with path.open("rb") as file, ZipFile(file) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MAX_BYTES:
+        raise ValueError(f"{size} bytes of arrays, at most {MAX_BYTES} are read")
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def _rows(frame: pl.LazyFrame, number: int) -> Array:
