@@ -8,6 +8,7 @@ nowhere in the folder: finding them is the checks' work. Same seed, same bytes.
 import argparse
 import json
 import math
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,22 +36,21 @@ RELATIVE_CHANNELS = lerobot.Channels(("target_minus_ee_x", "target_minus_ee_y", 
 TOOL_CHANNELS = lerobot.Channels(("ee_x", "ee_y", "ee_z"), "m")
 
 Seconds = NDArray[np.float64]
-Fault = Callable[[Track, Seconds], tuple[Track, Seconds]]
+Fault = Callable[[Track, Seconds, np.random.Generator], tuple[Track, Seconds]]
 
 
-def _gap(track: Track, at: Seconds) -> tuple[Track, Seconds]:
+def _gap(track: Track, at: Seconds, _: np.random.Generator) -> tuple[Track, Seconds]:
     """Three frames are lost while the arm moves; the clock runs on."""
     keep = np.r_[0:12, 15 : len(at)]
     return Track(track.state[keep], track.relative[keep], track.tool[keep], track.action[keep]), at[keep]
 
 
-def _jitter(track: Track, at: Seconds) -> tuple[Track, Seconds]:
+def _jitter(track: Track, at: Seconds, rng: np.random.Generator) -> tuple[Track, Seconds]:
     """Stamps are 0.22 of a period early or late, in an irregular order: dt stays between 0.56 and 1.44 periods."""
-    late = np.random.default_rng(len(at)).choice((-0.22, 0.22), len(at))
-    return track, at + late / RATE_HZ
+    return track, at + rng.choice((-0.22, 0.22), len(at)) / RATE_HZ
 
 
-def _frozen(track: Track, at: Seconds) -> tuple[Track, Seconds]:
+def _frozen(track: Track, at: Seconds, _: np.random.Generator) -> tuple[Track, Seconds]:
     """Ten rows of observation repeat while the commanded joints move on."""
     held = np.arange(len(at))
     held[4:14] = 4
@@ -111,7 +111,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def record(recipe: Recipe, root: Path, seed: int) -> None:
-    """Write the dataset as a LeRobot v2.1 root at `root`.
+    """Write the dataset as a LeRobot v2.1 root at `root`, whole or not at all.
 
     Raises:
         ReachError: `root-exists` when something is there already; `seed-invalid` when the seed is negative.
@@ -121,16 +121,20 @@ def record(recipe: Recipe, root: Path, seed: int) -> None:
     if root.exists():
         raise ReachError("root-exists", f"{root} exists already: remove it or record somewhere else")
     mark = "stand-in " if recipe.maker == "stand-in" else "simulated "
-    lerobot.write(
-        root,
-        robot_type=f"{mark}reach-arm",
-        task=f"{mark}reach: bring the tool to the target",
-        fps=RATE_HZ,
-        channels=_channels(recipe),
-        episodes=_episodes(recipe, seed),
-    )
-    text = json.dumps(provenance(recipe, seed), indent=2, sort_keys=True)
-    (root / "meta/provenance.json").write_text(text + "\n", encoding="utf-8")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as scratch:
+        whole = Path(scratch) / root.name
+        lerobot.write(
+            whole,
+            robot_type=f"{mark}reach-arm",
+            task=f"{mark}reach: bring the tool to the target",
+            fps=RATE_HZ,
+            channels=_channels(recipe),
+            episodes=_episodes(recipe, seed),
+        )
+        text = json.dumps(provenance(recipe, seed), indent=2, sort_keys=True)
+        (whole / "meta/provenance.json").write_text(text + "\n", encoding="utf-8")
+        whole.rename(root)
 
 
 def provenance(recipe: Recipe, seed: int) -> dict[str, object]:
@@ -174,7 +178,7 @@ def _episodes(recipe: Recipe, seed: int) -> Iterator[lerobot.Episode]:
             if stand_in:
                 at = at + np.clip(rng.normal(0.0, CLOCK_JITTER, steps), -0.1, 0.1) / RATE_HZ
             if fault := rig.faults.get(number):
-                track, at = fault(track, at)
+                track, at = fault(track, at, rng)
             vectors = {STATE: track.state, RELATIVE: track.relative, TOOL: track.tool, ACTION: track.action}
             facts: dict[str, object] = {
                 "robot": "stand-in-reach-arm-1" if stand_in else "reach-arm",

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("mujoco", reason="the physics of the demo comes with the extra `sim`")
 
-from examples.reach.arm import JOINTS, RATE_HZ, Arm, Randomisation
+from examples.reach.arm import JOINTS, MODEL, RATE_HZ, Arm, Randomisation
 from examples.reach.demonstrate import MAX_STEP_RAD, Sensing, demonstrate, towards
+from validators.robot import load
 
 ARM = Arm()
 
@@ -31,6 +32,18 @@ def on_paper(joints: np.ndarray) -> np.ndarray:
 @given(angles())
 def test_forward_kinematics_is_that_of_two_links_on_a_turret(joints: np.ndarray) -> None:
     np.testing.assert_allclose(ARM.forward(joints), on_paper(joints), atol=1e-12)
+
+
+@given(angles())
+def test_the_robot_record_describes_the_same_arm(joints: np.ndarray) -> None:
+    robot = load(MODEL.with_name("robot.yaml"))
+    site = robot.site()
+    assert site is not None
+    assert {name: (c.joint, c.unit) for name, c in robot.channels.items()} == {name: (name, "rad") for name in JOINTS}
+    values = {name: np.array([value]) for name, value in zip(JOINTS, joints, strict=True)}
+    np.testing.assert_allclose(robot.tree.forward(site, values, 1)[0][0], ARM.forward(joints), atol=1e-12)
+    limits = [(robot.joint(name).lower, robot.joint(name).upper) for name in JOINTS]
+    np.testing.assert_array_equal(limits, ARM.limits)
 
 
 @given(angles())

@@ -183,3 +183,21 @@ def test_the_command_writes_out_slash_dataset_and_refuses_a_second_time(tmp_path
     assert again.returncode == 2
     assert again.stderr == f"{tmp_path / RIG_X} exists already: remove it or record somewhere else\n"
     assert files(tmp_path / RIG_X) == before
+
+
+def test_a_recording_that_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 0
+    step = Arm.step
+
+    def interrupted(arm: Arm, command: np.ndarray) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 100:
+            raise KeyboardInterrupt
+        step(arm, command)
+
+    monkeypatch.setattr(Arm, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        record(small(SIM, 4), tmp_path / SIM, 1)
+    assert steps == 100
+    assert list(tmp_path.iterdir()) == []
