@@ -1,0 +1,1 @@
+"""An embedded server of lakeFS's HTTP API."""

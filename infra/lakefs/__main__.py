@@ -1,0 +1,31 @@
+"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from infra.lakefs.errors import HomeError
+from infra.lakefs.home import chosen_credentials, environment_credentials
+from infra.lakefs.server import serve
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m infra.lakefs", description="An embedded server of lakeFS's HTTP API.")
+    parser.add_argument("--home", type=Path, required=True, help="the folder that holds everything; made when absent")
+    parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")
+    parser.add_argument("--secret-key", help="default: LAKEFS_SECRET_ACCESS_KEY, or generated in the home")
+    given = parser.parse_args()
+    try:
+        chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
+        serve(given.home, given.port, chosen or environment_credentials())
+    except HomeError as error:
+        print(f"lakefs: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""lakeFS's HTTP API over the store: one module a noun, `app` puts them together."""

@@ -1,0 +1,193 @@
+"""All routes, what answers 501, and how errors become answers."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from infra.lakefs.api import auth, branches, commits, config, diffs, download, merges, objects, repositories, tags
+from infra.lakefs.api.call import Call, Query, answer
+from infra.lakefs.api.upload import upload
+from infra.lakefs.errors import LakeFSError, NotOfferedError, TooLargeError, storage_error
+from infra.lakefs.store import Store
+
+MAX_BODY = 8 << 20  # bytes of a JSON body: 1000 paths of 1024 bytes, escaped
+Handler = Callable[[Call], Response]
+
+REPOSITORY = "/repositories/{repository}"
+BRANCH = REPOSITORY + "/branches/{branch}"
+REF = REPOSITORY + "/refs/{ref}"
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", REF + "/objects/stat", objects.stat),
+    ("GET", REF + "/objects/ls", objects.listing),
+    ("HEAD", REF + "/objects", download.head),
+    ("GET", REF + "/objects", download.get),
+    ("GET", REF + "/objects/underlyingProperties", objects.underlying),
+    ("DELETE", BRANCH + "/objects", objects.delete),
+    ("POST", BRANCH + "/objects/delete", objects.delete_many),
+    ("POST", BRANCH + "/objects/copy", objects.copy),
+    ("PUT", BRANCH + "/objects/stat/user_metadata", objects.set_metadata),
+    ("POST", BRANCH + "/commits", commits.create),
+    ("POST", BRANCH + "/revert", commits.post_revert),
+    ("POST", BRANCH + "/cherry-pick", commits.post_cherry_pick),
+    ("GET", BRANCH + "/diff", branches.staged),
+    ("PUT", BRANCH + "/hard_reset", branches.put_hard_reset),
+    ("GET", BRANCH, branches.get),
+    ("PUT", BRANCH, branches.put),
+    ("DELETE", BRANCH, branches.delete),
+    ("GET", REPOSITORY + "/branches", branches.listing),
+    ("POST", REPOSITORY + "/branches", branches.create),
+    ("GET", REPOSITORY + "/commits/{commit}", commits.get),
+    ("GET", REF + "/commits", commits.log),
+    ("GET", REPOSITORY + "/refs/{left}/diff/{right}", diffs.between_refs),
+    ("GET", REPOSITORY + "/refs/{source}/merge/{branch}", merges.base),
+    ("POST", REPOSITORY + "/refs/{source}/merge/{branch}", merges.create),
+    ("GET", REPOSITORY + "/tags/{tag}", tags.get),
+    ("DELETE", REPOSITORY + "/tags/{tag}", tags.delete),
+    ("GET", REPOSITORY + "/tags", tags.listing),
+    ("POST", REPOSITORY + "/tags", tags.create),
+    ("GET", REPOSITORY + "/settings/branch_protection", repositories.get_protection),
+    ("PUT", REPOSITORY + "/settings/branch_protection", repositories.set_protection),
+    ("GET", REPOSITORY + "/metadata", repositories.get_metadata),
+    ("POST", REPOSITORY + "/metadata", repositories.set_metadata),
+    ("DELETE", REPOSITORY + "/metadata", repositories.delete_metadata),
+    ("GET", REPOSITORY, repositories.get),
+    ("DELETE", REPOSITORY, repositories.delete),
+    ("GET", "/repositories", repositories.listing),
+    ("POST", "/repositories", repositories.create),
+    ("GET", "/healthcheck", config.healthcheck),
+    ("GET", "/config", config.config),
+    ("GET", "/config/version", config.version),
+    ("GET", "/config/storage", config.storage),
+    ("GET", "/config/garbage-collection", config.garbage_collection),
+    ("GET", "/auth/capabilities", config.capabilities),
+    ("GET", "/setup_lakefs", config.setup_state),
+)
+
+# Documented by lakeFS and not offered here; `{rest:path}` covers all below.
+NOT_OFFERED: tuple[tuple[str, str], ...] = (
+    (BRANCH + "/import", "imports are not offered yet: upload the objects"),
+    (BRANCH + "/staging/{rest:path}", "physical addresses are not offered yet: upload through the server"),
+    (BRANCH + "/objects", "staging of objects stored elsewhere is not offered yet: upload through the server"),
+    (BRANCH + "/objects/stage_allowed", "physical addresses are not offered yet: upload through the server"),
+    (REPOSITORY + "/actions/{rest:path}", "actions and hooks are not offered yet"),
+    (REPOSITORY + "/pulls", "pull requests are not offered yet: merge the branch"),
+    (REPOSITORY + "/pulls/{rest:path}", "pull requests are not offered yet: merge the branch"),
+    (REPOSITORY + "/metadata/{rest:path}", "addresses of ranges and metaranges are not offered"),
+    (REPOSITORY + "/branch_protection", "the old protection API is not offered: use settings/branch_protection"),
+    (REPOSITORY + "/branch_protection/set_allowed", "the old protection API is not offered"),
+    (REPOSITORY + "/commits", "writing of bare commit records is not offered"),
+    (REPOSITORY + "/dump", "dump and restore are not offered"),
+    (REPOSITORY + "/restore", "dump and restore are not offered"),
+    (REPOSITORY + "/refs/dump", "dump and restore are not offered"),
+    (REPOSITORY + "/refs/restore", "dump and restore are not offered"),
+    (REPOSITORY + "/refs/{branch}/symlink", "symlink manifests are not offered"),
+    (REPOSITORY + "/gc/{rest:path}", "garbage collection rules are not offered"),
+    (REPOSITORY + "/settings/gc_rules", "garbage collection rules are not offered"),
+    ("/auth/{rest:path}", "users, groups and policies are not offered: one pair of keys"),
+    ("/sts/login", "external login is not offered"),
+    ("/oidc/callback", "external login is not offered"),
+    ("/setup_lakefs", "the server is set up already"),
+    ("/setup_comm_prefs", "the server sends nothing anywhere"),
+    ("/statistics", "the server collects nothing"),
+    ("/usage-report/summary", "the server collects nothing"),
+)
+
+
+def build(store: Store, keys: auth.Keys) -> ASGIApp:
+    """The whole server as an ASGI application."""
+
+    async def take(request: Request) -> Response:
+        return await upload(request, store)
+
+    async def who(request: Request) -> Response:
+        return config.user(await _call(request, store)) if request.state.known else config.anonymous()
+
+    routes = [Route(auth.PREFIX + BRANCH + "/objects", take, methods=["POST"])]
+    routes += [
+        Route(auth.PREFIX + path, _endpoint(store, handler), methods=[method]) for method, path, handler in ROUTES
+    ]
+    routes += [
+        Route(auth.PREFIX + "/auth/login", _endpoint(store, partial(auth.login, keys)), methods=["POST"]),
+        Route(auth.PREFIX + "/user", who, methods=["GET"]),
+    ]
+    every = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+    routes += [Route(auth.PREFIX + path, _not_offered(why), methods=every) for path, why in NOT_OFFERED]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={
+            LakeFSError: _refused,
+            OSError: _broken,
+            sqlite3.Error: _broken,
+            ClientDisconnect: _gone,
+            HTTPException: _no_route,
+            Exception: _unexpected,
+        },
+    )
+    app.router.redirect_slashes = False
+    return auth.Gate(app, keys)
+
+
+def _endpoint(store: Store, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(handler, await _call(request, store))
+
+    return endpoint
+
+
+async def _call(request: Request, store: Store) -> Call:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise TooLargeError(f"the request body is larger than {MAX_BODY} bytes")
+    return Call(store, request.path_params, Query(request.scope["query_string"]), request.headers, bytes(body))
+
+
+def _not_offered(why: str) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        raise NotOfferedError(why)
+
+    return endpoint
+
+
+def _error(request: Request, error: LakeFSError) -> Response:
+    headers = {"x-error-kind": error.kind, "x-content-type-options": "nosniff"}
+    if request.method == "HEAD":
+        return Response(status_code=error.status, headers=headers)
+    return answer({"message": str(error)}, error.status, headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LakeFSError)
+    return _error(request, error)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError | sqlite3.Error)
+    traceback.print_exception(error, file=sys.stderr)
+    return _error(request, storage_error(error))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)  # the client left; nobody reads this
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    return answer({"message": "invalid API endpoint"}, 404, {"x-error-kind": "no-endpoint"})
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return answer({"message": "internal error: see the server's log"}, 500, {"x-error-kind": "internal"})

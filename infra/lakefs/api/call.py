@@ -1,0 +1,112 @@
+"""One request as a handler sees it: path parameters, a strictly parsed query, a checked body; and its answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from infra.lakefs.errors import InvalidError
+from infra.lakefs.store import Store
+from infra.lakefs.store.entries import key
+
+MAX_PER_PAGE = 1000
+INTEGER = re.compile(r"-?\d{1,10}")
+
+M = TypeVar("M")
+
+
+class Body(BaseModel):
+    """A JSON body: fields strictly typed, unknown ones ignored as lakeFS does."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+
+
+class Query:
+    """Query parameters; InvalidError names the one that is wrong."""
+
+    def __init__(self, raw: bytes) -> None:
+        try:
+            self._pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=4096)
+        except ValueError as error:
+            raise InvalidError(f"the query is not percent-encoded UTF-8: {error}") from error
+
+    def text(self, name: str, default: str = "") -> str:
+        return next((value for key_, value in self._pairs if key_ == name), default)
+
+    def many(self, name: str) -> list[str]:
+        return [value for key_, value in self._pairs if key_ == name]
+
+    def required(self, name: str) -> str:
+        value = self.text(name)
+        if not value:
+            raise InvalidError(f"query parameter '{name}' is required and must not be empty")
+        return value
+
+    def path(self) -> bytes:
+        return key(self.required("path"))
+
+    def choice(self, name: str, allowed: Iterable[str], default: str) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise InvalidError(f"query parameter '{name}' is '{value[:40]}', allowed: {', '.join(allowed)}")
+        return value
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        value = self.choice(name, ("true", "false", "1", "0"), "true" if default else "false")
+        return value in ("true", "1")
+
+    def amount(self) -> int:
+        """The length of a page, 1 to 1000; 0 and -1 ask for the most, as in lakeFS."""
+        value = self.text("amount", "100")
+        if not INTEGER.fullmatch(value) or not -1 <= int(value) <= MAX_PER_PAGE:
+            raise InvalidError(f"query parameter 'amount' is '{value[:40]}': a whole number from -1 to {MAX_PER_PAGE}")
+        return int(value) if int(value) > 0 else MAX_PER_PAGE
+
+
+@dataclass(frozen=True)
+class Call:
+    """`params` are the parts of the path; `body` is complete (its size was limited before)."""
+
+    store: Store
+    params: Mapping[str, str]
+    query: Query
+    headers: Headers
+    body: bytes
+
+    def json(self, model: type[M]) -> M:
+        """The body as `model`; InvalidError says which field is wrong."""
+        try:
+            return TypeAdapter(model).validate_json(self.body or b"{}")
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "body"
+            raise InvalidError(f"request body: {where}: {first['msg']}") from error
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON as lakeFS writes it, with its newline at the end."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return Response(text.encode(), status, headers, "application/json")
+
+
+def done() -> Response:
+    return Response(status_code=204)
+
+
+def page(results: list[dict[str, Any]], more: bool, offset: str) -> Response:
+    """A page; `offset` is where the next one starts, given when there is more."""
+    pagination = {
+        "has_more": more,
+        "max_per_page": MAX_PER_PAGE,
+        "next_offset": offset if more else "",
+        "results": len(results),
+    }
+    return answer({"pagination": pagination, "results": results})

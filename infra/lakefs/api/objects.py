@@ -1,0 +1,138 @@
+"""Objects below a ref: stat, list, copy, delete, user metadata. Bodies are in `upload` and `download`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from starlette.responses import Response
+
+from infra.lakefs.api.call import Body, Call, answer, done, page
+from infra.lakefs.errors import ForbiddenError, InvalidError, LakeFSError
+from infra.lakefs.store import objects, refs, repositories
+from infra.lakefs.store.entries import Entry, key
+from infra.lakefs.store.listing import CommonPrefix
+from infra.lakefs.store.listing import page as store_page
+
+MAX_DELETES = 1000
+
+
+class CopyCreation(Body):
+    src_path: str
+    src_ref: str | None = None
+    force: bool = False
+
+
+class PathList(Body):
+    paths: Annotated[list[str], Field(max_length=MAX_DELETES)]
+
+
+class MetadataUpdate(Body):
+    set: dict[str, str]
+
+
+def refuse_presigned(call: Call) -> None:
+    if call.query.flag("presign"):
+        raise InvalidError("presigned URLs are not supported by this server: read through it")
+
+
+def stat(call: Call) -> Response:
+    refuse_presigned(call)
+    path, metadata = call.query.path(), call.query.flag("user_metadata", default=True)
+    with call.store.database.read() as connection:
+        namespace = repositories.get(connection, call.params["repository"]).namespace
+        entry = objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
+    return answer(shown(entry, namespace, metadata=metadata))
+
+
+def listing(call: Call) -> Response:
+    refuse_presigned(call)
+    query, store, repository = call.query, call.store, call.params["repository"]
+    metadata = query.flag("user_metadata", default=True)
+    prefix, after, delimiter = (query.text(name).encode() for name in ("prefix", "after", "delimiter"))
+    with store.database.read() as connection:
+        namespace = repositories.get(connection, repository).namespace
+        ref = refs.resolve(connection, repository, call.params["ref"])
+        found, more = store_page(
+            lambda start: objects.walk(connection, store, repository, ref, start),
+            prefix,
+            after,
+            delimiter,
+            query.amount(),
+        )
+    results = [
+        _prefix(item) if isinstance(item, CommonPrefix) else shown(item, namespace, metadata=metadata) for item in found
+    ]
+    return page(results, more, results[-1]["path"] if results else "")
+
+
+def copy(call: Call) -> Response:
+    body, repository, branch = call.json(CopyCreation), call.params["repository"], call.params["branch"]
+    destination = key(call.query.required("dest_path"))
+    entry = objects.copy(
+        call.store, repository, body.src_ref or branch, key(body.src_path), branch, destination, body.force
+    )
+    with call.store.database.read() as connection:
+        namespace = repositories.get(connection, repository).namespace
+    return answer(shown(entry, namespace), 201)
+
+
+def delete(call: Call) -> Response:
+    path, force = call.query.path(), call.query.flag("force")
+    objects.delete(call.store, call.params["repository"], call.params["branch"], [path], force)
+    return done()
+
+
+def delete_many(call: Call) -> Response:
+    """As lakeFS: what cannot be deleted is listed, the rest is."""
+    repository, branch, force = call.params["repository"], call.params["branch"], call.query.flag("force")
+    errors, paths = [], []
+    for path in call.json(PathList).paths:
+        try:
+            paths.append(key(path))
+        except InvalidError as error:
+            errors.append(_error(path, error))
+    try:
+        objects.delete(call.store, repository, branch, paths, force)
+    except ForbiddenError as error:
+        errors += [_error(path.decode(), error) for path in paths]
+    return answer({"errors": errors})
+
+
+def set_metadata(call: Call) -> Response:
+    body, path = call.json(MetadataUpdate), call.query.path()
+    objects.set_metadata(call.store, call.params["repository"], call.params["branch"], path, body.set)
+    return done()
+
+
+def underlying(call: Call) -> Response:
+    with call.store.database.read() as connection:
+        objects.stat(connection, call.store, call.params["repository"], call.params["ref"], call.query.path())
+    return answer({"storage_class": None})
+
+
+def shown(entry: Entry, namespace: str, *, metadata: bool = True) -> dict[str, Any]:
+    return {
+        "checksum": entry.md5.hex(),
+        "content_type": entry.content_type,
+        "metadata": entry.user_metadata if metadata else {},
+        "mtime": entry.mtime,
+        "path": entry.path.decode(),
+        "path_type": "object",
+        "physical_address": f"{namespace.rstrip('/')}/sha256/{entry.sha256.hex()}",
+        "size_bytes": entry.size,
+    }
+
+
+def _prefix(item: CommonPrefix) -> dict[str, Any]:
+    return {
+        "checksum": "",
+        "mtime": 0,
+        "path": item.path.decode(),
+        "path_type": "common_prefix",
+        "physical_address": "",
+    }
+
+
+def _error(path: str, error: LakeFSError) -> dict[str, Any]:
+    return {"message": str(error), "path": path, "status_code": error.status}

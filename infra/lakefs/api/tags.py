@@ -1,0 +1,46 @@
+"""Tags: create, read, list, delete; never moved."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from infra.lakefs.api.call import Body, Call, answer, done, page
+from infra.lakefs.store import refs
+
+
+class TagCreation(Body):
+    id: str
+    ref: str
+    force: bool = False
+
+
+def create(call: Call) -> Response:
+    body = call.json(TagCreation)
+    made = call.store.database.write(
+        lambda connection: refs.create_tag(connection, call.params["repository"], body.id, body.ref, body.force)
+    )
+    return answer({"commit_id": made.head, "id": made.name}, 201)
+
+
+def get(call: Call) -> Response:
+    with call.store.database.read() as connection:
+        found = refs.tag(connection, call.params["repository"], call.params["tag"])
+    return answer({"commit_id": found.head, "id": found.name})
+
+
+def listing(call: Call) -> Response:
+    query = call.query
+    with call.store.database.read() as connection:
+        found, more = refs.page_tags(
+            connection, call.params["repository"], query.text("prefix"), query.text("after"), query.amount()
+        )
+    shown = [{"commit_id": tag.head, "id": tag.name} for tag in found]
+    return page(shown, more, found[-1].name if found else "")
+
+
+def delete(call: Call) -> Response:
+    force = call.query.flag("force")
+    call.store.database.write(
+        lambda connection: refs.delete_tag(connection, call.params["repository"], call.params["tag"], force)
+    )
+    return done()

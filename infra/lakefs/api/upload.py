@@ -1,0 +1,196 @@
+"""Take an object's bytes, raw or as the part `content` of a multipart form, in constant memory.
+
+Bodies up to 1 MiB are stored in one go; of larger ones no more than that is held at a time. Who may not write is told
+before anything large is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+
+from infra.lakefs.api.call import Query, answer
+from infra.lakefs.api.objects import shown
+from infra.lakefs.errors import InvalidError, NotOfferedError
+from infra.lakefs.store import Store, objects, repositories
+from infra.lakefs.store.blobs import Blob, BlobWriter
+from infra.lakefs.store.entries import DEFAULT_TYPE, Entry
+
+HELD = 1 << 20
+METADATA = "x-lakefs-meta-"
+
+
+@dataclass(frozen=True)
+class _Target:
+    store: Store
+    repository: str
+    branch: str
+    path: bytes
+    metadata: dict[str, str]
+    only_new: bool
+    force: bool
+
+    def check(self) -> None:
+        with self.store.database.read() as connection:
+            objects.check_writable(connection, self.repository, self.branch, self.force)
+
+    def stage(self, blob: Blob, content_type: str) -> tuple[Entry, str]:
+        entry = objects.stage(
+            self.store,
+            self.repository,
+            self.branch,
+            self.path,
+            blob,
+            content_type,
+            self.metadata,
+            only_new=self.only_new,
+            force=self.force,
+        )
+        with self.store.database.read() as connection:
+            return entry, repositories.get(connection, self.repository).namespace
+
+    def put(self, data: bytes, content_type: str) -> tuple[Entry, str]:
+        self.check()
+        return self.stage(self.store.blobs.put(data), content_type)
+
+    def finish(self, writer: BlobWriter, data: bytes, content_type: str) -> tuple[Entry, str]:
+        writer.write(data)
+        return self.stage(writer.finish(), content_type)
+
+    def begin(self) -> BlobWriter:
+        self.check()
+        return BlobWriter(self.store.blobs)
+
+
+async def upload(request: Request, store: Store) -> Response:
+    target = _target(request, store)
+    kind, options = parse_options_header(request.headers.get("content-type", DEFAULT_TYPE).encode())
+    form = _Form(options.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
+    held = bytearray()
+    writer: BlobWriter | None = None
+    try:
+        async for chunk in request.stream():
+            held += chunk if form is None else form.feed(chunk)
+            if len(held) > HELD:
+                if writer is None:
+                    writer = await run_in_threadpool(target.begin)
+                await run_in_threadpool(writer.write, bytes(held))
+                held.clear()
+        content_type = form.end() if form else request.headers.get("content-type", DEFAULT_TYPE)
+        if writer is None:
+            entry, namespace = await run_in_threadpool(target.put, bytes(held), content_type)
+        else:
+            entry, namespace = await run_in_threadpool(target.finish, writer, bytes(held), content_type)
+    finally:
+        if writer is not None:
+            writer.abort()
+    return answer(shown(entry, namespace), 201)
+
+
+def _target(request: Request, store: Store) -> _Target:
+    query, headers = Query(request.scope["query_string"]), request.headers
+    if headers.get("if-none-match", "*") != "*" or "if-match" in headers:
+        raise NotOfferedError("of the conditions only 'If-None-Match: *' is offered")
+    return _Target(
+        store,
+        request.path_params["repository"],
+        request.path_params["branch"],
+        query.path(),
+        _metadata(headers),
+        "if-none-match" in headers,
+        query.flag("force"),
+    )
+
+
+def _metadata(headers: Headers) -> dict[str, str]:
+    found = {}
+    for name, value in headers.raw:
+        if name.lower().startswith(METADATA.encode()):
+            try:
+                found[name.decode("ascii").lower().removeprefix(METADATA)] = value.decode()
+            except UnicodeDecodeError as error:
+                raise InvalidError(f"header {name!r} is not UTF-8") from error
+    return found
+
+
+class _Form:
+    """A multipart body as it arrives; keeps only the part `content`."""
+
+    def __init__(self, boundary: bytes) -> None:
+        if not boundary:
+            raise InvalidError("a multipart body needs its boundary in the content-type header")
+        self._field = self._value = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._inside = self._complete = False
+        self._found: bytes | None = None
+        self._out = bytearray()
+        callbacks: dict[str, Callable[..., None]] = {
+            "on_part_begin": self._begin,
+            "on_header_field": self._on_field,
+            "on_header_value": self._on_value,
+            "on_header_end": self._on_header,
+            "on_headers_finished": self._on_headers,
+            "on_part_data": self._on_data,
+            "on_end": self._on_end,
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
+        except FormParserError as error:
+            raise InvalidError(f"the multipart boundary is unusable: {error}") from error
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Bytes of the part `content` that this chunk of the body holds."""
+        try:
+            for piece in _pieces(chunk):
+                self._parser.write(piece)
+        except FormParserError as error:
+            raise InvalidError(f"the multipart body is malformed: {error}") from error
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    def end(self) -> str:
+        """The part's content type; InvalidError when there was no such part or the body was cut off."""
+        if not self._complete or self._found is None:
+            raise InvalidError("the multipart body needs one whole part named 'content'")
+        return self._found.decode("latin-1")
+
+    def _begin(self) -> None:
+        self._headers, self._field, self._value = {}, b"", b""
+
+    def _on_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header(self) -> None:
+        self._headers[self._field.lower()] = self._value
+        self._field = self._value = b""
+
+    def _on_headers(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        self._inside = options.get(b"name") == b"content"
+        if self._inside and self._found is not None:
+            raise InvalidError("the multipart body has several parts named 'content'")
+        if self._inside:
+            self._found = self._headers.get(b"content-type", DEFAULT_TYPE.encode())
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        if self._inside:
+            self._out += data[start:end]
+
+    def _on_end(self) -> None:
+        self._complete = True
+
+
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    for at in range(0, len(chunk), HELD):
+        yield chunk[at : at + HELD]

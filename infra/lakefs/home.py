@@ -1,0 +1,129 @@
+"""The folder a server owns: a layout version, one server at a time, keys that only the owner reads.
+
+lakefs.json        {"layout": 1}
+lock               held while a server runs
+credentials.json   generated keys, mode 0600 (absent when keys are given)
+refs.sqlite        repositories, refs, commits, staging
+blobs/ab/…         objects by sha256
+ranges/ab/…        Parquet ranges by the hash of their rows
+trees/ab/…         metaranges: lists of ranges, by the hash of the list
+temp/              files being written; emptied at start
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from infra.lakefs.errors import HomeError
+from infra.lakefs.store.durable import fsync_folder, write_durable
+
+LAYOUT = 1
+SHARDED = ("blobs", "ranges", "trees")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    key: str
+    secret: str
+
+
+class Home:
+    """An opened and locked home; a context manager that gives the lock back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self._lock = FileLock(self.folder / "lock")
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise HomeError(f"another server already runs on {self.folder}: use that one, or stop it first") from None
+        except OSError as error:
+            raise HomeError(f"{self.folder} cannot be used as a home: {error.strerror}") from error
+        try:
+            self._prepare()
+        except OSError as error:
+            self._lock.release()
+            raise HomeError(f"{self.folder} cannot be prepared: {error.strerror}") from error
+        except HomeError:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @property
+    def temp(self) -> Path:
+        return self.folder / "temp"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "refs.sqlite"
+
+    def credentials(self) -> Credentials:
+        """The keys of this home, generated at the first call."""
+        path = self.folder / "credentials.json"
+        if not path.exists():
+            made = {
+                "access_key_id": "AKIA" + secrets.token_hex(8).upper(),
+                "secret_access_key": secrets.token_urlsafe(30),
+            }
+            write_durable(self.temp, path, json.dumps(made).encode(), mode=0o600)
+            fsync_folder(self.folder)
+        try:
+            read = json.loads(path.read_bytes())
+            return Credentials(read["access_key_id"], read["secret_access_key"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise HomeError(
+                f"{path} holds no readable keys ({error}): restore it, or remove it for new keys"
+            ) from error
+
+    def _prepare(self) -> None:
+        marker = self.folder / "lakefs.json"
+        if marker.exists():
+            _check_layout(marker)
+        elif self.database.exists():
+            raise HomeError(f"{self.folder} holds a store without {marker.name}: restore that file")
+        self.temp.mkdir(exist_ok=True)
+        for left in self.temp.iterdir():
+            left.unlink()
+        if not marker.exists():
+            for name in SHARDED:
+                for shard in range(256):
+                    (self.folder / name / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
+                fsync_folder(self.folder / name)
+            write_durable(self.temp, marker, json.dumps({"layout": LAYOUT}).encode())
+            fsync_folder(self.folder)
+
+
+def _check_layout(marker: Path) -> None:
+    try:
+        layout = json.loads(marker.read_bytes())["layout"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise HomeError(f"{marker} is unreadable: restore it, it says {{'layout': {LAYOUT}}}") from error
+    if not isinstance(layout, int) or layout > LAYOUT:
+        raise HomeError(
+            f"{marker.parent} has layout {layout!r}, this version reads up to {LAYOUT}: use the version that wrote it"
+        )
+
+
+def environment_credentials() -> Credentials | None:
+    """Keys given in the environment, or None; one without the other is refused."""
+    key, secret = os.environ.get("LAKEFS_ACCESS_KEY_ID"), os.environ.get("LAKEFS_SECRET_ACCESS_KEY")
+    return chosen_credentials(key, secret, "LAKEFS_ACCESS_KEY_ID and LAKEFS_SECRET_ACCESS_KEY")
+
+
+def chosen_credentials(key: str | None, secret: str | None, names: str) -> Credentials | None:
+    if bool(key) != bool(secret):
+        raise HomeError(f"{names} belong together: give both or none")
+    return Credentials(key, secret) if key and secret else None

@@ -1,0 +1,90 @@
+"""Run the server: one home, one port on the loopback, one line on stdout when it is ready.
+
+The line is `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. SIGTERM and SIGINT end it with status 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from infra.lakefs.api.app import build
+from infra.lakefs.api.auth import PREFIX, Keys
+from infra.lakefs.errors import HomeError
+from infra.lakefs.home import Credentials, Home
+from infra.lakefs.store import Store
+
+HOST = "127.0.0.1"
+USER = "quickstart"  # lakeFS's name for the one user of a single-user server
+IDLE_SECONDS = 120
+GRACE_SECONDS = 10
+
+
+def serve(folder: Path, port: int, credentials: Credentials | None) -> None:
+    """Serve until a signal; HomeError when home or port cannot be had."""
+    with Home(folder) as home:
+        keys = credentials or home.credentials()
+        with _listen(port) as listening:
+            store = Store(home.folder, _clock, USER)
+            try:
+                app = build(store, Keys(keys, _clock))
+                settings = uvicorn.Config(
+                    app,
+                    log_level="warning",
+                    access_log=False,
+                    lifespan="off",
+                    ws="none",
+                    server_header=False,
+                    timeout_keep_alive=IDLE_SECONDS,
+                    timeout_graceful_shutdown=GRACE_SECONDS,
+                )
+                _Server(settings, home.folder).run(sockets=[listening])
+            finally:
+                store.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, settings: uvicorn.Config, home: Path) -> None:
+        super().__init__(settings)
+        self._home = home
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            url = f"http://{HOST}:{sockets[0].getsockname()[1]}{PREFIX}"
+            print(json.dumps({"url": url, "pid": os.getpid(), "home": str(self._home)}), flush=True)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but a signal ends the process with status 0 instead of being raised again."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self.handle_exit)
+        yield
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(2048)  # so that a second server on this port fails here and not later
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise HomeError(
+            f"port {port} on {HOST} cannot be used ({error}): choose another, or 0 for a free one"
+        ) from error
+    return listening
+
+
+def _clock() -> int:
+    return time.time_ns() // 1000

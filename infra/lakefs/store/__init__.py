@@ -1,0 +1,39 @@
+"""The store behind the API: blobs, ranges and trees as files, refs and staging in SQLite.
+
+`Store` holds the parts; what can be done with them is one module a verb, taking the store first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.lakefs.store.blobs import Blobs
+from infra.lakefs.store.database import Database
+from infra.lakefs.store.ranges import Ranges
+from infra.lakefs.store.trees import Trees
+
+Clock = Callable[[], int]  # microseconds since 1970
+
+
+class Store:
+    """`user` is who commits; `clock` is the only source of time."""
+
+    def __init__(self, folder: Path, clock: Clock, user: str) -> None:
+        temp = folder / "temp"
+        self.clock = clock
+        self.user = user
+        self.created = int((folder / "lakefs.json").stat().st_mtime)  # seconds since 1970
+        self.blobs = Blobs(folder / "blobs", temp)
+        self.ranges = Ranges(folder / "ranges", temp)
+        self.trees = Trees(folder / "trees", temp, self.ranges)
+        self.database = Database(folder / "refs.sqlite")
+        self._branch_locks: dict[tuple[str, str], threading.Lock] = {}
+
+    def branch_lock(self, repository: str, branch: str) -> threading.Lock:
+        """Held while a new head is worked out, so that commits and merges of one branch queue instead of racing."""
+        return self._branch_locks.setdefault((repository, branch), threading.Lock())
+
+    def close(self) -> None:
+        self.database.close()

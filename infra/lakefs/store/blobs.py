@@ -1,0 +1,101 @@
+"""Objects by the sha256 of their bytes; MD5, lakeFS's `checksum`, is computed in the same pass."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from infra.lakefs.errors import DamagedError
+from infra.lakefs.store.durable import temporary
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What was stored: digests, size in bytes, and the folder to sync before anything names it."""
+
+    sha256: bytes
+    md5: bytes
+    size: int
+    folder: Path
+
+
+class BlobWriter:
+    """Bytes on their way in; `finish` or `abort` ends it. Memory is what the caller passes to `write`."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._size = 0
+        self._name = temporary(blobs.temp)
+        self._file: BinaryIO = self._name.open("xb", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        self._sha256.update(data)
+        self._md5.update(data)
+        self._size += len(data)
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
+
+    def finish(self) -> Blob:
+        """Make the blob durable but for its folder's fsync."""
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            sha256 = self._sha256.digest()
+            target = self._blobs.path(sha256)
+            self._name.replace(target)
+        except OSError:
+            self.abort()
+            raise
+        return Blob(sha256, self._md5.digest(), self._size, target.parent)
+
+    def abort(self) -> None:
+        self._file.close()
+        self._name.unlink(missing_ok=True)
+
+
+class Blobs:
+    def __init__(self, folder: Path, temp: Path) -> None:
+        self._folder = folder
+        self.temp = temp
+
+    def path(self, sha256: bytes) -> Path:
+        name = sha256.hex()
+        return self._folder / name[:2] / name[2:]
+
+    def put(self, data: bytes) -> Blob:
+        """Store small content in one go; content already stored is not written again."""
+        sha256 = hashlib.sha256(data).digest()
+        target = self.path(sha256)
+        try:
+            known = target.stat().st_size == len(data)
+        except FileNotFoundError:
+            known = False
+        if known:
+            return Blob(sha256, hashlib.md5(data, usedforsecurity=False).digest(), len(data), target.parent)
+        writer = BlobWriter(self)
+        try:
+            writer.write(data)
+        except OSError:
+            writer.abort()
+            raise
+        return writer.finish()
+
+    def open(self, sha256: bytes, size: int) -> BinaryIO:
+        """The stored bytes; DamagedError when the file is gone or has another length."""
+        try:
+            file = self.path(sha256).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise DamagedError(
+                f"blob sha256:{sha256.hex()} is missing from the store: restore it from a backup"
+            ) from None
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            file.close()
+            raise DamagedError(f"blob sha256:{sha256.hex()} has {found} bytes instead of {size}: restore it")
+        return file

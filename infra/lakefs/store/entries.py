@@ -1,0 +1,57 @@
+"""An object at a path. Its identity is size, digests, content type and metadata, never its time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infra.lakefs.errors import InvalidError
+
+MAX_PATH = 1024
+DEFAULT_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`path` is UTF-8 (1 to 1024 bytes), `mtime` seconds since 1970, `metadata` canonical JSON of strings, `digest`
+    the sha256 over all fields but the time."""
+
+    path: bytes
+    sha256: bytes
+    md5: bytes
+    size: int
+    mtime: int
+    content_type: str
+    metadata: str
+    digest: bytes
+
+    @property
+    def user_metadata(self) -> dict[str, str]:
+        values: dict[str, str] = json.loads(self.metadata)
+        return values
+
+
+def make_entry(
+    path: bytes, sha256: bytes, md5: bytes, size: int, mtime: int, content_type: str, metadata: Mapping[str, str]
+) -> Entry:
+    text = canonical(metadata)
+    hashed = hashlib.sha256(b"lakefs-row-1\0")
+    for field in (path, sha256, md5, str(size).encode(), content_type.encode(), text.encode()):
+        hashed.update(len(field).to_bytes(4, "big"))
+        hashed.update(field)
+    return Entry(path, sha256, md5, size, mtime, content_type, text, hashed.digest())
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys and no space, for everything that is digested."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def key(path: str) -> bytes:
+    """A path as the store sorts it; InvalidError outside of 1 to 1024 bytes."""
+    encoded = path.encode()
+    if not 1 <= len(encoded) <= MAX_PATH:
+        raise InvalidError(f"path has {len(encoded)} bytes, allowed are 1 to {MAX_PATH}")
+    return encoded

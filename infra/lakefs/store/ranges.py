@@ -1,0 +1,119 @@
+"""Sorted runs of entries in Parquet, named by the hash of their rows.
+
+A run ends after an entry whose path's sha256 has its low 11 bits zero (2048 entries on average), so the cuts depend on
+the paths alone and equal content has equal names whichever way it came about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.lakefs.errors import DamagedError
+from infra.lakefs.store.durable import write_durable
+from infra.lakefs.store.entries import Entry
+
+CUT_MASK = 0x7FF
+CACHED = 256
+
+SCHEMA = pa.schema(
+    [
+        ("path", pa.binary()),
+        ("digest", pa.binary(32)),
+        ("sha256", pa.binary(32)),
+        ("md5", pa.binary(16)),
+        ("size", pa.int64()),
+        ("mtime", pa.int64()),
+        ("content_type", pa.string()),
+        ("metadata", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeInfo:
+    """A range as its tree knows it: `id` 64 hex digits, first and last path, number of entries."""
+
+    id: str
+    first: bytes
+    last: bytes
+    count: int
+
+
+class Range:
+    """The rows of one range; only paths and digests are Python lists, the rest stays in Arrow until asked for."""
+
+    __slots__ = ("_table", "digests", "paths")
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self.paths: list[bytes] = table.column("path").to_pylist()
+        self.digests: list[bytes] = table.column("digest").to_pylist()
+
+    def entry(self, row: int) -> Entry:
+        path, digest = self.paths[row], self.digests[row]
+        sha256, md5, size, mtime, content_type, metadata = (
+            self._table.column(name)[row].as_py() for name in SCHEMA.names[2:]
+        )
+        return Entry(path, sha256, md5, size, mtime, content_type, metadata, digest)
+
+    def entries(self) -> list[Entry]:
+        columns = [self._table.column(name).to_pylist() for name in SCHEMA.names[2:]]
+        return [Entry(*row) for row in zip(self.paths, *columns, self.digests, strict=True)]
+
+
+def is_cut(path: bytes) -> bool:
+    """Whether a range ends after this path."""
+    return not int.from_bytes(hashlib.sha256(path).digest()[-2:], "big") & CUT_MASK
+
+
+def range_id(digests: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"lakefs-range-1\0" + b"".join(digests)).hexdigest()
+
+
+class Ranges:
+    def __init__(self, folder: Path, temp: Path) -> None:
+        self._folder = folder
+        self._temp = temp
+        self._cache: OrderedDict[str, Range] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def path(self, identifier: str) -> Path:
+        return self._folder / identifier[:2] / f"{identifier[2:]}.parquet"
+
+    def put(self, entries: Sequence[Entry]) -> RangeInfo:
+        """Store sorted entries; durable but for the fsync of `path(id).parent`."""
+        info = RangeInfo(range_id([e.digest for e in entries]), entries[0].path, entries[-1].path, len(entries))
+        target = self.path(info.id)
+        if not target.exists():
+            columns = [[getattr(entry, name) for entry in entries] for name in SCHEMA.names]
+            sink = io.BytesIO()
+            pq.write_table(pa.table(columns, schema=SCHEMA), sink, compression="zstd")
+            write_durable(self._temp, target, sink.getvalue())
+        return info
+
+    def load(self, identifier: str) -> Range:
+        """The rows of a range, read once and kept; DamagedError when they are not what the name says."""
+        with self._guard:
+            if (known := self._cache.get(identifier)) is not None:
+                self._cache.move_to_end(identifier)
+                return known
+        try:
+            found = Range(pq.read_table(io.BytesIO(self.path(identifier).read_bytes()), schema=SCHEMA))
+        except (FileNotFoundError, pa.ArrowException) as error:
+            raise DamagedError(f"range {identifier} is missing or unreadable: restore it from a backup") from error
+        if range_id(found.digests) != identifier:
+            raise DamagedError(f"range {identifier} holds other rows than its name says: restore it from a backup")
+        with self._guard:
+            self._cache[identifier] = found
+            if len(self._cache) > CACHED:
+                self._cache.popitem(last=False)
+        return found
