@@ -19,7 +19,7 @@ from catalog.domain.decision import RuleVerdict
 from catalog.domain.policy import Rule, Verdict
 from catalog.errors import Invalid
 from catalog.policy.facts import FACTS, Kind
-from catalog.policy.reads import Path, Reads, Refusal, dotted
+from catalog.policy.reads import Path, Reads, dotted
 from catalog.policy.tree import tree
 
 SHOWN = 400  # characters of values in a message; the verdict's `read` has them all
@@ -41,7 +41,8 @@ class CompiledRule:
     def evaluate(self, facts: Mapping[str, Any], thresholds: Mapping[str, float]) -> RuleVerdict:
         """The verdict on these facts, with every value read; never raises for what facts hold."""
         sources = {**facts, "policy": thresholds}
-        wanted = {**self.paths, **{("policy", name): Kind("number") for name in sorted(self.thresholds)}}
+        wanted: dict[Path, Kind] = {**self.paths}
+        wanted.update({("policy", name): Kind("number") for name in sorted(self.thresholds)})
         read: dict[str, Any] = {}
         lacking: list[str] = []
         for path, kind in wanted.items():

@@ -6,161 +6,28 @@ A fact that nobody established is None and its rule is missing; a search that lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Any
 
-from pydantic import Field
-
-from catalog.domain.base import Commit, Count, Digest, Entity, Name, ObjectPath, Slug, Text, Utc, utc_text
+from catalog.domain.base import utc_text
 from catalog.domain.decision import RuleVerdict
-from catalog.domain.model import SAFE_SUFFIXES
 from catalog.domain.policy import Verdict
-from catalog.domain.run import ASSURANCES, Assurance
+from catalog.domain.run import ASSURANCES
+from catalog.policy.floor_facts import (
+    Clock,
+    DatasetFloor,
+    DigestCheck,
+    EvidenceState,
+    FileState,
+    MainState,
+    ModelFloor,
+    OverlapSearch,
+    QuarantineSearch,
+)
 
 CLOCK_BACK = timedelta(minutes=5)
 LOCAL_ENVIRONMENTS = ("demo", "dev")
 NAMED = 5  # how many of a list a message names; `read` has them all
-Mode = Literal["single-operator", "separated"]
-
-
-class InputState(Entity):
-    """One input of the training run, and what it is now."""
-
-    name: Name
-    digest_: Digest = Field(alias="digest")
-    kind: Literal["version", "folder"]
-    approved: bool
-    why_not: Text = ""
-
-
-class QuarantinedEpisode(Entity):
-    """A quarantined episode that was found, how, and in which input."""
-
-    dataset: Slug
-    root: Slug
-    index: Count
-    found_by: Literal["fingerprint", "object", "ancestry"]
-    found_in: Name
-    reason: Text
-
-
-class QuarantineSearch(Entity):
-    """A search for quarantined episodes: over how many episodes, and what it found."""
-
-    episodes: Count
-    found: tuple[QuarantinedEpisode, ...]
-
-
-class Ancestor(Entity):
-    """A version that the inputs descend from, and what it is now."""
-
-    name: Name
-    digest_: Digest = Field(alias="digest")
-    approved: bool
-    why_not: Text = ""
-
-
-class AncestrySearch(Entity):
-    """A walk over the inputs' ancestry, the inputs among it; `complete` when every parent is known."""
-
-    ancestors: tuple[Ancestor, ...]
-    complete: bool
-
-
-class DigestCheck(Entity):
-    """Files whose digest was computed again, and those that were not what they were."""
-
-    verified: Count
-    wrong: tuple[ObjectPath, ...] = ()
-
-
-class Overlap(Entity):
-    """Something that training and evaluation share."""
-
-    kind: Literal["scene-seed", "fingerprint", "object"]
-    value: Text
-    training: Name
-
-
-class OverlapSearch(Entity):
-    """What was compared: (scene, seed) pairs, fingerprints and objects on each side."""
-
-    training: Count
-    evaluation: Count
-    found: tuple[Overlap, ...]
-
-
-class EvidenceState(Entity):
-    """One evidence of the model, and whether it counts today."""
-
-    digest_: Digest = Field(alias="digest")
-    signer: Name
-    enrolled: bool
-    expires_at: Utc
-    plan_policy: Digest
-    why_not: Text = ""
-
-
-class Clock(Entity):
-    """The wall clock and the time of the last audit entry."""
-
-    wall: Utc
-    last_audit: Utc | None
-
-    @property
-    def now(self) -> datetime:
-        """The time that counts: never before the last audit entry."""
-        return max(self.wall, self.last_audit or self.wall)
-
-
-class ModelFloor(Entity):
-    """What the floor reads about a model. `run` is None where nobody recorded how it was fitted."""
-
-    clock: Clock | None
-    environment: Slug
-    mode: Mode
-    device_class: Slug
-    policy: Digest | None
-    policy_environments: tuple[Slug, ...] = ()
-    run: str | None
-    run_finished: bool | None = None
-    assurance: Assurance | None = None
-    assurance_required: Assurance | None = None
-    inputs: tuple[InputState, ...] | None = None
-    quarantine: QuarantineSearch | None = None
-    ancestry: AncestrySearch | None = None
-    digests: DigestCheck | None = None
-    overlap: OverlapSearch | None = None
-    evidence: tuple[EvidenceState, ...] = ()
-    files: Annotated[tuple[ObjectPath, ...], Field(max_length=100_000)] = ()
-
-
-class MainState(Entity):
-    """Law 1: the merge base of the candidate and main is main's head, and the catalog decided that head."""
-
-    head: Commit
-    merge_base: Commit | None
-    head_decided: bool
-
-
-class DatasetFloor(Entity):
-    """What the floor reads about a candidate version of a dataset."""
-
-    clock: Clock | None
-    environment: Slug
-    mode: Mode
-    policy: Digest | None
-    policy_environments: tuple[Slug, ...] = ()
-    candidate: Commit
-    checked: Commit | None = None
-    bytes_: DigestCheck | None = Field(None, alias="bytes")
-    listing_faults: tuple[Text, ...] | None = None
-    main: MainState | None = None
-    quarantine: QuarantineSearch | None = None
-    sources: tuple[Name, ...] = ()
-    terms: tuple[Name, ...] = ()
-    parents_unknown: tuple[Name, ...] | None = None
 
 
 Answer = tuple[Verdict, str, dict[str, Any]]
@@ -291,13 +158,12 @@ def _digests(check: DigestCheck | None, what: str) -> Answer:
     return "pass", f"{check.verified} × {what}: read again, and every digest agrees.", read
 
 
-def _safe_format(files: Sequence[str]) -> Answer:
+def _safe_format(files: Sequence[FileState]) -> Answer:
     if not files:
         return _unknown("The model has no files.")
-    read = {"files": list(files)}
-    if bad := [f for f in files if PurePosixPath(f).suffix not in SAFE_SUFFIXES]:
-        allowed = ", ".join(sorted(SAFE_SUFFIXES))
-        return "fail", f"Not a format that is safe to load ({allowed}): {_names(bad)}.", read
+    read = {"files": [f.document() for f in files]}
+    if bad := [f"{f.path}: {f.why_not}" for f in files if f.why_not]:
+        return "fail", f"Not safe to load: {_names(bad)}.", read
     return "pass", "Every file is of a format that executes nothing on load.", read
 
 

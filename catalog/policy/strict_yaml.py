@@ -22,7 +22,7 @@ WORDS = {"true": True, "false": False, "null": None}
 _INT = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _OCTAL = re.compile(r"[-+]?0o[0-7]+")  # a number in YAML 1.2 only
-_RESOLVER = yaml.resolver.Resolver()  # type: ignore[no-untyped-call]
+_RESOLVER = yaml.resolver.Resolver()
 
 Path = tuple[str | int, ...]
 

@@ -8,7 +8,7 @@ wire format; anything it does not know is `Unsupported`, and a rule that holds o
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 DEPTH = 64
@@ -73,54 +73,69 @@ class Unsupported:
     what: str
 
 
+class Malformed(ValueError):
+    """The bytes are no checked expression that this module knows."""
+
+
 Node = Constant | Ident | Select | Call | ListOf | Comprehension | Unsupported
 Fields = dict[int, list[int | bytes]]
 
 
 def tree(serialised: bytes) -> Node:
-    """The root of the checked expression; ValueError when the bytes are not a checked expression."""
+    """The root of the checked expression; `Malformed` when the bytes are not a checked expression."""
     outer = _fields(serialised)
     if _bytes(outer, 1) != TYPE_URL:
-        raise ValueError(f"not a checked expression: {_bytes(outer, 1)!r}")
+        raise Malformed(f"not a checked expression: {_bytes(outer, 1)!r}")
     return _node(_bytes(_fields(_bytes(outer, 2)), 4), 0)
 
 
 def _node(data: bytes, depth: int) -> Node:
     if depth > DEPTH:
-        raise ValueError(f"nested deeper than {DEPTH}")
+        raise Malformed(f"nested deeper than {DEPTH}")
     kinds = [(number, values) for number, values in _fields(data).items() if number != 2]
     if len(kinds) != 1 or len(kinds[0][1]) != 1:
-        raise ValueError("an expression is not exactly one thing")
+        raise Malformed("an expression is not exactly one thing")
     number, (value,) = kinds[0]
-    if not isinstance(value, bytes):
-        raise ValueError(f"expression field {number} is no message")
-    fields = _fields(value)
-
-    def child(number: int) -> Node:
-        return _node(_bytes(fields, number), depth + 1)
-
-    def children(number: int) -> tuple[Node, ...]:
-        return tuple(_node(_as_bytes(v), depth + 1) for v in fields.get(number, []))
-
-    match number:
-        case 3:
-            return _constant(fields)
-        case 4:
-            return Ident(_text(fields, 1))
-        case 5:
-            return Select(child(1), _text(fields, 2), bool(fields.get(3, [0])[0]))
-        case 6:
-            return Call(_text(fields, 2), children(1) + children(3))
-        case 7:
-            return ListOf(children(1)) if 2 not in fields else Unsupported("an optional list element")
-        case 8:
-            return Unsupported("a map or message literal")
-        case 9 if 8 not in fields:
-            return Comprehension(_text(fields, 1), child(2), _text(fields, 3), child(4), child(5), child(6), child(7))
-    return Unsupported(f"expression kind {number}")
+    read = READERS.get(number)
+    return read(_fields(_as_bytes(value)), depth + 1) if read else Unsupported(f"expression kind {number}")
 
 
-def _constant(fields: Fields) -> Node:
+def _child(fields: Fields, number: int, depth: int) -> Node:
+    return _node(_bytes(fields, number), depth)
+
+
+def _children(fields: Fields, number: int, depth: int) -> tuple[Node, ...]:
+    return tuple(_node(_as_bytes(value), depth) for value in fields.get(number, []))
+
+
+def _ident(fields: Fields, _: int) -> Node:
+    return Ident(_text(fields, 1))
+
+
+def _select(fields: Fields, depth: int) -> Node:
+    return Select(_child(fields, 1, depth), _text(fields, 2), test_only=3 in fields)
+
+
+def _call(fields: Fields, depth: int) -> Node:
+    return Call(_text(fields, 2), _children(fields, 1, depth) + _children(fields, 3, depth))
+
+
+def _list(fields: Fields, depth: int) -> Node:
+    return Unsupported("an optional list element") if 2 in fields else ListOf(_children(fields, 1, depth))
+
+
+def _struct(_fields: Fields, _: int) -> Node:
+    return Unsupported("a map or message literal")
+
+
+def _comprehension(fields: Fields, depth: int) -> Node:
+    if 8 in fields:
+        return Unsupported("a loop over two variables")
+    over, *parts = (_child(fields, number, depth) for number in (2, 4, 5, 6, 7))
+    return Comprehension(_text(fields, 1), over, _text(fields, 3), *parts)
+
+
+def _constant(fields: Fields, _: int) -> Node:
     (number, (value,)) = next(iter(fields.items()))
     match number, value:
         case 2, int():
@@ -132,6 +147,17 @@ def _constant(fields: Fields) -> Node:
         case 6, bytes():
             return Constant(value.decode())
     return Unsupported({1: "null", 4: "an unsigned number", 7: "bytes"}.get(number, f"constant kind {number}"))
+
+
+READERS: dict[int, Callable[[Fields, int], Node]] = {
+    3: _constant,
+    4: _ident,
+    5: _select,
+    6: _call,
+    7: _list,
+    8: _struct,
+    9: _comprehension,
+}
 
 
 def _fields(data: bytes) -> Fields:
@@ -156,9 +182,9 @@ def _wire(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:
-            raise ValueError(f"wire type {kind}")
+            raise Malformed(f"wire type {kind}")
         if at + size > len(data):
-            raise ValueError("cut short")
+            raise Malformed("cut short")
         yield key >> 3, data[at : at + size]
         at += size
 
@@ -167,7 +193,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if at >= len(data) or shift > 63:
-            raise ValueError("cut short")
+            raise Malformed("cut short")
         value |= (data[at] & 0x7F) << shift
         at, shift = at + 1, shift + 7
         if not data[at - 1] & 0x80:
@@ -177,13 +203,13 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def _bytes(fields: Fields, number: int) -> bytes:
     values = fields.get(number, [])
     if len(values) != 1:
-        raise ValueError(f"field {number} appears {len(values)} times")
+        raise Malformed(f"field {number} appears {len(values)} times")
     return _as_bytes(values[0])
 
 
 def _as_bytes(value: int | bytes) -> bytes:
     if not isinstance(value, bytes):
-        raise ValueError("a number where a message belongs")
+        raise Malformed("a number where a message belongs")
     return value
 
 

@@ -1,0 +1,1 @@
+"""Keys and signed envelopes: who said what, with distinct people behind distinct keys."""
