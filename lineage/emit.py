@@ -31,11 +31,14 @@ class EventLog:
 
 def append(path: Path, event: Event) -> None:
     """Append `event` to the file, made when absent (mode 0600, in a folder that exists). Raises EmitError."""
-    line = to_json(event).encode() + b"\n"
-    if len(line) > MAX_LINE_BYTES:
-        raise EmitError(
-            f"{event.job} of run {event.run_id} takes {len(line)} bytes, at most {MAX_LINE_BYTES} are allowed"
-        )
+    append_line(path, to_json(event))
+
+
+def append_line(path: Path, text: str) -> None:
+    """Append an event that `to_json` wrote earlier, kept until now in an outbox. Raises EmitError."""
+    line = text.encode() + b"\n"
+    if len(line) > MAX_LINE_BYTES or b"\n" in line[:-1]:
+        raise EmitError(f"an event is one line of at most {MAX_LINE_BYTES} bytes, this one has {len(line)}")
     try:
         with _locked(path) as fd:
             _write(fd, line)

@@ -42,7 +42,7 @@ _PARTS: Mapping[NodeKind, tuple[str, ...]] = MappingProxyType(
     {
         NodeKind.DATASET: (_SLUG,),
         NodeKind.VERSION: (_SLUG, _DIGEST),
-        NodeKind.EPISODE: (_SLUG, _DIGEST, _INDEX),
+        NodeKind.EPISODE: (_SLUG, _DIGEST, _SLUG, _INDEX),
         NodeKind.FINGERPRINT: (_DIGEST,),
         NodeKind.SOURCE: (_WHAT, _NAME),
         NodeKind.ROBOT: (_NAME,),
@@ -140,12 +140,9 @@ def version(slug: str, manifest: str) -> Urn:
     return Urn(NodeKind.VERSION, (slug, _hex(manifest)))
 
 
-def episode(slug: str, manifest: str, index: int) -> Urn:
-    """An episode where it lies: dataset, manifest digest of the version, row of the version's episode table from 0.
-
-    The row, not the index inside its recording: a version of several recordings has that index more than once.
-    """
-    return Urn(NodeKind.EPISODE, (slug, _hex(manifest), str(index)))
+def episode(slug: str, manifest: str, root: str, index: int) -> Urn:
+    """An episode where it lies: dataset, manifest digest of the version, recording in it, index in the recording."""
+    return Urn(NodeKind.EPISODE, (slug, _hex(manifest), root, str(index)))
 
 
 def fingerprint(digest: str) -> Urn:

@@ -19,7 +19,7 @@ def digest(word):
 SAMPLES = {
     NodeKind.DATASET: [urn.dataset("a"), urn.dataset("a")],
     NodeKind.VERSION: [urn.version("a", digest("1")), urn.version("a", digest("2"))],
-    NodeKind.EPISODE: [urn.episode("a", digest("1"), 0), urn.episode("a", digest("1"), 1)],
+    NodeKind.EPISODE: [urn.episode("a", digest("1"), "r", 0), urn.episode("a", digest("1"), "r", 1)],
     NodeKind.FINGERPRINT: [urn.fingerprint(digest("1")), urn.fingerprint(digest("2"))],
     NodeKind.SOURCE: [urn.source("rig", "b"), urn.source("rig", "x")],
     NodeKind.ROBOT: [urn.robot("a"), urn.robot("b")],
@@ -85,8 +85,18 @@ def test_a_hostile_name_is_not_formatted():
     ("src", "dst", "kind", "says"),
     [
         (urn.model(digest("m")), urn.model(digest("m")), EdgeKind.BASE_MODEL, "itself"),
-        (urn.episode("a", digest("1"), 0), urn.version("a", digest("2")), EdgeKind.CONTAINS, "places it elsewhere"),
-        (urn.episode("a", digest("1"), 0), urn.version("b", digest("1")), EdgeKind.CONTAINS, "places it elsewhere"),
+        (
+            urn.episode("a", digest("1"), "r", 0),
+            urn.version("a", digest("2")),
+            EdgeKind.CONTAINS,
+            "places it elsewhere",
+        ),
+        (
+            urn.episode("a", digest("1"), "r", 0),
+            urn.version("b", digest("1")),
+            EdgeKind.CONTAINS,
+            "places it elsewhere",
+        ),
         (urn.version("a", digest("1")), urn.dataset("b"), EdgeKind.CONTAINS, "places it elsewhere"),
         (urn.version("a", digest("1")), urn.version("b", digest("2")), EdgeKind.REBASED_FROM, "another dataset"),
     ],
@@ -139,7 +149,7 @@ def to_device(name, *inputs):
 def episodes(slug, manifest, rows):
     """A version whose episodes have the given fingerprints; returns the version, its episodes and the edges."""
     version = urn.version(slug, digest(manifest))
-    own = [urn.episode(slug, digest(manifest), index) for index in range(len(rows))]
+    own = [urn.episode(slug, digest(manifest), "r", index) for index in range(len(rows))]
     edges = [Edge(episode, version, EdgeKind.CONTAINS) for episode in own]
     for episode, word in zip(own, rows, strict=True):
         hub = urn.fingerprint(digest(word))

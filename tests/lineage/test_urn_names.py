@@ -70,7 +70,7 @@ def test_every_kind_has_a_constructor_named_like_it():
 
 def test_the_texts_are_fixed():
     assert str(urn.version("arm-reach-sim", DIGEST)) == f"urn:assay:version:arm-reach-sim:{HEX}"
-    assert str(urn.episode("arm-reach-sim", DIGEST, 7)) == f"urn:assay:episode:arm-reach-sim:{HEX}:7"
+    assert str(urn.episode("arm-reach-sim", DIGEST, "week-1", 7)) == f"urn:assay:episode:arm-reach-sim:{HEX}:week-1:7"
     assert str(urn.run(RUN)) == f"urn:assay:run:{RUN}"
     assert str(urn.source("rig", "B: left/right %")) == "urn:assay:source:rig:B%3A%20left%2Fright%20%25"
     assert str(urn.robot("로봇")) == "urn:assay:robot:%EB%A1%9C%EB%B4%87"
