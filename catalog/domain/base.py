@@ -36,7 +36,7 @@ def _from_text(value: Any) -> Any:
 
 def utc_text(value: datetime) -> str:
     """UTC with microseconds, so that texts sort as times do."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 Utc = Annotated[datetime, BeforeValidator(_from_text), AfterValidator(_utc), PlainSerializer(utc_text)]
