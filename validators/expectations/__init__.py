@@ -1,0 +1,46 @@
+"""All expectations by the name they have in a suite, and by the short name of their check."""
+
+from validators.expectations.calibration import ExpectJointZeroBelow
+from validators.expectations.expectation import Expectation
+from validators.expectations.frames import ExpectEffectiveFrameRate
+from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
+from validators.expectations.kinematics import ExpectJointsWithinLimits
+from validators.expectations.signal import (
+    ExpectColumnValuesToBeBetween,
+    ExpectColumnValuesToNotBeNull,
+    ExpectNoFrozenRows,
+    ExpectSignalsToBeComplete,
+    ExpectSignalsToBeFinite,
+)
+from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
+
+SHIPPED: tuple[type[Expectation], ...] = (
+    ExpectCountsToMatchMetadata,
+    ExpectDeclaredTypes,
+    ExpectIndicesInOrder,
+    ExpectSignalsToBeComplete,
+    ExpectSignalsToBeFinite,
+    ExpectColumnValuesToNotBeNull,
+    ExpectColumnValuesToBeBetween,
+    ExpectTimeToIncrease,
+    ExpectNoGaps,
+    ExpectMeanRate,
+    ExpectJitterBelow,
+    ExpectEffectiveFrameRate,
+    ExpectNoFrozenRows,
+    ExpectJointsWithinLimits,
+    ExpectJointZeroBelow,
+)
+BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
+
+
+def explain(check: str) -> str:
+    """What a check computes, by its short name or its name in a suite; KeyError when there is none of that name."""
+    found = [e for e in SHIPPED if check in (e.check, e.type)]
+    if not found:
+        raise KeyError(check)
+    return "\n\n".join(f"{e.check} ({e.type})\n{_dedented(e)}" for e in found)
+
+
+def _dedented(expectation: type[Expectation]) -> str:
+    return "\n".join(line.removeprefix("    ") for line in (expectation.__doc__ or "").strip().splitlines())

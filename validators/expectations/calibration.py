@@ -1,0 +1,212 @@
+"""Calibration: does forward kinematics of the recorded joints land where an outside tracker saw the arm?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validators.expectations.expectation import STATE, Expectation, Needs, Subject
+from validators.expectations.kinematics import Mapped, extent_metrics, mapped, said
+from validators.findings import Finding, Judgement, NotEvaluable
+from validators.metrics import channels
+from validators.robot.kinematics import Array, Site, Tree
+
+if TYPE_CHECKING:
+    from validators.planner import Values
+
+ALARM_Z, MISS_Z = 2.576, 1.645  # 1 % false alarms (two sides), 95 % found
+STEPS = 6
+LEAST_ROWS = 30
+CLUSTERS = 8  # of an episode's rows, when episodes are too few to be the clusters
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Joint-zero offsets of one group: δ and its standard error, rad, for each joint; residual RMS, m."""
+
+    offset: Array
+    error: Array
+    residual: float
+    rows: int
+
+
+def fit(
+    tree: Tree,
+    site: Site,
+    hinges: Mapping[str, Array],
+    slides: Mapping[str, Array],
+    seen: Array,
+    cluster: NDArray[np.int64],
+) -> Fit:
+    """Least squares of δ and b in |seen - b - FK(q + δ)|² by Gauss-Newton; the error is robust to correlated rows.
+
+    `hinges`: joint → q [rows], rad, each with a δ; `slides`: joint → [rows], m, taken as they are; `seen` [rows, 3], m;
+    `cluster` [rows]: rows of one cluster may be correlated. A joint that the tracked point does not show gets the error
+    infinity.
+    """
+    rows, names = len(seen), list(hinges)
+    unknown = np.zeros(len(names) + 3)  # δ, rad, then b, m
+    for _ in range(STEPS):
+        turned = {n: hinges[n] + d for n, d in zip(names, unknown, strict=False)}
+        position, slopes = tree.forward(site, {**slides, **turned}, rows)
+        moved = np.stack([slopes[n] for n in names], axis=2)  # [rows, 3, joints], m per rad
+        slope = np.concatenate([moved, np.broadcast_to(np.eye(3), (rows, 3, 3))], axis=2)
+        residual = seen - unknown[-3:] - position
+        normal = np.einsum("rij,rik->jk", slope, slope)
+        shown, inverse = _inverse(normal, rows)
+        step = inverse @ np.einsum("rij,ri->j", slope, residual)
+        unknown = unknown + step
+        if np.abs(step).max() < 1e-10:
+            break
+    score = np.einsum("rij,ri->rj", slope, residual)
+    groups = np.unique(cluster, return_inverse=True)[1]
+    summed = np.zeros((int(groups.max()) + 1, len(unknown)))
+    np.add.at(summed, groups, score)
+    number = len(summed)
+    covariance = inverse @ (summed.T @ summed) @ inverse * number / max(1, number - 1)
+    error = np.where(shown, np.sqrt(np.maximum(0, np.diag(covariance))), np.inf)
+    joint = slice(len(names))
+    return Fit(unknown[joint], error[joint], float(np.sqrt(np.mean(np.sum(residual**2, axis=1)))), rows)
+
+
+def _inverse(normal: Array, rows: int) -> tuple[NDArray[np.bool_], Array]:
+    """Pseudo-inverse, and which joints lie outside its null space: a point on an axis does not show that joint."""
+    values, vectors = np.linalg.eigh(normal)
+    kept = values > rows * 1e-6  # less than 1 mm of motion per rad is nothing a tracker shows
+    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    shown = (vectors[:, ~kept] ** 2).sum(axis=1) < 1e-6
+    return shown, inverse
+
+
+@dataclass(frozen=True)
+class ExpectJointZeroBelow(Expectation):
+    """Joint zero: offsets δ of the joints that best explain an outside tracker: |seen - b - FK(q + δ)|² is least over rows.
+
+    b is the tracker's own constant offset (its registration), fitted along so that it is not blamed on a joint.
+    One fit a rig (`rig` in the episodes' provenance; without it, one an episode) over an even sample of rows. Found
+    when |δ| is above limit_deg and above 2.576 standard errors (1 % false alarms); the error is robust to correlated
+    rows (clusters: episodes). Unit: degrees. Default: 1.0. Source: kinematic calibration by markers; q from
+    observation.state, the point and its column from the robot record's `tracker`, m in the frame of the robot's base.
+    Resolves: max(limit, 2.576 s) + 1.645 s, the least offset found in 95 % of cases, s the standard error.
+    Known false alarms: a tracker whose frame is turned looks like an offset of the first joint; wrong link lengths.
+    Smaller offsets than it resolves pass: that is said, not proven absent.
+    """
+
+    type: ClassVar[str] = "expect_joint_zero_below"
+    check: ClassVar[str] = "joint_zero"
+    limit_deg: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.limit_deg <= 90:
+            raise ValueError("limit_deg must be above 0 and at most 90")
+
+    def needs(self, subject: Subject) -> Needs:
+        robot = subject.robot
+        if robot is None:
+            raise NotEvaluable("no robot model is given (--robot FILE)")
+        if robot.tracker is None:
+            raise NotEvaluable(f"the record of {robot.name!r} names no tracker")
+        seen = subject.feature(robot.tracker.column)
+        if seen.width != 3:
+            raise NotEvaluable(f"{seen.name} has {seen.width} channels, x y z in m were expected")
+        sample = (*channels(subject.recording, subject.feature(STATE)), *channels(subject.recording, seen))
+        return Needs(extent_metrics(subject, STATE), sample)
+
+    def judge(self, subject: Subject, values: "Values") -> Judgement:
+        robot = subject.robot
+        assert robot is not None
+        assert robot.tracker is not None
+        site = robot.tree.point(robot.tracker.point)
+        on_the_way = set(robot.tree.moving(site))
+        found = [m for m in mapped(subject, values, STATE) if m.joint.name in on_the_way]
+        known = {m.joint.name for m in found if m.scale is not None}
+        if missing := sorted(on_the_way - known):
+            raise NotEvaluable(f"no channel in rad, deg or m for {', '.join(missing)} ({said(found)})")
+        groups, findings, resolved = self._groups(subject), [], []
+        table = self._sampled(subject, values, found)
+        for name, positions in groups.items():
+            chosen = table[np.isin(table[:, 0], positions)]
+            result = self._fit(robot.tree, site, found, chosen)
+            if result is None:
+                raise NotEvaluable(f"{name}: fewer than {LEAST_ROWS} finite rows of joints and tracker")
+            resolved.append(self._resolves(result))
+            findings += self._findings(subject, name, positions, found, result)
+        shown = np.array(resolved)
+        blind = [
+            m.label for m, column in zip(self._hinges(found), shown.T, strict=True) if not np.isfinite(column).all()
+        ]
+        note = f"resolves {_range(shown)}° at 95 %, {len(groups)} groups; units: {said(found)}"
+        return Judgement(
+            tuple(findings), note + (f"; not shown by the tracked point: {', '.join(blind)}" if blind else "")
+        )
+
+    def _hinges(self, found: list[Mapped]) -> list[Mapped]:
+        return [m for m in found if m.joint.motion == "hinge"]
+
+    def _groups(self, subject: Subject) -> dict[str, list[int]]:
+        groups: dict[str, list[int]] = {}
+        for position, episode in enumerate(subject.recording.episodes):
+            rig = episode.provenance.get("rig")
+            groups.setdefault(f"rig {rig}" if rig else f"episode {episode.index}", []).append(position)
+        return groups
+
+    def _sampled(self, subject: Subject, values: "Values", found: list[Mapped]) -> Array:
+        """[rows, 1 + 3 + joints]: position of the episode, tracker m, joints rad or m; rows that are finite."""
+        assert values.sampled is not None
+        assert subject.robot is not None
+        assert subject.robot.tracker is not None
+        seen = channels(subject.recording, subject.feature(subject.robot.tracker.column))
+        table = values.sampled.select("position", *(c.name for c in seen), *(m.lift.name for m in found)).to_numpy()
+        table = table.astype(np.float64)
+        table[:, 4:] /= np.array([m.scale for m in found])
+        whole: Array = table[np.isfinite(table).all(axis=1)]
+        return whole
+
+    def _fit(self, tree: Tree, site: Site, found: list[Mapped], rows: Array) -> Fit | None:
+        if len(rows) < LEAST_ROWS:
+            return None
+        episodes = rows[:, 0].astype(np.int64)
+        cluster = episodes
+        if np.unique(episodes).size < CLUSTERS:
+            cluster = np.arange(len(rows)) * CLUSTERS // len(rows)
+        joints = {m.joint.name: rows[:, 4 + i] for i, m in enumerate(found)}
+        hinges = {m.joint.name: joints[m.joint.name] for m in self._hinges(found)}
+        slides = {k: v for k, v in joints.items() if k not in hinges}
+        return fit(tree, site, hinges, slides, rows[:, 1:4], cluster)
+
+    def _resolves(self, result: Fit) -> Array:
+        """Least offset found in 95 % of cases, degrees, for each hinge."""
+        error = np.rad2deg(result.error)
+        least: Array = np.maximum(self.limit_deg, ALARM_Z * error) + MISS_Z * error
+        return least
+
+    def _findings(
+        self, subject: Subject, name: str, positions: list[int], found: list[Mapped], result: Fit
+    ) -> list[Finding]:
+        resolves, error, offset = self._resolves(result), np.rad2deg(result.error), np.rad2deg(result.offset)
+        episodes = tuple(subject.recording.episodes[i].index for i in positions)
+        return [
+            Finding(
+                self.check,
+                f"{STATE}.{m.label}",
+                f"{name}: {m.joint.name} reads {-offset[i]:+.2f} ± {error[i]:.2f}° off, {len(episodes)} episodes",
+                episode=episodes[0] if len(episodes) == 1 else None,
+                episodes=episodes if len(episodes) > 1 else (),
+                value=float(abs(offset[i])),
+                limit=self.limit_deg,
+                unit="deg",
+                resolves=f"{resolves[i]:.2f}° (95 %, {result.rows} rows, residual {result.residual * 1e3:.1f} mm)",
+            )
+            for i, m in enumerate(self._hinges(found))
+            if np.isfinite(error[i]) and abs(offset[i]) > max(self.limit_deg, ALARM_Z * error[i])
+        ]
+
+
+def _range(resolved: Array) -> str:
+    finite = resolved[np.isfinite(resolved)]
+    if not finite.size:
+        return "nothing "
+    low, high = float(finite.min()), float(finite.max())
+    return f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"

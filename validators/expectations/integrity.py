@@ -1,0 +1,215 @@
+"""Integrity: does the folder hold what its metadata says: how many, of which type, in which order?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import polars as pl
+
+from validators.expectations.expectation import Expectation, Needs, Subject
+from validators.findings import Finding, Judgement, NotEvaluable
+from validators.metrics import Lift, Metric, count, greatest, least, previous
+from validators.recording import START, Feature
+
+if TYPE_CHECKING:
+    from validators.planner import Values
+
+_ARROW = {"float32": "float", "float64": "double", "float16": "halffloat"}
+
+
+@dataclass(frozen=True)
+class ExpectCountsToMatchMetadata(Expectation):
+    """Counts: episodes, frames, videos and tasks in the folder against info.json; lengths against episodes.jsonl.
+
+    Unit: a count. Default: exact. Source: LeRobot v2.1. Resolves: one. Known false alarms: none; a folder that holds
+    part of a dataset on purpose should say so with metadata of its own.
+    """
+
+    type: ClassVar[str] = "expect_counts_to_match_metadata"
+    check: ClassVar[str] = "counts"
+
+    def needs(self, subject: Subject) -> Needs:
+        if not subject.recording.facts.totals and not subject.recording.facts.listed:
+            raise NotEvaluable(f"a {subject.recording.format} folder declares no counts")
+        return Needs()
+
+    def judge(self, subject: Subject, values: "Values") -> Judgement:
+        return Judgement((*self._totals(subject), *self._lengths(subject), *self._videos(subject)))
+
+    def _finding(self, stream: str, message: str, value: int, limit: int, unit: str, **where: object) -> Finding:
+        of = {"value": float(value), "limit": float(limit), "unit": unit, "resolves": f"one of {unit}"}
+        return Finding(self.check, stream, message, **of, **where)  # type: ignore[arg-type]
+
+    def _totals(self, subject: Subject) -> Iterator[Finding]:
+        recording = subject.recording
+        facts = recording.facts
+        damaged = {p.episode for p in recording.problems}
+        there = {e.index for e in recording.episodes} | damaged
+        found = {
+            "episodes": len(there),
+            "frames": recording.rows,
+            "videos": sum(len(e.videos) for e in recording.episodes),
+            "tasks": len(facts.tasks),
+        }
+        for unit, number in found.items():
+            declared = facts.totals.get(f"total_{unit}", number)
+            if number != declared:
+                message = f"{number} {unit} are here, info.json declares {declared}"
+                yield self._finding(f"total_{unit}", message, number, declared, unit)
+        if absent := sorted(facts.listed.keys() - there):
+            message = f"{len(absent)} episodes of episodes.jsonl have no data file: {_some(absent)}"
+            yield self._finding("episodes.jsonl", message, len(there), len(facts.listed), "episodes")
+        if extra := sorted(i for i in there if i is not None and i not in facts.listed):
+            message = f"{len(extra)} data files are in no line of episodes.jsonl: {_some(extra)}"
+            yield self._finding(
+                "episodes.jsonl", message, len(there), len(facts.listed), "episodes", episodes=tuple(extra)
+            )
+
+    def _lengths(self, subject: Subject) -> Iterator[Finding]:
+        for episode in subject.recording.episodes:
+            declared = subject.recording.facts.listed.get(episode.index, episode.length)
+            if declared != episode.length:
+                message = f"{episode.length} rows, episodes.jsonl says {declared}"
+                yield self._finding("length", message, episode.length, declared, "rows", episode=episode.index)
+
+    def _videos(self, subject: Subject) -> Iterator[Finding]:
+        episodes = subject.recording.episodes
+        for camera in subject.recording.facts.cameras:
+            without = tuple(e.index for e in episodes if camera not in e.videos)
+            if without:
+                number = len(episodes) - len(without)
+                message = f"{len(without)} of {len(episodes)} episodes have no video: {_some(list(without))}"
+                yield self._finding(camera, message, number, len(episodes), "videos", episodes=without)
+
+
+@dataclass(frozen=True)
+class ExpectDeclaredTypes(Expectation):
+    """Types: each numeric column has the declared dtype, each vector the declared width in every row.
+
+    Unit: none. Default: exact. Source: LeRobot v2.1 info.json. Resolves: one file's schema, one row's width.
+    Known false alarms: none; a column that is no number at all makes its file unreadable, which is a finding by itself.
+    """
+
+    type: ClassVar[str] = "expect_declared_types"
+    check: ClassVar[str] = "types"
+
+    def _short(self, feature: Feature) -> Metric:
+        return count(f"{feature.name} width", pl.col(feature.name).list.len() != feature.width)
+
+    def _listed(self, subject: Subject) -> tuple[Feature, ...]:
+        tables = subject.recording.tables
+        return tuple(f for f in subject.signals if all(t.columns[f.name][1] == "list" for t in tables))
+
+    def needs(self, subject: Subject) -> Needs:
+        return Needs(tuple(self._short(f) for f in self._listed(subject)))
+
+    def judge(self, subject: Subject, values: "Values") -> Judgement:
+        recording = subject.recording
+        index = {str(recording.root / e.path): e.index for e in recording.episodes}
+        findings = []
+        for feature in subject.signals:
+            for table in recording.tables:
+                kind = table.columns[feature.name][0]
+                if kind != _ARROW.get(feature.dtype, feature.dtype):
+                    episodes = tuple(index[str(p)] for p in table.paths)
+                    message = f"holds {kind}, declared {feature.dtype}"
+                    findings.append(
+                        Finding(self.check, feature.name, message, episodes=episodes, resolves="one file's schema")
+                    )
+        for feature in self._listed(subject):
+            rows = values[self._short(feature)]
+            findings += [
+                Finding(
+                    self.check,
+                    feature.name,
+                    f"{int(rows[i])} rows are not {feature.width} wide",
+                    episode=recording.episodes[i].index,
+                    value=float(rows[i]),
+                    limit=0.0,
+                    unit="rows",
+                    resolves="one row",
+                )
+                for i in np.flatnonzero(rows > 0).tolist()
+            ]
+        return Judgement(tuple(findings))
+
+
+@dataclass(frozen=True)
+class ExpectIndicesInOrder(Expectation):
+    """Indices: frame_index counts 0, 1, 2, … in every episode, episode_index is the file's own, index rises by one.
+
+    Unit: rows. Default: exact. Source: LeRobot v2.1. Resolves: one row. Known false alarms: none; `index` may start
+    anywhere, because a folder may hold part of a dataset.
+    """
+
+    type: ClassVar[str] = "expect_indices_in_order"
+    check: ClassVar[str] = "indices"
+
+    def _columns(self, subject: Subject) -> tuple[Lift, Lift]:
+        episode, frame = subject.feature("episode_index"), subject.feature("frame_index")
+        return _scalar(subject, episode), _scalar(subject, frame)
+
+    def _metrics(self, subject: Subject) -> tuple[Metric, ...]:
+        episode, frame = self._columns(subject)
+        before = previous(frame)
+        step = count("frame_index step", ~pl.col(START) & (frame.column - before.column != 1), frame, before)
+        metrics = (least(frame), step, least(episode), greatest(episode))
+        if "index" not in subject.recording.facts.features:
+            return metrics
+        running = _scalar(subject, subject.feature("index"))
+        earlier = previous(running)
+        jump = count("index step", ~pl.col(START) & (running.column - earlier.column != 1), running, earlier)
+        return (*metrics, jump)
+
+    def needs(self, subject: Subject) -> Needs:
+        return Needs(self._metrics(subject))
+
+    def judge(self, subject: Subject, values: "Values") -> Judgement:
+        first, steps, low, high, *jumps = (values[m] for m in self._metrics(subject))
+        episodes = subject.recording.episodes
+        own = np.array([e.index for e in episodes], dtype=np.float64)
+        tests = [
+            (
+                "frame_index",
+                (first != 0) | (steps > 0),
+                "does not count 0, 1, 2, …: rows are missing, double or moved",
+                steps,
+            ),
+            (
+                "episode_index",
+                (low != own) | (high != own),
+                "is not the index of its file",
+                np.where(low != own, low, high),
+            ),
+        ]
+        if jumps:
+            tests.append(("index", jumps[0] > 0, "does not rise by one", jumps[0]))
+        return Judgement(
+            tuple(
+                Finding(
+                    self.check,
+                    stream,
+                    f"{stream} {message}",
+                    episode=episodes[i].index,
+                    start_s=episodes[i].start_s,
+                    end_s=episodes[i].end_s,
+                    value=float(value[i]),
+                    unit="" if stream == "episode_index" else "rows",
+                    resolves="one row",
+                )
+                for stream, bad, message, value in tests
+                for i in np.flatnonzero(bad).tolist()
+            )
+        )
+
+
+def _scalar(subject: Subject, feature: Feature) -> Lift:
+    """A column of one channel, as the integers it holds."""
+    (column,) = subject.recording.unpacked(feature).values()
+    return Lift(f"{feature.name}#", column)
+
+
+def _some(indices: list[int], at_most: int = 8) -> str:
+    shown = ", ".join(str(i) for i in indices[:at_most])
+    return shown + (", …" if len(indices) > at_most else "")

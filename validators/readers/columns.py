@@ -1,0 +1,117 @@
+"""Parquet footers, read once: rows, schema and clock span of each file, before any data page is touched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from validators.errors import UnreadableDataset
+from validators.recording import CLOCK, Container, Episode, Feature, Problem, Table
+
+MAX_ROWS = 20_000_000  # of one episode: five hours at 1 kHz
+MAX_COLUMNS = 4096
+
+_READ_ERRORS = (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError)
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a Parquet footer says. `span` is the clock's least and greatest value (s), None without rows or clock."""
+
+    path: Path
+    rows: int
+    columns: Mapping[str, tuple[str, Container]]
+    widths: Mapping[str, int]
+    span: tuple[float, float] | None
+
+
+def footer(path: Path) -> Footer:
+    """The footer of one file. Raises `UnreadableDataset` (`file-damaged`, `too-large`)."""
+    try:
+        with pq.ParquetFile(path) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+            rows = metadata.num_rows
+            if rows > MAX_ROWS or len(schema) > MAX_COLUMNS:
+                raise UnreadableDataset("too-large", f"{rows} rows, {len(schema)} columns in one episode", path=path)
+            if rows < 0:
+                raise UnreadableDataset("file-damaged", f"claims {rows} rows", path=path)
+            columns = {f.name: (str(_element(f.type)), _container(f.type)) for f in schema}
+            widths = {f.name: f.type.list_size for f in schema if pa.types.is_fixed_size_list(f.type)}
+            span = _span(file, columns)
+    except _READ_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UnreadableDataset(
+            "file-damaged", f"no readable Parquet file ({reason}); copy it again", path=path
+        ) from error
+    return Footer(path, rows, columns, widths, span)
+
+
+def _container(kind: pa.DataType) -> Container:
+    if pa.types.is_fixed_size_list(kind):
+        return "array"
+    return "list" if pa.types.is_list(kind) or pa.types.is_large_list(kind) else "scalar"
+
+
+def _element(kind: pa.DataType) -> pa.DataType:
+    return kind if _container(kind) == "scalar" else kind.value_type
+
+
+def _span(file: pq.ParquetFile, columns: Mapping[str, tuple[str, Container]]) -> tuple[float, float] | None:
+    if CLOCK not in columns or not number(columns[CLOCK][0]) or not file.metadata.num_rows:
+        return None
+    values = file.read(columns=[CLOCK]).column(0).combine_chunks()
+    if _container(values.type) != "scalar":
+        values = values.flatten()
+    finite = pl.Series(values).cast(pl.Float64)
+    finite = finite.filter(finite.is_finite())
+    low, high = finite.min(), finite.max()
+    return (float(low), float(high)) if isinstance(low, float) and isinstance(high, float) else None
+
+
+def number(kind: str) -> bool:
+    """Whether an arrow type, as text, is a number."""
+    return kind.startswith(("float", "double", "halffloat", "int", "uint"))
+
+
+def misfit(found: Footer, features: Sequence[Feature]) -> UnreadableDataset | None:
+    """Why the file cannot be scanned as the features declare it: a column absent, no number, or of another width."""
+    for feature in features:
+        if feature.name not in found.columns:
+            return UnreadableDataset(
+                "column-missing", f"column {feature.name!r} is declared and absent", path=found.path
+            )
+        kind, container = found.columns[feature.name]
+        if not number(kind):
+            detail = f"column {feature.name!r} holds {kind}, declared {feature.dtype}{list(feature.shape)}"
+            return UnreadableDataset("column-type", detail, path=found.path)
+        width = found.widths.get(feature.name, 1 if container == "scalar" else feature.width)
+        if width != feature.width:
+            detail = f"column {feature.name!r} has {width} channels, {feature.width} are declared"
+            return UnreadableDataset("column-type", detail, path=found.path)
+    return None
+
+
+def tables(found: Sequence[Footer]) -> tuple[Table, ...]:
+    """The files grouped by schema, in order."""
+    groups: dict[tuple[tuple[str, tuple[str, Container]], ...], list[Footer]] = {}
+    for one in found:
+        groups.setdefault(tuple(one.columns.items()), []).append(one)
+    return tuple(Table(tuple(f.path for f in group), dict(key)) for key, group in groups.items())
+
+
+def unreadable(error: UnreadableDataset, root: Path, relative: str, episode: int | None) -> Problem:
+    """The problem that takes a file's place among the episodes."""
+    return Problem(error.kind, relative, error.detail.replace(str(root) + "/", ""), episode)
+
+
+def verify_pages(root: Path, episode: Episode, columns: Sequence[str]) -> Problem | None:
+    """Reads the file whole: the problem with its data pages, when the scan of all files stumbled over one."""
+    try:
+        pl.read_parquet(root / episode.path, columns=list(columns), glob=False)
+    except _READ_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        return Problem("file-damaged", episode.path, f"its data pages cannot be read ({reason})", episode.index)
+    return None

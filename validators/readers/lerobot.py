@@ -1,0 +1,246 @@
+"""LeRobot v2.1: `meta/info.json` declares, `meta/*.jsonl` list; a Parquet file, and a video a camera, an episode."""
+
+import re
+import string
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from validators.documents import DocumentError, parse_json, parse_jsonl
+from validators.errors import UnreadableDataset
+from validators.readers import columns
+from validators.readers.folder import files, inside, text
+from validators.recording import Episode, Facts, Feature, Problem, Recording
+
+INFO, EPISODES, TASKS, PROVENANCE = (
+    "meta/info.json",
+    "meta/episodes.jsonl",
+    "meta/tasks.jsonl",
+    "meta/assay_episodes.jsonl",
+)
+MAX_INFO, MAX_LINES = 16 << 20, 512 << 20
+MAX_EPISODES = 1_000_000
+MAX_WIDTH = 4096
+_FIELDS = {"episode_chunk", "episode_index", "video_key"}
+_SPEC = re.compile(r"(0?[1-9])?d?")
+_INDEX_COLUMNS = ("timestamp", "frame_index", "episode_index")
+
+
+def recognises(root: Path) -> bool:
+    """Whether the folder claims to be a LeRobot dataset, readable or not."""
+    return (root / "meta").is_dir()
+
+
+def read(root: Path) -> Recording:
+    """Reads the metadata and every Parquet footer; no data page."""
+    info = _info(root)
+    facts = _facts(root, info)
+    tasks = _tasks(root)
+    listed = _listed(root)
+    provenance = _provenance(root)
+    found = _locate(root, info, listed)
+    vectors = [f for f in facts.features.values() if f.width]
+    episodes, footers, problems = [], [], []
+    for index, relative in found.items():
+        try:
+            footer = columns.footer(inside(root, relative))
+            if misfit := columns.misfit(footer, vectors):
+                raise misfit
+        except UnreadableDataset as error:
+            if error.kind == "path-outside":
+                raise
+            problems.append(columns.unreadable(error, root, relative, index))
+            continue
+        footers.append(footer)
+        start, end = footer.span or (None, None)
+        names = listed.get(index, {}).get("tasks")
+        episodes.append(
+            Episode(
+                index=index,
+                path=relative,
+                length=footer.rows,
+                start_s=start,
+                end_s=end,
+                task=str(names[0]) if isinstance(names, list) and names else None,
+                videos=_videos(root, info, facts, index),
+                provenance=provenance.get(index, {}),
+            )
+        )
+    if not episodes:
+        _nothing(root, info, problems)
+    facts = Facts(
+        robot_type=facts.robot_type,
+        fps=facts.fps,
+        codebase_version=facts.codebase_version,
+        totals=facts.totals,
+        features=facts.features,
+        tasks=tasks,
+        listed={i: line["length"] for i, line in listed.items()},
+    )
+    return Recording("lerobot-v2.1", root, facts, tuple(episodes), columns.tables(footers), tuple(problems))
+
+
+def _nothing(root: Path, info: Mapping[str, Any], problems: list[Problem]) -> None:
+    if problems:
+        first = problems[0]
+        raise UnreadableDataset(
+            first.kind, f"no episode can be read; the first: {first.message}", path=root / first.path
+        )
+    there = next(files(root, ".parquet"), None)
+    example = locate(info["data_path"], 0, info["chunks_size"])
+    also = f"; {there} does not fit the template" if there else ""
+    raise UnreadableDataset(
+        "file-missing", f"data_path expects files like {example}, none is there{also}", path=root / INFO
+    )
+
+
+def _invalid(path: Path, message: str) -> UnreadableDataset:
+    return UnreadableDataset("metadata-invalid", message, path=path)
+
+
+def _info(root: Path) -> dict[str, Any]:
+    path = root / INFO
+    try:
+        info = parse_json(text(root, INFO, MAX_INFO))
+    except DocumentError as error:
+        raise _invalid(path, str(error)) from error
+    if not isinstance(info, dict):
+        raise _invalid(path, "an object was expected")
+    version = info.get("codebase_version")
+    if version != "v2.1":
+        raise UnreadableDataset("format-unknown", f"codebase_version {version!r}; this reader knows 'v2.1'", path=path)
+    for key, kind in (("fps", (int, float)), ("data_path", str), ("features", dict)):
+        if not isinstance(info.get(key), kind) or isinstance(info[key], bool):
+            raise _invalid(path, f"{key!r} is missing or of another type")
+    if not 0 < info["fps"] <= 100_000:
+        raise _invalid(path, f"fps {info['fps']} is no frame rate")
+    info.setdefault("chunks_size", 1000)
+    if not isinstance(info["chunks_size"], int) or not 0 < info["chunks_size"] <= MAX_EPISODES:
+        raise _invalid(path, f"chunks_size {info['chunks_size']!r} is no count")
+    return info
+
+
+def _facts(root: Path, info: Mapping[str, Any]) -> Facts:
+    totals = {k: v for k, v in info.items() if k.startswith("total_")}
+    for key, value in totals.items():
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 53:
+            raise _invalid(root / INFO, f"{key} {value!r} is no count")
+    robot = info.get("robot_type")
+    if robot is not None and not isinstance(robot, str):
+        raise _invalid(root / INFO, "robot_type is no text")
+    features = {name: _feature(root, name, value) for name, value in info["features"].items()}
+    for name in _INDEX_COLUMNS:
+        features.setdefault(name, Feature(name, "float32" if name == "timestamp" else "int64", (1,), ()))
+    return Facts(robot, float(info["fps"]), info["codebase_version"], totals, features)
+
+
+def _feature(root: Path, name: str, value: object) -> Feature:
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("dtype"), str)
+        or not isinstance(value.get("shape"), list)
+    ):
+        raise _invalid(root / INFO, f"feature {name!r} needs a dtype and a shape")
+    shape = value["shape"]
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= 1 << 20 for n in shape):
+        raise _invalid(root / INFO, f"feature {name!r} has the shape {shape!r}")
+    feature = Feature(name, value["dtype"], tuple(shape) or (1,), ())
+    if feature.width > MAX_WIDTH:
+        raise UnreadableDataset("too-large", f"feature {name!r} claims {feature.width} channels", path=root / INFO)
+    names = tuple(_leaves(value.get("names")))
+    return Feature(name, feature.dtype, feature.shape, names if len(names) == feature.width else ())
+
+
+def _leaves(names: object) -> Iterator[str]:
+    """Names come as a list, a list of lists, or a mapping of lists ({"motors": […]})."""
+    if isinstance(names, str):
+        yield names
+    elif isinstance(names, list | dict):
+        for item in names.values() if isinstance(names, dict) else names:
+            yield from _leaves(item)
+
+
+def _lines(root: Path, relative: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        yield from parse_jsonl(text(root, relative, MAX_LINES))
+    except DocumentError as error:
+        raise _invalid(root / relative, str(error)) from error
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31
+
+
+def _listed(root: Path) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    for number, line in _lines(root, EPISODES):
+        index = line.get("episode_index")
+        if not _count(index) or not _count(line.get("length")):
+            raise _invalid(root / EPISODES, f"line {number}: episode_index and length must be counts")
+        if index in found:
+            raise _invalid(root / EPISODES, f"line {number}: episode {index} is listed twice")
+        found[int(index)] = line  # type: ignore[arg-type]
+        if len(found) > MAX_EPISODES:
+            raise UnreadableDataset("too-large", f"more than {MAX_EPISODES} episodes", path=root / EPISODES)
+    return dict(sorted(found.items()))
+
+
+def _tasks(root: Path) -> tuple[str, ...]:
+    if not (root / TASKS).exists():
+        return ()
+    return tuple(str(line.get("task", "")) for _, line in _lines(root, TASKS))
+
+
+def _provenance(root: Path) -> dict[int, Mapping[str, object]]:
+    if not (root / PROVENANCE).exists():
+        return {}
+    found: dict[int, Mapping[str, object]] = {}
+    for number, line in _lines(root, PROVENANCE):
+        index = line.get("episode_index")
+        if not _count(index) or index in found:
+            raise _invalid(root / PROVENANCE, f"line {number}: episode_index is missing or occurs twice")
+        found[int(index)] = line  # type: ignore[arg-type]
+    return found
+
+
+def locate(template: str, index: int, chunk: int, camera: str = "") -> str:
+    """The path that a LeRobot template gives for one episode; only its own three fields are filled in."""
+    values = {"episode_chunk": index // chunk, "episode_index": index, "video_key": camera}
+    parts = []
+    try:
+        for literal, name, spec, conversion in string.Formatter().parse(template):
+            parts.append(literal)
+            if name is None:
+                continue
+            if name not in _FIELDS or conversion or not _SPEC.fullmatch(spec or ""):
+                raise _invalid(Path(INFO), f"path template {template!r} uses {{{name}:{spec}}}")
+            parts.append(format(values[name], spec or "") if name != "video_key" else camera)
+    except ValueError as error:
+        raise _invalid(Path(INFO), f"path template {template!r}: {error}") from error
+    return "".join(parts)
+
+
+def _locate(root: Path, info: Mapping[str, Any], listed: Mapping[int, object]) -> dict[int, str]:
+    """Index → relative path of the files on disk: the listed ones, and those beside them that nobody listed."""
+    template, chunk = info["data_path"], info["chunks_size"]
+    found = {}
+    for index in listed:
+        relative = locate(template, index, chunk)
+        if inside(root, relative).is_file():
+            found[index] = relative
+    known = set(found.values())
+    for relative in files(root, ".parquet"):
+        number = re.search(r"(\d+)\D*\.parquet$", relative)
+        if relative in known or number is None or len(number[1]) > 9:
+            continue
+        if locate(template, int(number[1]), chunk) == relative:
+            found[int(number[1])] = relative
+    return dict(sorted(found.items()))
+
+
+def _videos(root: Path, info: Mapping[str, Any], facts: Facts, index: int) -> dict[str, str]:
+    template = info.get("video_path")
+    if not facts.cameras or not isinstance(template, str):
+        return {}
+    paths = {camera: locate(template, index, info["chunks_size"], camera) for camera in facts.cameras}
+    return {camera: relative for camera, relative in paths.items() if inside(root, relative).is_file()}

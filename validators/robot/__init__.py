@@ -1,0 +1,176 @@
+"""A robot's model: joint limits and forward kinematics from URDF or MJCF; which channel of the data is which joint."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from validators.documents import DocumentError, canonical, parse_yaml
+from validators.errors import InvalidRobot
+from validators.robot import mjcf, urdf, xml
+from validators.robot.kinematics import Joint, Site, Tree
+
+MAX_RECORD = 1 << 20
+UNITS = ("rad", "deg", "m", "normalised", "ticks")
+_KEYS = {"schema", "name", "model", "channels", "tracker"}
+_FREE_KEYS = {"description", "robot_type", "serial", "tool", "payload_kg", "site"}
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """An outside measurement of a point of the robot, m in the frame of the robot's base: the column and the point."""
+
+    column: str
+    point: str
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel of the state: its joint, and its unit where the record declares one."""
+
+    joint: str
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class RobotModel:
+    """Immutable. `digest` is of the record and the model's text together."""
+
+    name: str
+    tree: Tree
+    channels: Mapping[str, Channel]
+    tracker: Tracker | None
+    digest: str
+
+    def channel(self, label: str) -> Channel | None:
+        """The declared channel of that name, else the joint whose normalised name is the same, else None."""
+        if label in self.channels:
+            return self.channels[label]
+        joints = {normalised(name): name for name in self.tree.joints}
+        joint = joints.get(normalised(label))
+        return None if joint is None else Channel(joint)
+
+    def joint(self, name: str) -> Joint:
+        """The joint of that name; the record was checked to name no other."""
+        return self.tree.joints[name]
+
+    def site(self) -> Site | None:
+        """The tracked point."""
+        return None if self.tracker is None else self.tree.point(self.tracker.point)
+
+
+def normalised(name: str) -> str:
+    """One spelling for a joint: `kLeftElbowPitch`, `left_elbow_pitch_joint` and `left_elbow_pitch.pos` agree."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    parts = [p for p in re.split(r"[^a-z0-9]+", words.lower()) if p]
+    if parts and parts[0] == "k":
+        parts = parts[1:]
+    return "_".join(p for p in parts if p not in ("joint", "pos", "position", "q"))
+
+
+def load(source: Path | str) -> RobotModel:
+    """A robot record (`robot@1`, YAML or JSON), or a bare URDF or MJCF; a path, or the text itself.
+
+    A record's `model` is a file beside it, or the XML itself. Raises `InvalidRobot`.
+    """
+    if isinstance(source, str) and ("\n" in source or source.lstrip().startswith(("<", "{"))):
+        return _from_text(source, None)
+    path = Path(source)
+    try:
+        return _from_text(xml.read(path, xml.MAX_BYTES), path)
+    except InvalidRobot as error:
+        raise error if error.path else InvalidRobot(error.kind, error.detail, path=path) from error
+
+
+def _from_text(text: str, path: Path | None) -> RobotModel:
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        tree = _tree(text)
+        return RobotModel(path.stem if path else "robot", tree, {}, None, _digest(None, text))
+    record = _record(text)
+    model = record["model"]
+    if not model.lstrip().startswith("<"):
+        model = _beside(path, model)
+    tree = _tree(model)
+    channels = _channels(record.get("channels", {}), tree)
+    tracker = _tracker(record.get("tracker"), tree)
+    return RobotModel(record["name"], tree, channels, tracker, _digest(record, model))
+
+
+def _digest(record: Mapping[str, Any] | None, model: str) -> str:
+    content = canonical({"record": record, "model": model})
+    return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+
+
+def _beside(path: Path | None, name: str) -> str:
+    if path is None:
+        raise InvalidRobot(
+            "robot-missing", f"model {name!r} is a file name, but the record has no folder: put the XML in"
+        )
+    folder = path.resolve().parent
+    found = (folder / name).resolve()
+    if Path(name).is_absolute() or not found.is_relative_to(folder):
+        raise InvalidRobot("path-outside", f"model {name!r} is not beside the record", path=path)
+    return xml.read(found, xml.MAX_BYTES)
+
+
+def _tree(text: str) -> Tree:
+    root = xml.parse(text)
+    match root.tag:
+        case "robot":
+            return urdf.parse(root)
+        case "mujoco":
+            return mjcf.parse(root)
+    raise InvalidRobot("model-invalid", f"<{root.tag}> is neither URDF (<robot>) nor MJCF (<mujoco>)")
+
+
+def _invalid(message: str) -> InvalidRobot:
+    return InvalidRobot("robot-invalid", message)
+
+
+def _record(text: str) -> dict[str, Any]:
+    if len(text) > MAX_RECORD + xml.MAX_BYTES:
+        raise _invalid("larger than a robot record may be")
+    try:
+        record = parse_yaml(text)
+    except DocumentError as error:
+        raise _invalid(str(error)) from error
+    if not isinstance(record, dict) or record.get("schema") != "robot@1":
+        raise _invalid("a record with schema: robot@1 was expected (or a URDF or MJCF)")
+    if unknown := record.keys() - _KEYS - _FREE_KEYS:
+        raise _invalid(f"unknown keys {sorted(unknown)}")
+    for key in ("name", "model"):
+        if not isinstance(record.get(key), str) or not record[key].strip():
+            raise _invalid(f"{key!r} is missing or no text")
+    return record
+
+
+def _channels(given: object, tree: Tree) -> dict[str, Channel]:
+    if not isinstance(given, dict):
+        raise _invalid("channels: a mapping of channel names was expected")
+    found: dict[str, Channel] = {}
+    for name, value in given.items():
+        if not isinstance(value, dict) or value.keys() - {"joint", "unit"} or not isinstance(value.get("joint"), str):
+            raise _invalid(f"channels: {name!r} needs a joint, and may have a unit")
+        if value["joint"] not in tree.joints:
+            raise _invalid(f"channels: {name!r} names {value['joint']!r}, no joint of the model")
+        if value.get("unit") not in (None, *UNITS):
+            raise _invalid(f"channels: {name!r} has the unit {value['unit']!r}, known are {', '.join(UNITS)}")
+        found[name] = Channel(value["joint"], value.get("unit"))
+    return found
+
+
+def _tracker(given: object, tree: Tree) -> Tracker | None:
+    if given is None:
+        return None
+    if (
+        not isinstance(given, dict)
+        or given.keys() - {"column", "site", "link"}
+        or not isinstance(given.get("column"), str)
+    ):
+        raise _invalid("tracker: a column and a site or a link were expected")
+    point = given.get("site", given.get("link"))
+    if not isinstance(point, str) or (point not in tree.sites and point not in tree.bodies):
+        raise _invalid(f"tracker: {point!r} is no site or link of the model")
+    return Tracker(given["column"], point)

@@ -1,0 +1,149 @@
+"""Suites: Great Expectations' JSON, read whole or refused; an unknown type or parameter is an error, never dropped."""
+
+import dataclasses
+import fnmatch
+import hashlib
+import math
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from validators.documents import DocumentError, canonical, parse_json
+from validators.errors import InvalidSuite
+from validators.expectations import BY_TYPE
+from validators.expectations.expectation import Expectation
+from validators.findings import Severity
+from validators.recording import Facts
+
+MAX_BYTES = 4 << 20
+SHIPPED = Path(__file__).parent
+_SEVERITIES: dict[str, Severity] = {"critical": "blocking", "warning": "warning"}
+_SUITE_KEYS = {"name", "expectations", "meta", "notes", "id", "suite_parameters"}
+_ENTRY_KEYS = {"type", "kwargs", "meta", "severity", "notes", "id", "description"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An expectation in its place: how grave a finding is, and whether "not evaluable" blocks."""
+
+    expectation: Expectation
+    severity: Severity
+    required: bool
+    config: dict[str, Any]  # as the file has it, for results in Great Expectations' shape
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Named expectations in order. `digest`: sha256 of its canonical JSON; `robot_types`: what it is made for."""
+
+    name: str
+    entries: tuple[Entry, ...]
+    digest: str
+    robot_types: tuple[str, ...] = ()
+
+    def for_robot_type(self, robot_type: str) -> bool:
+        """Whether the suite is made for that robot."""
+        return any(fnmatch.fnmatchcase(robot_type.lower(), pattern) for pattern in self.robot_types)
+
+
+def names() -> tuple[str, ...]:
+    """The suites that come with the product."""
+    return tuple(sorted(p.stem for p in SHIPPED.glob("*.json")))
+
+
+def load(name_or_path: str | Path) -> Suite:
+    """A shipped suite by its name, or any by its file. Raises `InvalidSuite`."""
+    path = SHIPPED / f"{name_or_path}.json" if str(name_or_path) in names() else Path(name_or_path)
+    if not path.is_file():
+        shipped = ", ".join(names())
+        raise InvalidSuite("suite-unknown", f"no suite {str(name_or_path)!r}; shipped are {shipped}, or give a file")
+    if path.stat().st_size > MAX_BYTES:
+        raise InvalidSuite("suite-invalid", f"larger than {MAX_BYTES} bytes", path=path)
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except InvalidSuite as error:
+        raise InvalidSuite(error.kind, error.detail, path=path) from error
+    except UnicodeDecodeError as error:
+        raise InvalidSuite(
+            "suite-invalid", f"no UTF-8 text: {error.reason} at byte {error.start}", path=path
+        ) from error
+
+
+def for_facts(facts: Facts) -> tuple[Suite, str]:
+    """The shipped suite made for the recording's robot type, else `recording@1`; and why it was chosen."""
+    robot = facts.robot_type
+    for suite in (load(name) for name in names()):
+        if robot and suite.for_robot_type(robot):
+            return suite, f"{suite.name}, chosen for robot type {robot!r}"
+    return load("recording@1"), f"recording@1, because no suite is made for robot type {robot!r}"
+
+
+def parse(text: str) -> Suite:
+    """The suite in the text of a file."""
+    try:
+        document = parse_json(text)
+    except DocumentError as error:
+        raise InvalidSuite("suite-invalid", str(error)) from error
+    if not isinstance(document, dict) or not isinstance(document.get("name"), str):
+        raise InvalidSuite("suite-invalid", "an object with a name was expected")
+    if unknown := document.keys() - _SUITE_KEYS:
+        raise InvalidSuite("suite-invalid", f"unknown keys {sorted(unknown)}")
+    listed, meta = document.get("expectations"), document.get("meta", {})
+    if not isinstance(listed, list) or not listed:
+        raise InvalidSuite("suite-invalid", "expectations: a list that is not empty was expected")
+    robots = meta.get("robot_types", []) if isinstance(meta, dict) else None
+    if not isinstance(robots, list) or not all(isinstance(r, str) for r in robots):
+        raise InvalidSuite("suite-invalid", "meta.robot_types: a list of names was expected")
+    digest = "sha256:" + hashlib.sha256(canonical(document).encode()).hexdigest()
+    entries = tuple(_entry(i, item) for i, item in enumerate(listed))
+    return Suite(document["name"], entries, digest, tuple(r.lower() for r in robots))
+
+
+def _entry(position: int, item: object) -> Entry:
+    where = f"expectation {position}"
+    if not isinstance(item, dict) or item.keys() - _ENTRY_KEYS:
+        raise InvalidSuite("suite-invalid", f"{where}: an object with {', '.join(sorted(_ENTRY_KEYS))} was expected")
+    kind, kwargs, meta = item.get("type"), item.get("kwargs", {}), item.get("meta", {})
+    if not isinstance(kind, str) or kind not in BY_TYPE:
+        raise InvalidSuite("expectation-unknown", f"{where}: no expectation {kind!r} is known")
+    if not isinstance(kwargs, dict) or not isinstance(meta, dict):
+        raise InvalidSuite("suite-invalid", f"{where}: kwargs and meta are objects")
+    severity = item.get("severity", "critical")
+    if severity not in _SEVERITIES:
+        raise InvalidSuite("suite-invalid", f"{where}: severity {severity!r}; critical and warning are known")
+    required = meta.get("required", True)
+    if not isinstance(required, bool):
+        raise InvalidSuite("suite-invalid", f"{where}: meta.required must be true or false")
+    return Entry(_expectation(where, BY_TYPE[kind], kwargs), _SEVERITIES[severity], required, item)
+
+
+def _expectation(where: str, expectation: type[Expectation], kwargs: dict[str, object]) -> Expectation:
+    hints = typing.get_type_hints(expectation)
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(expectation)}
+    if unknown := kwargs.keys() - fields:
+        known = ", ".join(fields) or "none"
+        raise InvalidSuite("parameter-unknown", f"{where}: {expectation.type} has no {sorted(unknown)}; it has {known}")
+    checked = {name: _typed(f"{where}: {name}", value, fields[name]) for name, value in kwargs.items()}
+    try:
+        return expectation(**checked)
+    except (TypeError, ValueError) as error:
+        raise InvalidSuite("parameter-invalid", f"{where}: {expectation.type}: {error}") from error
+
+
+def _typed(where: str, value: object, hint: object) -> object:
+    """The value when it is of the field's type; an integer serves as a float, a boolean as nothing else."""
+    kinds = hint.__args__ if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and types.NoneType in kinds:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, int) and int in kinds:
+            return value
+        if float in kinds and abs(value) <= 1e300:
+            return float(value)
+    if isinstance(value, str) and str in kinds:
+        return value
+    if isinstance(value, bool) and bool in kinds:
+        return value
+    raise InvalidSuite("parameter-invalid", f"{where} is {value!r}, {hint} was expected")
