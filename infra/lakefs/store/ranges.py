@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -94,9 +97,9 @@ class Ranges:
         info = RangeInfo(range_id([e.digest for e in entries]), entries[0].path, entries[-1].path, len(entries))
         target = self.path(info.id)
         if not target.exists():
-            columns = [[getattr(entry, name) for entry in entries] for name in SCHEMA.names]
+            columns = [_column(field.type, [getattr(e, field.name) for e in entries]) for field in SCHEMA]
             sink = io.BytesIO()
-            pq.write_table(pa.table(columns, schema=SCHEMA), sink, compression="zstd")
+            pq.write_table(pa.Table.from_arrays(columns, schema=SCHEMA), sink, compression="zstd")
             write_durable(self._temp, target, sink.getvalue())
         return info
 
@@ -107,9 +110,12 @@ class Ranges:
                 self._cache.move_to_end(identifier)
                 return known
         try:
-            found = Range(pq.read_table(io.BytesIO(self.path(identifier).read_bytes()), schema=SCHEMA))
+            table = pq.ParquetFile(io.BytesIO(self.path(identifier).read_bytes())).read()
         except (FileNotFoundError, pa.ArrowException) as error:
             raise DamagedError(f"range {identifier} is missing or unreadable: restore it from a backup") from error
+        if table.schema != SCHEMA:
+            raise DamagedError(f"range {identifier} has other columns than this version knows: restore it")
+        found = Range(table)
         if range_id(found.digests) != identifier:
             raise DamagedError(f"range {identifier} holds other rows than its name says: restore it from a backup")
         with self._guard:
@@ -117,3 +123,15 @@ class Ranges:
             if len(self._cache) > CACHED:
                 self._cache.popitem(last=False)
         return found
+
+
+def _column(kind: pa.DataType, values: list[Any]) -> pa.Array:
+    """An Arrow column made of plain buffers: `pa.array` would import pandas, half a second, where that is installed."""
+    if kind == pa.int64():
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(array("q", values).tobytes())])
+    data = [value.encode() if isinstance(value, str) else value for value in values]
+    joined = pa.py_buffer(b"".join(data))
+    if kind in (pa.string(), pa.binary()):
+        offsets = array("i", [0, *accumulate(map(len, data))])
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(offsets.tobytes()), joined])
+    return pa.Array.from_buffers(kind, len(values), [None, joined])  # of fixed size
