@@ -10,28 +10,36 @@ LOCKED = {
     errors.Invalid: (
         422,
         2,
-        "document-invalid envelope-invalid evidence-aggregate evidence-invalid evidence-origin evidence-subject "
-        "evidence-time idempotency-reused input-invalid model-invalid path-missing path-unreadable policy-invalid "
-        "dataset-unreadable robot-invalid settings-invalid",
+        (
+            "document-invalid envelope-invalid evidence-aggregate evidence-invalid evidence-origin evidence-subject "
+            "evidence-time idempotency-reused input-invalid model-invalid path-missing path-unreadable policy-invalid "
+            "dataset-unreadable robot-invalid settings-invalid"
+        ),
     ),
     errors.Unauthorised: (401, 77, "token-invalid token-missing"),
     errors.Refused: (
         403,
         3,
-        "clock-back decision-blocked decision-expired decision-mismatch environment-refused origin-refused plan-refused "
-        "policy-missing policy-version role-missing separation-of-duties signature-invalid signer-not-enrolled",
+        (
+            "clock-back decision-blocked decision-expired decision-mismatch environment-refused origin-refused plan-refused "
+            "policy-missing policy-version role-missing separation-of-duties signature-invalid signer-not-enrolled"
+        ),
     ),
     errors.Absent: (
         404,
         4,
-        "dataset-unknown decision-unknown ingest-unknown model-unknown no-approved-version node-unknown not-checked "
-        "operation-unknown plan-unknown principal-unknown robot-unknown run-unknown version-unknown",
+        (
+            "dataset-unknown decision-unknown ingest-unknown model-unknown no-approved-version node-unknown not-checked "
+            "operation-unknown plan-unknown principal-unknown robot-unknown run-unknown version-unknown"
+        ),
     ),
     errors.Conflict: (
         409,
         5,
-        "already-exists home-locked main-undecided merge-conflict merge-undecided operation-cancelled operation-running "
-        "port-in-use version-outdated",
+        (
+            "already-exists home-locked main-undecided merge-conflict merge-undecided operation-cancelled operation-running "
+            "port-in-use version-outdated"
+        ),
     ),
     errors.Unavailable: (503, 6, "disk-full part-missing service-unreachable store-refused store-unreachable"),
     errors.Damaged: (
