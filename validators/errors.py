@@ -56,7 +56,7 @@ class UncleanableDataset(ValidatorError):
     """The dataset cannot be written without the dropped episodes; nothing was written."""
 
     KINDS = frozenset(
-        {"has-video", "format-unsupported", "nothing-left", "episode-unknown", "out-exists", "unreadable"}
+        {"has-video", "format-unsupported", "nothing-left", "episode-unknown", "out-exists", "unreadable", "not-finite"}
     )
 
 

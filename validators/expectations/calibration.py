@@ -82,7 +82,7 @@ def _inverse(normal: Array, rows: int) -> tuple[NDArray[np.bool_], Array]:
 
 @dataclass(frozen=True)
 class ExpectJointZeroBelow(Expectation):
-    """Joint zero: offsets δ of the joints that best explain an outside tracker: |seen - b - FK(q + δ)|² is least over rows.
+    """Joint zero: the offsets δ for which |seen - b - FK(q + δ)|² over rows is least, seen by an outside tracker.
 
     b is the tracker's own constant offset (its registration), fitted along so that it is not blamed on a joint.
     One fit a rig (`rig` in the episodes' provenance; without it, one an episode) over an even sample of rows. Found

@@ -85,7 +85,7 @@ class ExpectEffectiveFrameRate(Expectation):
                 yield Finding(
                     self.check,
                     camera,
-                    f"{same} of {frames} frames repeat the one before (of all: {int(repeated.sum())} of {repeated.size})",
+                    f"{same} of {frames} frames repeat the one before ({int(repeated.sum())} of all {repeated.size})",
                     episode=episode.index,
                     start_s=start + first / fps,
                     end_s=start + last / fps,

@@ -1,0 +1,219 @@
+"""`assay check`: what is wrong with a folder of recordings, at once; no service, no account, nothing remembered."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from validators.errors import ValidatorError
+    from validators.expectations.expectation import Progress
+    from validators.findings import Finding
+    from validators.run import SuiteResult
+
+CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
+SHOWN = 20  # findings on one screen
+
+PathArgument = Annotated[Path | None, typer.Argument(help="Folder: LeRobot v2.1, or Parquet files with `timestamp`.")]
+SuiteOption = Annotated[
+    str | None, typer.Option("--suite", help="Suite by name or file; chosen by robot type if absent.")
+]
+RobotOption = Annotated[Path | None, typer.Option("--robot", help="Robot record (robot@1), URDF or MJCF.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Everything as JSON on standard output.")]
+ExplainOption = Annotated[str | None, typer.Option("--explain", help="What a check computes, with its false alarms.")]
+
+
+def check(
+    path: PathArgument = None,
+    suite: SuiteOption = None,
+    robot: RobotOption = None,
+    json_: JsonOption = False,
+    explain: ExplainOption = None,
+) -> None:
+    """Check a dataset. Exit status: 0 clean, 1 something blocks, 2 unreadable input."""
+    if explain is not None:
+        _explain(explain)
+        return
+    if path is None:
+        raise typer.BadParameter("give the dataset's folder, or --explain CHECK")
+    with reported(as_json=json_):
+        result, chosen = judge(path, suite, robot)
+        if json_:
+            typer.echo(json.dumps({"path": str(path), "chosen": chosen, **result.to_dict()}, indent=2, allow_nan=False))
+        else:
+            _show(path, result, chosen)
+    raise typer.Exit(CLEAN if result.passed else BLOCKED)
+
+
+def judge(path: Path, suite: str | None, robot: Path | None) -> tuple["SuiteResult", str]:
+    """The verdict on a folder, and which suite was chosen why; progress goes to standard error."""
+    from validators import readers, suites
+    from validators import robot as robots
+    from validators.run import run
+
+    model = None if robot is None else robots.load(robot)
+    with _progress() as progress:
+        progress("reading metadata", 0, 1)
+        recording = readers.open(path)
+        chosen, why = suites.for_facts(recording.facts) if suite is None else (suites.load(suite), f"{suite}, as asked")
+        return run(recording, chosen, model, progress), why
+
+
+@contextmanager
+def reported(*, as_json: bool) -> Iterator[None]:
+    """What cannot be read or written ends with its message (or JSON) and exit status 2."""
+    from validators.errors import ValidatorError
+
+    try:
+        yield
+    except ValidatorError as error:
+        _fail(error, as_json=as_json)
+        raise typer.Exit(UNREADABLE) from error
+
+
+def _fail(error: "ValidatorError", *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"error": {"kind": error.kind, "path": error.path, "message": str(error)}}, indent=2))
+    else:
+        typer.echo(f"{error.kind}: {error}", err=True)
+
+
+def _explain(name: str) -> None:
+    from validators.expectations import SHIPPED, explain
+
+    try:
+        typer.echo(explain(name))
+    except KeyError:
+        known = ", ".join(sorted({e.check for e in SHIPPED}))
+        typer.echo(f"no check {name!r}; known are {known}", err=True)
+        raise typer.Exit(UNREADABLE) from None
+
+
+@contextmanager
+def _progress() -> Iterator["Progress"]:
+    """A bar on standard error where that is a terminal, gone when the work is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=of)
+            bar.update(tasks[what], completed=done, total=of)
+
+        yield report
+
+
+def _show(path: Path, result: "SuiteResult", chosen: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    recording = result.recording
+    facts = [
+        recording.format,
+        recording.facts.robot_type or "robot not declared",
+        f"{len(recording.episodes)} episodes",
+    ]
+    facts += [f"{recording.rows} rows"] + ([f"{recording.facts.fps:g} Hz"] if recording.facts.fps else [])
+    console.print(Text(path.name or str(path), style="bold"), Text(" · ".join(facts)))
+    console.print(Text(f"suite {chosen}" + (f" · robot {result.robot.name}" if result.robot else ""), style="dim"))
+    _verdict(console, result)
+    if result.findings:
+        _table(console, result)
+    for outcome in result.outcomes:
+        if outcome.status == "not-evaluable":
+            mark = "blocks, because the suite requires it" if outcome.required else "does not block"
+            console.print(Text(f"not evaluable: {outcome.check}: {outcome.why} ({mark})", style="dim"))
+        elif outcome.note:
+            console.print(Text(f"{outcome.check}: {outcome.note}", style="dim"))
+    if result.findings:
+        console.print(Text(f"Explain one: assay check --explain {result.findings[0].check}", style="dim"))
+
+
+def _verdict(console: "Console", result: "SuiteResult") -> None:
+    from rich.text import Text
+
+    statuses = [o.status for o in result.outcomes]
+    counts = f"{len(result.blocking)} blocking findings, {len(result.warnings)} warnings; of {len(statuses)} checks "
+    counts += f"{statuses.count('clean')} clean, {statuses.count('not-evaluable')} not evaluable"
+    failing = result.failing_episodes
+    named = f"; failing episodes: {ranges(failing)}" if failing else ""
+    word, style = ("PASSED", "bold green") if result.passed else ("BLOCKED", "bold red")
+    console.print(Text(word, style=style), Text(counts + named))
+
+
+def _table(console: "Console", result: "SuiteResult") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (("episode", "right"), ("check", "left"), ("time s", "right"), ("value", "right")):
+        table.add_column(name, justify=justify, no_wrap=name != "check")  # type: ignore[arg-type]
+    table.add_column("limit", justify="right", no_wrap=True)
+    table.add_column("what, and what the detector resolves", ratio=1)
+    ordered = worst_first(result.findings)
+    for finding in ordered[:SHOWN]:
+        what = Text(f"{finding.stream}: {finding.message}")
+        if finding.resolves:
+            what.append(f" [resolves {finding.resolves}]", style="dim")
+        style = "red" if finding.severity == "blocking" else "yellow"
+        table.add_row(
+            Text(ranges(finding.affected, shorten=True) or "all"),
+            Text(finding.check, style=style),
+            Text(_span(finding)),
+            Text(_number(finding.value, finding.unit)),
+            Text(_number(finding.limit, finding.unit)),
+            what,
+        )
+    console.print(table)
+    if len(ordered) > SHOWN:
+        console.print(Text(f"and {len(ordered) - SHOWN} more; --json shows all", style="dim"))
+
+
+def worst_first(findings: tuple["Finding", ...]) -> list["Finding"]:
+    """Blocking before warnings, what concerns the whole dataset first, then episodes by how much is wrong with them."""
+    weight: dict[int, int] = {}
+    for finding in findings:
+        for episode in finding.affected:
+            weight[episode] = weight.get(episode, 0) + (1000 if finding.severity == "blocking" else 1)
+
+    def rank(finding: "Finding") -> tuple[bool, int, int]:
+        most = max((weight[i] for i in finding.affected), default=1 << 60)
+        return finding.severity != "blocking", -most, min(finding.affected, default=-1)
+
+    return sorted(findings, key=rank)
+
+
+def ranges(indices: tuple[int, ...], *, shorten: bool = False) -> str:
+    """`3, 7-9, 12` for 3, 7, 8, 9, 12; shortened to its ends when that is long."""
+    runs: list[list[int]] = []
+    for index in sorted(indices):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    parts = [str(a) if a == b else f"{a}-{b}" for a, b in runs]
+    return f"{len(indices)} of {parts[0]}…{parts[-1]}" if shorten and len(parts) > 3 else ", ".join(parts)
+
+
+def _span(finding: "Finding") -> str:
+    if finding.start_s is None or finding.end_s is None:
+        return ""
+    return f"{finding.start_s:.2f}-{finding.end_s:.2f}"
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g} {unit}".strip() if value == int(value) else f"{value:.4g} {unit}".strip()

@@ -1,0 +1,65 @@
+"""`fingerprint@1`: the same motion has the same digest under any file name, encoding or numbering."""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from validators.documents import canonical
+from validators.errors import UnreadableDataset
+from validators.expectations.expectation import ACTION, STATE
+from validators.recording import FILE, Episode, Recording
+
+SCHEMA = "fingerprint@1"
+STEP = 1e-4
+NAN, NEGATIVE, POSITIVE = np.iinfo(np.int64).min, np.iinfo(np.int64).min + 1, np.iinfo(np.int64).max
+_FARTHEST = float(2**62)
+BATCH = 256  # episodes read together
+
+
+def fingerprints(recording: Recording) -> dict[int, str]:
+    """Episode index → `sha256:…`. Episodes without state and action (both columns absent) have none.
+
+    The digest is over canonical JSON {"action": width, "schema": "fingerprint@1", "state": width}, a newline, then row
+    by row the values of `observation.state` and `action` as float32, each as `np.round(float64(x) / 1e-4)` in
+    little-endian int64. NaN and null are the least int64, -inf the next, +inf the greatest; finite values are clipped
+    at ±2^62. An absent column has width 0. Neither index nor clock enter; a trimmed or resampled copy is another.
+    """
+    features = [recording.facts.features.get(name) for name in (STATE, ACTION)]
+    widths = [f.width if f else 0 for f in features]
+    if not any(widths):
+        return {}
+    columns = [e.alias(n) for f in features if f and f.width for n, e in recording.unpacked(f).items()]
+    found: dict[int, str] = {}
+    for first in range(0, len(recording.episodes), BATCH):
+        positions = range(first, min(first + BATCH, len(recording.episodes)))
+        frame = recording.frames(positions).select(FILE, *(c.cast(pl.Float32) for c in columns))
+        try:
+            parts = frame.collect(engine="streaming").partition_by(FILE, as_dict=True, include_key=False)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            raise UnreadableDataset("file-damaged", f"frames cannot be read: {error}", path=recording.root) from error
+        for episode in (recording.episodes[i] for i in positions):
+            found[episode.index] = _digest(parts[(_key(recording, episode),)], *widths)
+    return found
+
+
+def _key(recording: Recording, episode: Episode) -> str:
+    return str(recording.root / episode.path)
+
+
+def _digest(rows: pl.DataFrame, state: int, action: int) -> str:
+    header = canonical({"schema": SCHEMA, "state": state, "action": action}) + "\n"
+    values = rows.fill_null(float("nan")).to_numpy().astype(np.float32, copy=False)
+    return "sha256:" + hashlib.sha256(header.encode() + quantised(values).tobytes()).hexdigest()
+
+
+def quantised(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Steps of 1e-4, little-endian int64 [rows, channels] in row order; see `fingerprints` for what is not finite."""
+    wide = values.astype(np.float64)
+    steps = np.clip(np.round(np.nan_to_num(wide, nan=0.0, posinf=0.0, neginf=0.0) / STEP), -_FARTHEST, _FARTHEST)
+    whole = np.ascontiguousarray(steps.astype("<i8"))
+    whole[np.isnan(wide)] = NAN
+    whole[np.isneginf(wide)] = NEGATIVE
+    whole[np.isposinf(wide)] = POSITIVE
+    return whole
