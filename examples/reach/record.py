@@ -46,7 +46,7 @@ def _gap(track: Track, at: Seconds, _: np.random.Generator) -> tuple[Track, Seco
 
 
 def _jitter(track: Track, at: Seconds, rng: np.random.Generator) -> tuple[Track, Seconds]:
-    """Stamps are 0.18 of a period early or late, in no order: dt scatters by a quarter of a period, and nothing is lost."""
+    """Stamps are 0.18 of a period early or late, in no order; nothing is lost."""
     return track, at + rng.choice((-0.18, 0.18), len(at)) / RATE_HZ
 
 
