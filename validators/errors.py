@@ -33,6 +33,7 @@ class UnreadableDataset(ValidatorError):
             "file-missing",
             "column-missing",
             "column-type",
+            "path-unexpected",
             "too-large",
         }
     )

@@ -134,10 +134,19 @@ def _show(path: Path, result: "SuiteResult", chosen: str) -> None:
         if outcome.status == "not-evaluable":
             mark = "blocks, because the suite requires it" if outcome.required else "does not block"
             console.print(Text(f"not evaluable: {outcome.check}: {outcome.why} ({mark})", style="dim"))
-        elif outcome.note:
-            console.print(Text(f"{outcome.check}: {outcome.note}", style="dim"))
+    for note, checks in _notes(result).items():
+        console.print(Text(f"{', '.join(checks)}: {note}", style="dim"))
     if result.findings:
         console.print(Text(f"Explain one: assay check --explain {result.findings[0].check}", style="dim"))
+
+
+def _notes(result: "SuiteResult") -> dict[str, list[str]]:
+    """What is said even when clean, with the checks that say it."""
+    notes: dict[str, list[str]] = {}
+    for outcome in result.outcomes:
+        if outcome.note:
+            notes.setdefault(outcome.note, []).append(outcome.check)
+    return notes
 
 
 def _verdict(console: "Console", result: "SuiteResult") -> None:

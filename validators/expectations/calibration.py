@@ -16,7 +16,7 @@ from validators.robot.kinematics import Array, Site, Tree
 if TYPE_CHECKING:
     from validators.planner import Values
 
-ALARM_Z, MISS_Z = 2.576, 1.645  # 1 % false alarms (two sides), 95 % found
+FALSE_ALARMS, FOUND = 0.01, 0.95
 STEPS = 6
 LEAST_ROWS = 30
 CLUSTERS = 8  # of an episode's rows, when episodes are too few to be the clusters
@@ -24,12 +24,18 @@ CLUSTERS = 8  # of an episode's rows, when episodes are too few to be the cluste
 
 @dataclass(frozen=True)
 class Fit:
-    """Joint-zero offsets of one group: δ and its standard error, rad, for each joint; residual RMS, m."""
+    """Joint-zero offsets of one group: δ and its standard error, rad, for each joint; residual RMS, m.
+
+    `alarm` and `miss`: how many standard errors 1 % false alarms (two sides) and 95 % found take, by Student's t over
+    the clusters.
+    """
 
     offset: Array
     error: Array
     residual: float
     rows: int
+    alarm: float
+    miss: float
 
 
 def fit(
@@ -68,7 +74,16 @@ def fit(
     covariance = inverse @ (summed.T @ summed) @ inverse * number / max(1, number - 1)
     error = np.where(shown, np.sqrt(np.maximum(0, np.diag(covariance))), np.inf)
     joint = slice(len(names))
-    return Fit(unknown[joint], error[joint], float(np.sqrt(np.mean(np.sum(residual**2, axis=1)))), rows)
+    return Fit(
+        unknown[joint], error[joint], float(np.sqrt(np.mean(np.sum(residual**2, axis=1)))), rows, *_quantiles(number)
+    )
+
+
+def _quantiles(clusters: int) -> tuple[float, float]:
+    from scipy.special import stdtrit  # a third of a second to import, and few recordings come here
+
+    freedom = max(1, clusters - 1)
+    return float(stdtrit(freedom, 1 - FALSE_ALARMS / 2)), float(stdtrit(freedom, FOUND))
 
 
 def _inverse(normal: Array, rows: int) -> tuple[NDArray[np.bool_], Array]:
@@ -86,10 +101,10 @@ class ExpectJointZeroBelow(Expectation):
 
     b is the tracker's own constant offset (its registration), fitted along so that it is not blamed on a joint.
     One fit a rig (`rig` in the episodes' provenance; without it, one an episode) over an even sample of rows. Found
-    when |δ| is above limit_deg and above 2.576 standard errors (1 % false alarms); the error is robust to correlated
-    rows (clusters: episodes). Unit: degrees. Default: 1.0. Source: kinematic calibration by markers; q from
+    when |δ| is above limit_deg and above t(0.995) standard errors s (1 % false alarms); s is robust to correlated
+    rows (clusters: episodes; t has one degree of freedom fewer). Unit: degrees. Default: 1.0. Source: kinematic calibration by markers; q from
     observation.state, the point and its column from the robot record's `tracker`, m in the frame of the robot's base.
-    Resolves: max(limit, 2.576 s) + 1.645 s, the least offset found in 95 % of cases, s the standard error.
+    Resolves: max(limit, t(0.995) s) + t(0.95) s, the least offset found in 95 % of cases.
     Known false alarms: a tracker whose frame is turned looks like an offset of the first joint; wrong link lengths.
     Smaller offsets than it resolves pass: that is said, not proven absent.
     """
@@ -179,7 +194,7 @@ class ExpectJointZeroBelow(Expectation):
     def _resolves(self, result: Fit) -> Array:
         """Least offset found in 95 % of cases, degrees, for each hinge."""
         error = np.rad2deg(result.error)
-        least: Array = np.maximum(self.limit_deg, ALARM_Z * error) + MISS_Z * error
+        least: Array = np.maximum(self.limit_deg, result.alarm * error) + result.miss * error
         return least
 
     def _findings(
@@ -200,7 +215,7 @@ class ExpectJointZeroBelow(Expectation):
                 resolves=f"{resolves[i]:.2f}° (95 %, {result.rows} rows, residual {result.residual * 1e3:.1f} mm)",
             )
             for i, m in enumerate(self._hinges(found))
-            if np.isfinite(error[i]) and abs(offset[i]) > max(self.limit_deg, ALARM_Z * error[i])
+            if np.isfinite(error[i]) and abs(offset[i]) > max(self.limit_deg, result.alarm * error[i])
         ]
 
 

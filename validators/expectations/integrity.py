@@ -15,8 +15,6 @@ from validators.recording import START, Feature
 if TYPE_CHECKING:
     from validators.planner import Values
 
-_ARROW = {"float32": "float", "float64": "double", "float16": "halffloat"}
-
 
 @dataclass(frozen=True)
 class ExpectCountsToMatchMetadata(Expectation):
@@ -111,7 +109,7 @@ class ExpectDeclaredTypes(Expectation):
         for feature in subject.signals:
             for table in recording.tables:
                 kind = table.columns[feature.name][0]
-                if kind != _ARROW.get(feature.dtype, feature.dtype):
+                if kind != feature.dtype:
                     episodes = tuple(index[str(p)] for p in table.paths)
                     message = f"holds {kind}, declared {feature.dtype}"
                     findings.append(

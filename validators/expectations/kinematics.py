@@ -151,7 +151,8 @@ class ExpectJointsWithinLimits(Expectation):
         failing = np.flatnonzero((low < lower - tolerance) | (high > upper + tolerance)).tolist()
         found = []
         for position, frame in values.rows(failing, [m.lift]).items() if failing else ():
-            bad = frame.filter((pl.col(m.lift.name) < lower - tolerance) | (pl.col(m.lift.name) > upper + tolerance))
+            column = pl.col(m.lift.name)
+            bad = frame.filter(~column.is_nan() & ~column.is_between(lower - tolerance, upper + tolerance))
             under = lower - low[position] > high[position] - upper
             hint = " (looks like degrees)" if m.unit == "rad" and max(-low[position], high[position]) > tau else ""
             found.append(

@@ -63,7 +63,9 @@ class _Rows(Expectation):
                     found.append(
                         Finding(
                             self.check,
-                            f"{feature.name}.{feature.label(channel)}" if feature.names else lift.name,
+                            f"{feature.name}.{feature.label(channel)}"
+                            if feature.names
+                            else feature.channels()[channel],
                             f"{bad.height} of {frame.height} rows {self.wording}",
                             episode=subject.recording.episodes[position].index,
                             start_s=start,
@@ -153,13 +155,13 @@ class ExpectColumnValuesToBeBetween(Expectation):
             under, over = values[least(lift)], values[greatest(lift)]
             failing = np.flatnonzero((under < low) | (over > high)).tolist()
             for position, frame in values.rows(failing, [lift]).items() if failing else ():
-                bad = frame.filter((pl.col(lift.name) < low) | (pl.col(lift.name) > high))
+                bad = frame.filter(~pl.col(lift.name).is_nan() & ~pl.col(lift.name).is_between(low, high))
                 start, end = _span(bad)
                 below = under[position] < low
                 findings.append(
                     Finding(
                         self.check,
-                        f"{feature.name}.{feature.label(channel)}" if feature.names else lift.name,
+                        f"{feature.name}.{feature.label(channel)}" if feature.names else feature.channels()[channel],
                         f"{bad.height} rows {'below' if below else 'above'} the range",
                         episode=subject.recording.episodes[position].index,
                         start_s=start,
@@ -241,7 +243,7 @@ class ExpectNoFrozenRows(Expectation):
     ) -> Finding:
         pairs = [(c, limit) for c, limit in zip(commands, limits, strict=True) if limit > 0]
         moving = frame.select(
-            pl.any_horizontal((c.column > limit).fill_null(value=False) for c, limit in pairs)
+            pl.any_horizontal(((c.column > limit) & ~c.column.is_nan()).fill_null(value=False) for c, limit in pairs)
         ).to_series()
         run = frame[self._run(subject).name].to_numpy()
         ends = np.flatnonzero(run & ~np.append(run[1:], np.array([False])))  # last row of each run

@@ -21,6 +21,15 @@ def _dt(subject: Subject) -> Lift:
     return since_previous(clock(subject.recording))
 
 
+def _not_forwards(dt: pl.Expr) -> pl.Expr:
+    return (~(dt > 0) | dt.is_nan()).fill_null(value=False)
+
+
+def _late(dt: Lift, limit: float) -> pl.Expr:
+    """Polars holds NaN for greater than any number; a NaN is no gap."""
+    return (dt.column > limit) & dt.column.is_finite()
+
+
 def _error(subject: Subject) -> Lift:
     dt = _dt(subject)
     return Lift("|Δt-1/fps|", (dt.column - 1.0 / subject.fps).abs(), (dt,))
@@ -44,7 +53,7 @@ class ExpectTimeToIncrease(Expectation):
 
     def _metric(self, subject: Subject) -> Metric:
         dt = _dt(subject)
-        return count("dt<=0", ~(dt.column > 0) & dt.column.is_not_null(), dt)
+        return count("dt<=0", _not_forwards(dt.column), dt)
 
     def needs(self, subject: Subject) -> Needs:
         return Needs((self._metric(subject),))
@@ -55,7 +64,7 @@ class ExpectTimeToIncrease(Expectation):
         findings = []
         failing = np.flatnonzero(backwards > 0).tolist()
         for position, rows in values.rows(failing, [dt]).items() if failing else ():
-            bad = rows.filter(~(pl.col(dt.name) > 0))
+            bad = rows.filter(_not_forwards(dt.column))
             findings.append(
                 Finding(
                     self.check,
@@ -94,7 +103,7 @@ class ExpectNoGaps(Expectation):
     def _metrics(self, subject: Subject) -> tuple[Metric, Metric, Metric]:
         dt = _dt(subject)
         limit = self.period_factor / subject.fps
-        late = count(f"dt>{limit:.9g}", dt.column > limit, dt)
+        late = count(f"dt>{limit:.9g}", _late(dt, limit), dt)
         return late, greatest(dt), greatest(_error(subject))
 
     def needs(self, subject: Subject) -> Needs:
@@ -107,8 +116,8 @@ class ExpectNoGaps(Expectation):
         findings = []
         failing = np.flatnonzero(late > 0).tolist()
         for position, rows in values.rows(failing, [dt]).items() if failing else ():
-            worst = rows.sort(dt.name, descending=True, nulls_last=True).row(0, named=True)
-            missing = rows.filter(pl.col(dt.name) > limit)[dt.name].to_numpy() * subject.fps
+            gaps = rows.filter(_late(dt, limit)).sort(dt.name, descending=True)
+            worst, missing = gaps.row(0, named=True), gaps[dt.name].to_numpy() * subject.fps
             lost = int(np.maximum(1, np.round(missing) - 1).sum())
             findings.append(
                 Finding(

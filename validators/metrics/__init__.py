@@ -41,7 +41,8 @@ def clock(recording: Recording) -> Lift:
 
 def channels(recording: Recording, feature: Feature) -> tuple[Lift, ...]:
     """Each channel of a vector, as float64 in its own unit."""
-    return tuple(Lift(name, column.cast(pl.Float64)) for name, column in recording.unpacked(feature).items())
+    unpacked = recording.unpacked(feature).items()
+    return tuple(Lift(f"{name} value", column.cast(pl.Float64)) for name, column in unpacked)
 
 
 def previous(lift: Lift, rows: int = 1) -> Lift:

@@ -14,6 +14,8 @@ from validators.recording import CLOCK, Container, Episode, Feature, Problem, Ta
 MAX_ROWS = 20_000_000  # of one episode: five hours at 1 kHz
 MAX_COLUMNS = 4096
 
+MAX_BYTES = 8 << 30  # of one episode, uncompressed
+_FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
 _READ_ERRORS = (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError)
 
 
@@ -34,11 +36,13 @@ def footer(path: Path) -> Footer:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
             rows = metadata.num_rows
-            if rows > MAX_ROWS or len(schema) > MAX_COLUMNS:
-                raise UnreadableDataset("too-large", f"{rows} rows, {len(schema)} columns in one episode", path=path)
-            if rows < 0:
-                raise UnreadableDataset("file-damaged", f"claims {rows} rows", path=path)
-            columns = {f.name: (str(_element(f.type)), _container(f.type)) for f in schema}
+            size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+            if rows > MAX_ROWS or len(schema) > MAX_COLUMNS or size > MAX_BYTES:
+                detail = f"{rows} rows, {len(schema)} columns, {size} bytes in one episode"
+                raise UnreadableDataset("too-large", detail, path=path)
+            if rows <= 0:
+                raise UnreadableDataset("file-damaged", f"holds {rows} rows", path=path)
+            columns = {f.name: (_word(f.type), _container(f.type)) for f in schema}
             widths = {f.name: f.type.list_size for f in schema if pa.types.is_fixed_size_list(f.type)}
             span = _span(file, columns)
     except _READ_ERRORS as error:
@@ -55,8 +59,10 @@ def _container(kind: pa.DataType) -> Container:
     return "list" if pa.types.is_list(kind) or pa.types.is_large_list(kind) else "scalar"
 
 
-def _element(kind: pa.DataType) -> pa.DataType:
-    return kind if _container(kind) == "scalar" else kind.value_type
+def _word(kind: pa.DataType) -> str:
+    """The type of the values in LeRobot's words: float32, int64, …; others as arrow calls them."""
+    element = kind if _container(kind) == "scalar" else kind.value_type
+    return _FLOATS.get(str(element), str(element))
 
 
 def _span(file: pq.ParquetFile, columns: Mapping[str, tuple[str, Container]]) -> tuple[float, float] | None:
@@ -72,8 +78,8 @@ def _span(file: pq.ParquetFile, columns: Mapping[str, tuple[str, Container]]) ->
 
 
 def number(kind: str) -> bool:
-    """Whether an arrow type, as text, is a number."""
-    return kind.startswith(("float", "double", "halffloat", "int", "uint"))
+    """Whether a type, in words, is a number."""
+    return kind.startswith(("float", "int", "uint"))
 
 
 def misfit(found: Footer, features: Sequence[Feature]) -> UnreadableDataset | None:

@@ -68,6 +68,7 @@ def read(root: Path) -> Recording:
         )
     if not episodes:
         _nothing(root, info, problems)
+    problems += _strays(root, info, set(found.values()))
     facts = Facts(
         robot_type=facts.robot_type,
         fps=facts.fps,
@@ -236,6 +237,14 @@ def _locate(root: Path, info: Mapping[str, Any], listed: Mapping[int, object]) -
         if locate(template, int(number[1]), chunk) == relative:
             found[int(number[1])] = relative
     return dict(sorted(found.items()))
+
+
+def _strays(root: Path, info: Mapping[str, Any], known: set[str]) -> list[Problem]:
+    """Parquet files beside the data that the template does not reach, so that they are not left out in silence."""
+    top = info["data_path"].split("/")[0]
+    message = f"does not fit data_path {info['data_path']!r}, so it was not read"
+    strays = (path for path in files(root, ".parquet") if path not in known and path.split("/")[0] == top)
+    return [Problem("path-unexpected", path, message) for path in strays]
 
 
 def _videos(root: Path, info: Mapping[str, Any], facts: Facts, index: int) -> dict[str, str]:
