@@ -18,6 +18,7 @@ from infra.lakefs.store import Store
 from infra.lakefs.store.entries import key
 
 MAX_PER_PAGE = 1000
+TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")  # the SDK writes Python's words
 INTEGER = re.compile(r"-?\d{1,10}")
 
 M = TypeVar("M")
@@ -60,8 +61,7 @@ class Query:
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
-        value = self.choice(name, ("true", "false", "1", "0"), "true" if default else "false")
-        return value in ("true", "1")
+        return self.choice(name, (*TRUE, *FALSE), "true" if default else "false") in TRUE
 
     def amount(self) -> int:
         """The length of a page, 1 to 1000; 0 and -1 ask for the most, as in lakeFS."""

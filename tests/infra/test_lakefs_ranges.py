@@ -1,0 +1,163 @@
+"""Equal content has equal names whichever way it came about, and an edit touches only its neighbours."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.lakefs.errors import DamagedError
+from infra.lakefs.store import ranges as ranges_module
+from infra.lakefs.store.diff import Brought, Change, brought, changes
+from infra.lakefs.store.entries import Entry, make_entry
+from infra.lakefs.store.ranges import Ranges, is_cut
+from infra.lakefs.store.trees import Tree, Trees
+
+PATHS = st.sampled_from([f"{a}/{b}".encode() for a in "abc" for b in range(20)] + ["é/ü".encode(), b"\n", b"a//b"])
+CONTENT = st.integers(0, 3)
+EDITS = st.dictionaries(PATHS, st.none() | CONTENT, max_size=25)
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def entry(path: bytes, content: int, seconds: int = 0) -> Entry:
+    data = b"%d" % content
+    sha256, md5 = hashlib.sha256(data).digest(), hashlib.md5(data).digest()
+    return make_entry(path, sha256, md5, len(data), seconds, "text/plain", {"k": str(content)})
+
+
+def edits_of(wanted: dict[bytes, int | None], seconds: int = 0) -> list[tuple[bytes, Entry | None]]:
+    return [(p, None if c is None else entry(p, c, seconds)) for p, c in sorted(wanted.items())]
+
+
+def applied(model: dict[bytes, int], wanted: dict[bytes, int | None]) -> dict[bytes, int]:
+    merged = {**model, **wanted}
+    return {path: content for path, content in merged.items() if content is not None}
+
+
+@pytest.fixture
+def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
+    """Trees whose ranges have four entries on average, so that small examples have many."""
+    monkeypatch.setattr(ranges_module, "CUT_MASK", 0x3)
+    for name in ("ranges", "trees"):
+        for shard in range(256):
+            (tmp_path / name / f"{shard:02x}").mkdir(parents=True)
+    (tmp_path / "temp").mkdir()
+    return Trees(tmp_path / "trees", tmp_path / "temp", Ranges(tmp_path / "ranges", tmp_path / "temp"))
+
+
+@QUICK
+@given(steps=st.lists(EDITS, max_size=5))
+def test_equal_content_has_equal_names_whatever_the_way(trees: Trees, steps: list[dict[bytes, int | None]]) -> None:
+    tree, model = Tree(()), dict[bytes, int]()
+    for number, step in enumerate(steps):
+        tree, _ = trees.edit(tree, edits_of(step, seconds=number))
+        model = applied(model, step)
+    at_once, _ = trees.edit(Tree(()), edits_of(dict(model)))
+    assert tree.id == at_once.id
+    assert [e.path for e in trees.walk(tree)] == sorted(model)
+    assert [(r.first, r.last) for r in tree.ranges] == sorted((r.first, r.last) for r in tree.ranges)
+    assert all(is_cut(r.last) for r in tree.ranges[:-1])
+    for path in {*model, b"zz", b"a", b"a/10"}:
+        found = trees.find(tree, path)
+        assert (found.digest if found else None) == (entry(path, model[path]).digest if path in model else None)
+
+
+@QUICK
+@given(start=EDITS, step=EDITS)
+def test_an_edit_rewrites_only_ranges_it_touches(trees: Trees, start: Any, step: Any) -> None:
+    before, _ = trees.edit(Tree(()), edits_of(start))
+    after, _ = trees.edit(before, edits_of(step))
+    kept = {r.id for r in after.ranges}
+    for at, info in enumerate(before.ranges):
+        previous = before.ranges[at - 1] if at else None
+        reached = any((previous is None or path > previous.last) and path <= info.last for path in step)
+        joined = previous is not None and step.get(previous.last, 0) is None
+        open_end = at == len(before.ranges) - 1 and any(path > info.last for path in step)
+        if not (reached or joined or open_end) and (previous is None or previous.id in kept):
+            assert info.id in kept
+
+
+@QUICK
+@given(left=EDITS, right=EDITS, start=PATHS | st.just(b""))
+def test_changes_are_the_difference(trees: Trees, left: Any, right: Any, start: bytes) -> None:
+    a, b = (trees.edit(Tree(()), edits_of(side))[0] for side in (left, right))
+    old, new = applied({}, left), applied({}, right)
+    wanted = [p for p in sorted({*old, *new}) if old.get(p) != new.get(p) and p >= start]
+    found: list[Change] = list(changes(trees._ranges, a, b, start))
+    assert [c.path for c in found] == wanted
+    for change in found:
+        kind = "added" if change.path not in old else "removed" if change.path not in new else "changed"
+        assert change.kind == kind
+
+
+@QUICK
+@given(base=EDITS, source=EDITS, destination=EDITS)
+def test_a_three_way_difference_is_the_brute_force_one(trees: Trees, base: Any, source: Any, destination: Any) -> None:
+    models = [applied({}, base)]
+    models += [applied(models[0], side) for side in (source, destination)]
+    built = [trees.edit(Tree(()), edits_of(dict(model)))[0] for model in models]
+    found: list[Brought] = list(brought(trees._ranges, *built))
+    old, ours, theirs = models
+    wanted = [
+        (path, old.get(path) != theirs.get(path))
+        for path in sorted({*old, *ours, *theirs})
+        if ours.get(path) != old.get(path) and ours.get(path) != theirs.get(path)
+    ]
+    assert [(item.path, item.conflict) for item in found] == wanted
+
+
+def test_time_is_no_part_of_identity_and_everything_else_is() -> None:
+    one = make_entry(b"p", b"s" * 32, b"m" * 16, 1, 5, "a/b", {"k": "v"})
+    assert one.digest == make_entry(b"p", b"s" * 32, b"m" * 16, 1, 9, "a/b", {"k": "v"}).digest
+    others = [
+        make_entry(b"q", b"s" * 32, b"m" * 16, 1, 5, "a/b", {"k": "v"}),
+        make_entry(b"p", b"t" * 32, b"m" * 16, 1, 5, "a/b", {"k": "v"}),
+        make_entry(b"p", b"s" * 32, b"n" * 16, 1, 5, "a/b", {"k": "v"}),
+        make_entry(b"p", b"s" * 32, b"m" * 16, 2, 5, "a/b", {"k": "v"}),
+        make_entry(b"p", b"s" * 32, b"m" * 16, 1, 5, "a/c", {"k": "v"}),
+        make_entry(b"p", b"s" * 32, b"m" * 16, 1, 5, "a/b", {"k": "w"}),
+        make_entry(b"p", b"s" * 32, b"m" * 16, 1, 5, "a/b", {}),
+    ]
+    assert len({one.digest, *(other.digest for other in others)}) == 8
+
+
+def test_names_do_not_change_between_versions(trees: Trees) -> None:
+    """A home of today is read by every later version, so these names may never move."""
+    tree, _ = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
+    assert entry(b"a/1", 1).digest.hex() == "e002c51ddfd79de790885594e6e6ff502b9ebc5af3d7844c44dee3334346926d"
+    assert tree.id == "fa1b0b2b5d596c334ab9b469dca79b4ff35d4e558798d63accbd708cce57c09a"
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "swapped"])
+def test_a_damaged_range_is_said_and_never_served(trees: Trees, damage: str) -> None:
+    tree, _ = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
+    other, _ = trees.edit(Tree(()), edits_of({b"a/1": 2}))
+    fresh = Ranges(trees._ranges._folder, trees._ranges._temp)
+    path = fresh.path(tree.ranges[0].id)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:100])
+    elif damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(fresh.path(other.ranges[0].id).read_bytes())
+    with pytest.raises(DamagedError, match=r"missing or unreadable|holds other rows"):
+        fresh.load(tree.ranges[0].id)
+
+
+def test_a_damaged_tree_is_said(trees: Trees) -> None:
+    tree, _ = trees.edit(Tree(()), edits_of({b"a": 1}))
+    fresh = Trees(trees._folder, trees._temp, trees._ranges)
+    assert [e.path for e in fresh.walk(fresh.load(tree.id))] == [b"a"]
+    fresh = Trees(trees._folder, trees._temp, trees._ranges)
+    fresh.path(tree.id).write_bytes(b"{}")
+    with pytest.raises(DamagedError, match="something else"):
+        fresh.load(tree.id)
+
+
+def test_many_entries_cut_near_the_mean(tmp_path: Path) -> None:
+    cuts = sum(is_cut(f"data/{number:07d}.bin".encode()) for number in range(200_000))
+    assert 60 < cuts < 140  # 97.7 expected

@@ -1,0 +1,262 @@
+"""What is not allowed, not offered or not understood: the status, a sentence, and nothing changed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import socket
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+NOT_OFFERED = [
+    ("POST", "/branches/main/import"),
+    ("GET", "/branches/main/import"),
+    ("GET", "/branches/main/staging/backing"),
+    ("PUT", "/branches/main/staging/backing"),
+    ("POST", "/branches/main/staging/pmpu"),
+    ("PUT", "/branches/main/objects"),
+    ("GET", "/actions/runs"),
+    ("GET", "/pulls"),
+    ("POST", "/pulls"),
+    ("PUT", "/pulls/1/merge"),
+    ("GET", "/metadata/meta_range/" + "0" * 64),
+    ("POST", "/commits"),
+    ("POST", "/dump"),
+    ("GET", "/settings/gc_rules"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), NOT_OFFERED)
+def test_what_is_not_offered_says_so(server: Any, method: str, path: str) -> None:
+    repository = server.repository()
+    answer = server.http.request(method, repository + path, params={"path": "a"}, json={})
+    assert answer.status_code == 501
+    assert "not offered" in answer.json()["message"]
+    assert answer.headers["x-error-kind"] == "not-offered"
+
+
+def test_without_credentials_only_the_open_addresses_answer(server: Any) -> None:
+    for path, status in {
+        "/healthcheck": 204,
+        "/setup_lakefs": 200,
+        "/auth/capabilities": 200,
+        "/user": 200,
+        "/config": 401,
+        "/repositories": 401,
+        "/nothing": 401,
+    }.items():
+        assert httpx.get(server.url + path).status_code == status
+
+
+def test_a_session_token_opens_the_same_doors_and_a_forged_one_none(server: Any) -> None:
+    keys = {"access_key_id": "key", "secret_access_key": "secret"}
+    given_ = httpx.post(server.url + "/auth/login", json=keys).json()
+    token = given_["token"]
+    for headers in ({"authorization": f"Bearer {token}"}, {"cookie": f"internal_auth_session={token}"}):
+        assert httpx.get(server.url + "/config", headers=headers).status_code == 200
+    expires, signature = token.split(".")
+    for forged in (f"{int(expires) + 1}.{signature}", f"{expires}.", ".", token[:-1], "é.é"):
+        headers = {"authorization": b"Bearer " + forged.encode()}
+        assert httpx.get(server.url + "/config", headers=headers).status_code == 401
+    for basic in ("key", "key:", ":secret", "key:secret ", "key:secre"):
+        headers = {"authorization": "Basic " + base64.b64encode(basic.encode()).decode()}
+        assert httpx.get(server.url + "/config", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{not json", "body"),
+        (b"[]", "body"),
+        (b'{"message": 7}', "message"),
+        (b"{}", "message"),
+        (b'{"message": "m", "metadata": {"k": 1}}', "metadata.k"),
+        (b'{"message": "m", "metadata": ["k"]}', "metadata"),
+        (b'{"message": "m", "date": -1}', "date"),
+        (b'{"message": "m", "date": 99999999999999999999}', "date"),
+        (b'{"message": "m", "date": 1.5}', "date"),
+        (b'{"message": "m", "allow_empty": "yes"}', "allow_empty"),
+        (b'{"message": "\\ud800"}', "body"),
+        (b'{"message": "\xff"}', "body"),
+    ],
+)
+def test_a_body_that_is_not_understood_names_the_field(server: Any, body: bytes, said: str) -> None:
+    repository = server.repository()
+    answer = server.http.post(f"{repository}/branches/main/commits", content=body)
+    assert answer.status_code == 400
+    assert said in answer.json()["message"]
+    assert server.http.get(f"{repository}/refs/main/commits").json()["pagination"]["results"] == 1
+
+
+def test_a_body_beyond_the_limit_is_413(server: Any) -> None:
+    repository = server.repository()
+    answer = server.http.post(f"{repository}/branches/main/commits", content=b" " * ((8 << 20) + 1))
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("query", ["path=%ff", "path=%ed%a0%80", "path=a&user_metadata=perhaps", "path=", "", "p=1"])
+def test_a_query_that_is_not_understood_is_400(server: Any, query: str) -> None:
+    repository = server.repository()
+    assert server.http.get(f"{repository}/refs/main/objects/stat?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("expression", "status"),
+    [
+        ("main~99999", 404),
+        ("main~9999999", 404),
+        ("main~~~~", 404),
+        ("main^3", 404),
+        ("@", 404),
+        ("main$~1", 404),
+        ("none$", 404),
+        ("main~1$", 400),
+        ("main^0", 200),
+        ("main~0", 200),
+        ("main@~0", 200),
+        ("main$", 200),
+    ],
+)
+def test_ref_expressions_at_the_edge(server: Any, expression: str, status: int) -> None:
+    repository = server.repository()
+    assert server.http.get(f"{repository}/refs/{expression}/objects/ls").status_code == status
+
+
+def test_a_prefix_of_several_commits_is_no_ref(server: Any) -> None:
+    repository = server.repository()
+    made = [
+        server.http.post(f"{repository}/branches/main/commits", json={"message": str(n), "allow_empty": True}).json()[
+            "id"
+        ]
+        for n in range(17)
+    ]
+    ids = {*made, server.http.get(f"{repository}/commits/main~17").json()["id"]}
+    for digits in (1, 12):
+        prefix = made[-1][:digits]
+        unique = sum(identifier.startswith(prefix) for identifier in ids) == 1
+        answer = server.http.get(f"{repository}/commits/{prefix}")
+        assert answer.status_code == (200 if unique else 404)
+    assert any(sum(i.startswith(d) for i in ids) > 1 for d in "0123456789abcdef")
+
+
+def test_a_namespace_is_never_given_twice(server: Any) -> None:
+    name = server.repository().rsplit("/", 1)[1]
+    assert server.http.delete(f"/repositories/{name}").status_code == 204
+    again = server.http.post("/repositories", json={"name": name, "storage_namespace": f"local://{name}"})
+    assert again.status_code == 400
+    assert "is or was used" in again.json()["message"]
+
+
+def test_a_multipart_body_without_its_part_or_cut_off_is_400(server: Any) -> None:
+    repository = server.repository()
+    url, query = f"{repository}/branches/main/objects", {"path": "a"}
+    assert server.http.post(url, params=query, files={"other": b"x"}).status_code == 400
+    whole = b'--b\r\nContent-Disposition: form-data; name="content"\r\n\r\nhello\r\n--b--\r\n'
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    for body in (whole[:-10], b"", b"garbage", whole[:60]):
+        assert server.http.post(url, params=query, content=body, headers=kind).status_code == 400
+    assert (
+        server.http.post(url, params=query, content=whole, headers={"content-type": "multipart/form-data"}).status_code
+        == 400
+    )
+    assert server.get(repository, "a").status_code == 404
+    assert server.http.post(url, params=query, content=whole, headers=kind).status_code == 201
+    assert server.get(repository, "a").content == b"hello"
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(server: Any, tmp_path: Any) -> None:
+    repository = server.repository()
+    parts = urlsplit(server.url)
+    basic = base64.b64encode(b"key:secret").decode()
+    with socket.create_connection((parts.hostname, parts.port)) as raw:
+        raw.sendall(
+            f"POST {parts.path}{repository}/branches/main/objects?path=half HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Basic {basic}\r\nContent-Length: 5000000\r\n\r\n".encode()
+        )
+        raw.sendall(b"x" * 3_000_000)
+    assert server.put(repository, "whole", b"1").status_code == 201
+    assert server.get(repository, "half").status_code == 404
+
+
+def test_a_large_object_goes_up_and_down_unchanged(server: Any) -> None:
+    repository = server.repository()
+    content = os.urandom(5_000_001)
+    for way in ("raw", "form"):
+        if way == "raw":
+            stored = server.put(repository, way, content)
+        else:
+            files = {"content": ("f", content, "x/y")}
+            stored = server.http.post(f"{repository}/branches/main/objects", params={"path": way}, files=files)
+        assert stored.json()["checksum"] == hashlib.md5(content).hexdigest()
+        assert stored.json()["physical_address"].endswith(hashlib.sha256(content).hexdigest())
+        assert server.get(repository, way).content == content
+        part = server.http.get(
+            f"{repository}/refs/main/objects", params={"path": way}, headers={"range": "bytes=10-3000009"}
+        )
+        assert part.status_code == 206
+        assert part.content == content[10:3_000_010]
+    etag = f'"{hashlib.md5(content).hexdigest()}"'
+    again = server.http.get(f"{repository}/refs/main/objects", params={"path": "raw"}, headers={"if-none-match": etag})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_missing_blob_is_said_and_not_served(tmp_path: Any, start: Any) -> None:
+    server = start(tmp_path / "home")
+    repository = server.repository()
+    server.put(repository, "a", b"content")
+    name = hashlib.sha256(b"content").hexdigest()
+    path = tmp_path / "home" / "blobs" / name[:2] / name[2:]
+    path.write_bytes(b"cut")
+    assert server.get(repository, "a").status_code == 500
+    assert server.get(repository, "a").headers["x-error-kind"] == "damaged"
+    path.unlink()
+    assert "missing" in server.get(repository, "a").json()["message"]
+    assert server.put(repository, "b", b"content").status_code == 201
+    assert server.get(repository, "a").content == b"content"
+
+
+BELOW = ["branches", "branches/{}", "branches/{}/objects", "branches/{}/commits", "branches/{}/diff", "branches/{}/objects/copy", "branches/{}/revert", "branches/{}/cherry-pick", "branches/{}/hard_reset", "branches/{}/objects/delete", "refs/{}/objects", "refs/{}/objects/ls", "refs/{}/commits", "refs/{}/diff/main", "refs/main/diff/{}", "refs/{}/merge/main", "refs/main/merge/{}", "tags", "tags/{}", "commits/{}", "settings/branch_protection", "metadata"]
+SEGMENT = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), min_size=1, max_size=12).filter(
+    lambda text: text not in {".", ".."}
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]),
+    below=st.sampled_from(BELOW),
+    name=SEGMENT,
+    query=st.dictionaries(
+        st.sampled_from(
+            ["path", "amount", "after", "prefix", "delimiter", "type", "ref", "since", "stop_at", "dest_path"]
+        ),
+        st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
+    ),
+    body=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["message", "metadata", "name", "source", "ref", "id", "type", "paths", "parent_number", "keys"]
+                ),
+                inner,
+            )
+        ),
+        max_leaves=6,
+    ),
+)
+def test_nothing_a_client_sends_is_a_5xx(
+    server: Any, method: str, below: str, name: str, query: Any, body: Any
+) -> None:
+    if not hasattr(server, "fuzzed"):
+        server.fuzzed = server.repository()
+    path = f"{server.fuzzed}/{below.format(quote(name, safe=''))}"
+    answer = server.http.request(method, path, params=query, json=body)
+    assert answer.status_code < 500 or answer.status_code == 501, answer.text
