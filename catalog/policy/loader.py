@@ -49,9 +49,11 @@ def prove(policy: Policy, lines: Mapping[Path, int] | None = None) -> None:
             _refuse(f"threshold policy.{unknown[0]} is not declared", where)
         used |= compiled.thresholds
         _fixtures(compiled, policy, where)
-    for name in policy.thresholds:
+    for name, value in policy.thresholds.items():
         if not unit_of(name):
             _refuse(f"threshold {name} ends in no unit", "thresholds", f"end it in one of {', '.join(UNITS)}")
+        if unit_of(name) == "count" and not value.is_integer():
+            _refuse(f"threshold {name} counts, and {value} is no whole number", "thresholds", "round it")
         if name not in used:
             _refuse(f"threshold {name} is used by no rule", "thresholds", "remove it, or write its rule")
 

@@ -52,6 +52,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "an unknown unit": ("episodes_count", "episodes_furlongs", "names no threshold with a unit"),
     "an undeclared threshold": ("  episodes_count: 3", "  other_count: 3", "policy.episodes_count is not declared"),
     "an unused threshold": ("  episodes_count: 3", "  episodes_count: 3\n  other_count: 1", "used by no rule"),
+    "half an episode": ("  episodes_count: 3", "  episodes_count: 2.5", "no whole number"),
     "an unused threshold without unit": ("  episodes_count: 3", "  episodes_count: 3\n  other: 1", "ends in no unit"),
     "a threshold of another unit": ("episodes_count", "episodes_ms", "compares count with ms"),
     "an unknown fact": ("expr: check.episodes", "expr: check.episode", "no fact check.episode"),
