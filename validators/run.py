@@ -173,11 +173,11 @@ def _unreadable(problem: Problem) -> Finding:
 def _without_damaged(recording: Recording, error: BaseException) -> Recording:
     """The recording without the files whose pages cannot be read, each named as a problem."""
     names = [f.name for f in recording.facts.features.values() if f.width]
-    found = {e: p for e in recording.episodes if (p := verify_pages(recording.root, e, names))}
+    found = {e.index: p for e in recording.episodes if (p := verify_pages(recording.root, e, names))}
     reason = " ".join(str(error).split())[:200]
     if not found:
         raise UnreadableDataset("file-damaged", f"the frames cannot be read: {reason}", path=recording.root) from error
-    kept = tuple(e for e in recording.episodes if e not in found)
+    kept = tuple(e for e in recording.episodes if e.index not in found)
     if not kept:
         raise UnreadableDataset("file-damaged", f"no episode can be read: {reason}", path=recording.root) from error
     return recording.only(kept, tuple(found.values()))

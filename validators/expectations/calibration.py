@@ -102,8 +102,9 @@ class ExpectJointZeroBelow(Expectation):
     b is the tracker's own constant offset (its registration), fitted along so that it is not blamed on a joint.
     One fit a rig (`rig` in the episodes' provenance; without it, one an episode) over an even sample of rows. Found
     when |δ| is above limit_deg and above t(0.995) standard errors s (1 % false alarms); s is robust to correlated
-    rows (clusters: episodes; t has one degree of freedom fewer). Unit: degrees. Default: 1.0. Source: kinematic calibration by markers; q from
-    observation.state, the point and its column from the robot record's `tracker`, m in the frame of the robot's base.
+    rows (clusters: episodes; t has one degree of freedom fewer). Unit: degrees. Default: 1.0. Source: kinematic
+    calibration by markers; q from observation.state, the point and its column from the robot record's `tracker`, m in
+    the frame of the robot's base.
     Resolves: max(limit, t(0.995) s) + t(0.95) s, the least offset found in 95 % of cases.
     Known false alarms: a tracker whose frame is turned looks like an offset of the first joint; wrong link lengths.
     Smaller offsets than it resolves pass: that is said, not proven absent.
