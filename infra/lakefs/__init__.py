@@ -1,1 +1,42 @@
-"""An embedded server of lakeFS's HTTP API."""
+"""An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
+
+    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]
+
+It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
+`{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
+LAKEFS_ACCESS_KEY_ID and LAKEFS_SECRET_ACCESS_KEY, or are generated once into DIR/credentials.json. One server a home;
+DIR/server.json says where it listens while it runs. SIGTERM and SIGINT end it with status 0; status 2 is a refusal to
+start, with one sentence on stderr.
+
+What it answers below /api/v1, as lakeFS 1.84 does (`lakefs-sdk` 1.86 parses every answer):
+
+| part | offered | answers 501 |
+|---|---|---|
+| server | health, configuration, version, setup state, user, session token | users, groups, policies |
+| repositories | create, read, list, delete, metadata, read-only | sample data, dump, restore, gc rules |
+| branches | create, read, list, delete, hidden, reset, hard reset | |
+| refs | names, ids, unique prefixes, `main~2`, `main^2`, `main@`, `main$` | |
+| upload | raw, multipart, user metadata, `If-None-Match: *` | other conditions, physical addresses |
+| objects | read with ranges, HEAD, stat, list, copy, delete, change metadata | |
+| commits | metadata, date, log with paths, revert, cherry-pick | bare records, `source_metarange` |
+| diff, merge | staged, two and three dots, strategies, squash, merge base | |
+| tags | create, read, list, delete | |
+| protection | rules with `*` and `?` | the old protection API |
+| imports, actions, pull requests | | all of it |
+
+Presigned URLs are refused with 400 and declared unsupported in the configuration, as by a lakeFS on local disk.
+
+What it promises:
+
+- An answered write is on disk. `kill -9` at any moment leaves the old state or the new; a full disk is a 507 that
+  changed nothing.
+- Equal content has equal names: an object by the sha256 of its bytes, a range and a tree by the hash of their rows, in
+  which size, digests, content type and metadata count and time does not.
+- Readers see one moment and wait for nobody. Writers of one branch queue; none is lost.
+- Keys of objects are never paths of files.
+
+Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds;
+`import_support` is false; a commit that was cherry-picked keeps its own metadata and is found as before (the recorded
+server showed the copy's metadata on it and lost it). As in lakeFS, protection does not stop revert, cherry-pick and the
+deletion of a branch: a catalog has to watch for those.
+"""

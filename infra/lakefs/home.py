@@ -2,6 +2,7 @@
 
 lakefs.json        {"layout": 1}
 lock               held while a server runs
+server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
 refs.sqlite        repositories, refs, commits, staging
 blobs/ab/…         objects by sha256
@@ -46,7 +47,7 @@ class Home:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise HomeError(f"another server already runs on {self.folder}: use that one, or stop it first") from None
+            raise HomeError(f"another server already runs on {self.folder}{self._running()}: use or stop it") from None
         except OSError as error:
             raise HomeError(f"{self.folder} cannot be used as a home: {error.strerror}") from error
         try:
@@ -60,6 +61,7 @@ class Home:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._announced.unlink(missing_ok=True)
         self._lock.release()
 
     @property
@@ -69,6 +71,21 @@ class Home:
     @property
     def database(self) -> Path:
         return self.folder / "refs.sqlite"
+
+    def announce(self, url: str) -> None:
+        """Leave word of where the server listens, for others who start one here."""
+        write_durable(self.temp, self._announced, json.dumps({"url": url, "pid": os.getpid()}).encode())
+
+    @property
+    def _announced(self) -> Path:
+        return self.folder / "server.json"
+
+    def _running(self) -> str:
+        try:
+            said = json.loads(self._announced.read_bytes())
+            return f" (process {said['pid']}, {said['url']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""  # it is only just starting
 
     def credentials(self) -> Credentials:
         """The keys of this home, generated at the first call."""
@@ -95,8 +112,8 @@ class Home:
         elif self.database.exists():
             raise HomeError(f"{self.folder} holds a store without {marker.name}: restore that file")
         self.temp.mkdir(exist_ok=True)
-        for left in self.temp.iterdir():
-            left.unlink()
+        for left in (*self.temp.iterdir(), self._announced):
+            left.unlink(missing_ok=True)
         if not marker.exists():
             for name in SHARDED:
                 for shard in range(256):

@@ -47,13 +47,13 @@ def serve(folder: Path, port: int, credentials: Credentials | None) -> None:
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
-                _Server(settings, home.folder).run(sockets=[listening])
+                _Server(settings, home).run(sockets=[listening])
             finally:
                 store.close()
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, settings: uvicorn.Config, home: Path) -> None:
+    def __init__(self, settings: uvicorn.Config, home: Home) -> None:
         super().__init__(settings)
         self._home = home
 
@@ -61,7 +61,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and sockets:
             url = f"http://{HOST}:{sockets[0].getsockname()[1]}{PREFIX}"
-            print(json.dumps({"url": url, "pid": os.getpid(), "home": str(self._home)}), flush=True)
+            self._home.announce(url)
+            print(json.dumps({"url": url, "pid": os.getpid(), "home": str(self._home.folder)}), flush=True)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -35,6 +35,7 @@ def test_says_where_it_is_and_ends_with_status_0(tmp_path: Path, start: Any) -> 
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(20) == 0
     assert server.process.stdout.read() == b""
+    assert not (tmp_path / "home" / "server.json").exists()
 
 
 def test_data_outlives_the_process(tmp_path: Path, start: Any) -> None:
@@ -47,11 +48,12 @@ def test_data_outlives_the_process(tmp_path: Path, start: Any) -> None:
 
 
 def test_a_home_has_one_server(tmp_path: Path, start: Any) -> None:
-    start(tmp_path / "home")
+    first = start(tmp_path / "home")
     second = launch("--home", str(tmp_path / "home"), "--port", "0")
     assert second.returncode == 2
     assert second.stdout == ""
-    assert "another server already runs" in second.stderr
+    assert f"process {first.process.pid}, {first.url}" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
     assert "Traceback" not in second.stderr
 
 

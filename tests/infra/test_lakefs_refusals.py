@@ -170,6 +170,25 @@ def test_a_multipart_body_without_its_part_or_cut_off_is_400(server: Any) -> Non
     assert server.get(repository, "a").content == b"hello"
 
 
+@pytest.mark.parametrize("kind", [b"text/\xff", b"x" * 300])
+def test_a_content_type_that_is_no_header_is_400(server: Any, kind: bytes) -> None:
+    repository = server.repository()
+    url, query = f"{repository}/branches/main/objects", {"path": "a"}
+    assert server.http.post(url, params=query, content=b"1", headers={b"content-type": kind}).status_code == 400
+    part = (
+        b'--b\r\nContent-Disposition: form-data; name="content"\r\nContent-Type: '
+        + kind
+        + b"\r\n\r\nhello\r\n--b--\r\n"
+    )
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert server.http.post(url, params=query, content=part, headers=headers).status_code == 400
+
+
+def test_a_cookie_of_another_server_is_no_credential(server: Any) -> None:
+    for cookie in ("a/b=c, d", "=", ";;;", "internal_auth_session"):
+        assert httpx.get(server.url + "/config", headers={"cookie": cookie}).status_code == 401
+
+
 def test_an_upload_that_breaks_off_leaves_nothing(server: Any, tmp_path: Any) -> None:
     repository = server.repository()
     parts = urlsplit(server.url)
@@ -221,7 +240,30 @@ def test_a_missing_blob_is_said_and_not_served(tmp_path: Any, start: Any) -> Non
     assert server.get(repository, "a").content == b"content"
 
 
-BELOW = ["branches", "branches/{}", "branches/{}/objects", "branches/{}/commits", "branches/{}/diff", "branches/{}/objects/copy", "branches/{}/revert", "branches/{}/cherry-pick", "branches/{}/hard_reset", "branches/{}/objects/delete", "refs/{}/objects", "refs/{}/objects/ls", "refs/{}/commits", "refs/{}/diff/main", "refs/main/diff/{}", "refs/{}/merge/main", "refs/main/merge/{}", "tags", "tags/{}", "commits/{}", "settings/branch_protection", "metadata"]
+BELOW = [
+    "branches",
+    "branches/{}",
+    "branches/{}/objects",
+    "branches/{}/commits",
+    "branches/{}/diff",
+    "branches/{}/objects/copy",
+    "branches/{}/revert",
+    "branches/{}/cherry-pick",
+    "branches/{}/hard_reset",
+    "branches/{}/objects/delete",
+    "refs/{}/objects",
+    "refs/{}/objects/ls",
+    "refs/{}/commits",
+    "refs/{}/diff/main",
+    "refs/main/diff/{}",
+    "refs/{}/merge/main",
+    "refs/main/merge/{}",
+    "tags",
+    "tags/{}",
+    "commits/{}",
+    "settings/branch_protection",
+    "metadata",
+]
 SEGMENT = st.text(st.characters(exclude_characters="/", exclude_categories=("Cs",)), min_size=1, max_size=12).filter(
     lambda text: text not in {".", ".."}
 )

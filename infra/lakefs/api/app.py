@@ -76,34 +76,35 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/setup_lakefs", config.setup_state),
 )
 
-# Documented by lakeFS and not offered here; `{rest:path}` covers all below.
-NOT_OFFERED: tuple[tuple[str, str], ...] = (
-    (BRANCH + "/import", "imports are not offered yet: upload the objects"),
-    (BRANCH + "/staging/{rest:path}", "physical addresses are not offered yet: upload through the server"),
-    (BRANCH + "/objects", "staging of objects stored elsewhere is not offered yet: upload through the server"),
-    (BRANCH + "/objects/stage_allowed", "physical addresses are not offered yet: upload through the server"),
-    (REPOSITORY + "/actions/{rest:path}", "actions and hooks are not offered yet"),
-    (REPOSITORY + "/pulls", "pull requests are not offered yet: merge the branch"),
-    (REPOSITORY + "/pulls/{rest:path}", "pull requests are not offered yet: merge the branch"),
-    (REPOSITORY + "/metadata/{rest:path}", "addresses of ranges and metaranges are not offered"),
-    (REPOSITORY + "/branch_protection", "the old protection API is not offered: use settings/branch_protection"),
-    (REPOSITORY + "/branch_protection/set_allowed", "the old protection API is not offered"),
-    (REPOSITORY + "/commits", "writing of bare commit records is not offered"),
-    (REPOSITORY + "/dump", "dump and restore are not offered"),
-    (REPOSITORY + "/restore", "dump and restore are not offered"),
-    (REPOSITORY + "/refs/dump", "dump and restore are not offered"),
-    (REPOSITORY + "/refs/restore", "dump and restore are not offered"),
-    (REPOSITORY + "/refs/{branch}/symlink", "symlink manifests are not offered"),
-    (REPOSITORY + "/gc/{rest:path}", "garbage collection rules are not offered"),
-    (REPOSITORY + "/settings/gc_rules", "garbage collection rules are not offered"),
-    ("/auth/{rest:path}", "users, groups and policies are not offered: one pair of keys"),
-    ("/sts/login", "external login is not offered"),
-    ("/oidc/callback", "external login is not offered"),
-    ("/setup_lakefs", "the server is set up already"),
-    ("/setup_comm_prefs", "the server sends nothing anywhere"),
-    ("/statistics", "the server collects nothing"),
-    ("/usage-report/summary", "the server collects nothing"),
+# Documented by lakeFS and not offered here, with any method or the one given; `{rest:path}` covers all below.
+NOT_OFFERED: tuple[tuple[str, str, str], ...] = (
+    ("", BRANCH + "/import", "imports are not offered yet: upload the objects"),
+    ("", BRANCH + "/staging/{rest:path}", "physical addresses are not offered yet: upload through the server"),
+    ("PUT", BRANCH + "/objects", "objects stored elsewhere are not offered yet: upload through the server"),
+    ("GET", BRANCH + "/objects/stage_allowed", "physical addresses are not offered yet: upload through the server"),
+    ("", REPOSITORY + "/actions/{rest:path}", "actions and hooks are not offered yet"),
+    ("", REPOSITORY + "/pulls", "pull requests are not offered yet: merge the branch"),
+    ("", REPOSITORY + "/pulls/{rest:path}", "pull requests are not offered yet: merge the branch"),
+    ("GET", REPOSITORY + "/metadata/{rest:path}", "addresses of ranges and metaranges are not offered"),
+    ("", REPOSITORY + "/branch_protection", "the old protection API is not offered: use settings/branch_protection"),
+    ("GET", REPOSITORY + "/branch_protection/set_allowed", "the old protection API is not offered"),
+    ("POST", REPOSITORY + "/commits", "writing of bare commit records is not offered"),
+    ("", REPOSITORY + "/dump", "dump and restore are not offered"),
+    ("", REPOSITORY + "/restore", "dump and restore are not offered"),
+    ("PUT", REPOSITORY + "/refs/dump", "dump and restore are not offered"),
+    ("PUT", REPOSITORY + "/refs/restore", "dump and restore are not offered"),
+    ("POST", REPOSITORY + "/refs/{branch}/symlink", "symlink manifests are not offered"),
+    ("", REPOSITORY + "/gc/{rest:path}", "garbage collection rules are not offered"),
+    ("", REPOSITORY + "/settings/gc_rules", "garbage collection rules are not offered"),
+    ("", "/auth/{rest:path}", "users, groups and policies are not offered: there is one pair of keys"),
+    ("POST", "/sts/login", "external login is not offered"),
+    ("GET", "/oidc/callback", "external login is not offered"),
+    ("POST", "/setup_lakefs", "setup is not offered: the server is set up already"),
+    ("POST", "/setup_comm_prefs", "setup is not offered: the server sends nothing anywhere"),
+    ("POST", "/statistics", "statistics are not offered: the server collects nothing"),
+    ("GET", "/usage-report/summary", "usage reports are not offered: the server collects nothing"),
 )
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 
 
 def build(store: Store, keys: auth.Keys) -> ASGIApp:
@@ -123,8 +124,10 @@ def build(store: Store, keys: auth.Keys) -> ASGIApp:
         Route(auth.PREFIX + "/auth/login", _endpoint(store, partial(auth.login, keys)), methods=["POST"]),
         Route(auth.PREFIX + "/user", who, methods=["GET"]),
     ]
-    every = ["GET", "POST", "PUT", "DELETE", "PATCH"]
-    routes += [Route(auth.PREFIX + path, _not_offered(why), methods=every) for path, why in NOT_OFFERED]
+    routes += [
+        Route(auth.PREFIX + path, _not_offered(why), methods=[method] if method else METHODS)
+        for method, path, why in NOT_OFFERED
+    ]
     app = Starlette(
         routes=routes,
         exception_handlers={

@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-from http.cookies import SimpleCookie
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -103,5 +102,5 @@ def login(keys: Keys, call: Call) -> Any:
 
 
 def _cookie(headers: Headers) -> str:
-    morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    return morsel.value if morsel else ""
+    pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))
+    return next((value for name, _, value in pairs if name == COOKIE), "")

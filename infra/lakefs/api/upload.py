@@ -6,6 +6,7 @@ before anything large is stored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from infra.lakefs.store.entries import DEFAULT_TYPE, Entry
 
 HELD = 1 << 20
 METADATA = "x-lakefs-meta-"
+CONTENT_TYPE = re.compile(r"[\x20-\x7e]{1,255}")  # it goes back out as a header
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ async def upload(request: Request, store: Store) -> Response:
                     writer = await run_in_threadpool(target.begin)
                 await run_in_threadpool(writer.write, bytes(held))
                 held.clear()
-        content_type = form.end() if form else request.headers.get("content-type", DEFAULT_TYPE)
+        content_type = _content_type(form.end() if form else request.headers.get("content-type", ""))
         if writer is None:
             entry, namespace = await run_in_threadpool(target.put, bytes(held), content_type)
         else:
@@ -118,6 +120,12 @@ def _metadata(headers: Headers) -> dict[str, str]:
             except UnicodeDecodeError as error:
                 raise InvalidError(f"header {name!r} is not UTF-8") from error
     return found
+
+
+def _content_type(given: str) -> str:
+    if given and not CONTENT_TYPE.fullmatch(given):
+        raise InvalidError("the content type must be 1 to 255 printable ASCII characters")
+    return given or DEFAULT_TYPE
 
 
 class _Form:
@@ -181,7 +189,7 @@ class _Form:
         if self._inside and self._found is not None:
             raise InvalidError("the multipart body has several parts named 'content'")
         if self._inside:
-            self._found = self._headers.get(b"content-type", DEFAULT_TYPE.encode())
+            self._found = self._headers.get(b"content-type", b"")
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._inside:

@@ -83,6 +83,7 @@ class Database:
             connection = self._idle.get_nowait()
         except queue.Empty:
             connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
         connection.execute("BEGIN")
         try:
             yield connection

@@ -39,12 +39,13 @@ def create(
         raise InvalidError("storage_namespace must be local://NAME: this server keeps data in its own home only")
     if find(connection, name) is not None:
         raise ConflictError(f"repository '{name}' already exists")
-    if connection.execute("SELECT 1 FROM namespaces WHERE namespace=?", (namespace,)).fetchone():
+    reserved = (namespace.rstrip("/"),)
+    if connection.execute("SELECT 1 FROM namespaces WHERE namespace=?", reserved).fetchone():
         raise InvalidError(f"storage namespace '{namespace}' is or was used by a repository: choose another")
     if not default_branch or len(default_branch) > 1024:
         raise InvalidError("default_branch must have 1 to 1024 characters")
     first = commits.make_commit((), "", "Repository created", "", recorded, {})
-    connection.execute("INSERT INTO namespaces VALUES (?)", (namespace,))
+    connection.execute("INSERT INTO namespaces VALUES (?)", reserved)
     connection.execute(
         "INSERT INTO repositories VALUES (?,?,?,?,?,'{}','[]')",
         (name, namespace, default_branch, first.date, read_only),
