@@ -173,6 +173,8 @@ def _evidence(facts: ModelFloor) -> Answer:
     read = {"evidence": [e.document() for e in facts.evidence]}
     if facts.clock is None:
         return "missing", "Without a clock the age of the evidence is not known.", read
+    if _set_back(facts.clock):
+        return "missing", "The clock was set back, so the age of the evidence is not known.", read
     bad = [f"{e.digest_[:19]}… signed by {e.signer}: {why}" for e in facts.evidence if (why := _not_counted(e, facts))]
     if bad:
         return "fail", f"Evidence that does not count: {_names(bad)}.", read
@@ -226,10 +228,17 @@ def _clock(clock: Clock | None) -> Answer:
     if clock is None:
         return _unknown("The time is not known.")
     read = {"wall": utc_text(clock.wall), "last_audit": utc_text(clock.last_audit) if clock.last_audit else None}
-    if clock.last_audit is not None and clock.last_audit - clock.wall > CLOCK_BACK:
-        behind = clock.last_audit - clock.wall
-        return "missing", f"The clock is {behind} behind the last audit entry; set it right and judge again.", read
+    if _set_back(clock):
+        return (
+            "missing",
+            f"The clock is {clock.now - clock.wall} behind the last audit entry; set it right and judge again.",
+            read,
+        )
     return "pass", "The clock agrees with the audit log.", read
+
+
+def _set_back(clock: Clock) -> bool:
+    return clock.now - clock.wall > CLOCK_BACK
 
 
 def _checked(facts: DatasetFloor) -> Answer:

@@ -249,3 +249,81 @@ def test_facts_have_types_and_units(path: str, of: str, unit: str) -> None:
     kind = kind_of("promotion", path.split("."))
     assert kind is not None
     assert (kind.of, kind.unit) == (of, unit)
+
+
+TOKENS = [
+    "success.n",
+    "success.lower",
+    "success.origin",
+    "success.slices",
+    "latency",
+    "safety_controller.checksum_validated",
+    "policy.x_ratio",
+    ".all(s,",
+    ".exists(s,",
+    "s.lower",
+    "s",
+    ")",
+    "(",
+    "[",
+    "]",
+    "{",
+    "}",
+    "has(",
+    "?",
+    ":",
+    "&&",
+    "||",
+    "!",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">=",
+    "in",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    ",",
+    ".",
+    "1",
+    "0.5",
+    "1u",
+    '"a"',
+    "'b'",
+    "true",
+    "false",
+    "null",
+    'r"x"',
+    'b"x"',
+    ".size()",
+    ".map(",
+    "int(",
+    "1e999",
+    "-1",
+    "@result",
+    "_==_",
+    "\\",
+    "\n",
+    "//",
+    "é",
+    "😀",
+    "if",
+]
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=12), st.sampled_from(["", " "]))
+@settings(deadline=None, max_examples=300)
+def test_any_expression_is_refused_or_judged(tokens: list[str], space: str) -> None:
+    text = space.join(tokens).strip()
+    if not text:
+        return
+    try:
+        rule = compiled(text)
+    except Invalid:
+        return
+    assert rule.paths
+    assert rule.evaluate({}, {"x_ratio": 0.9}).verdict == "missing"
+    assert rule.evaluate(GOOD, {"x_ratio": 0.9}).verdict in ("pass", "fail")

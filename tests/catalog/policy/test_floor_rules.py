@@ -202,6 +202,12 @@ MODEL_BLOCKED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "missing",
         "behind the last audit entry",
     ),
+    "the age of evidence with a clock set back": (
+        {"clock": {"wall": iso(NOW), "last_audit": iso(NOW + timedelta(hours=1))}},
+        "evidence-enrolled",
+        "missing",
+        "set back",
+    ),
     "no clock": ({"clock": None}, "clock", "missing", "not known"),
     "the age of evidence without a clock": ({"clock": None}, "evidence-enrolled", "missing", "age"),
 }
