@@ -66,11 +66,11 @@ class Outcome:
     why: str = ""
     note: str = ""
     observed: Mapping[str, object] = field(default_factory=dict)
-    findings: int = 0
+    findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able, a number that is not finite as null."""
-        return {k: finite(v) for k, v in dataclasses.asdict(self).items()}
+        """JSON-able, findings as their number (they are listed apart), a number that is not finite as null."""
+        return {k: finite(v) for k, v in dataclasses.asdict(self).items()} | {"findings": len(self.findings)}
 
 
 def finite(value: Any) -> Any:

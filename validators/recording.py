@@ -106,9 +106,18 @@ class Recording:
     problems: tuple[Problem, ...] = ()
 
     def scan(self, unpack: Collection[str] = ()) -> pl.LazyFrame:
-        """All rows in episode order, columns as declared; features in `unpack` also as `feature[i]` columns."""
+        """All rows in episode order, columns as declared; features in `unpack` also as `feature[i]` columns.
+
+        `episode_index` and `frame_index` are made where the files have none.
+        """
         channels = [e.alias(n) for name in unpack for n, e in self.unpacked(self.facts.features[name]).items()]
-        return self.frames().with_columns(channels).drop(FILE, ROW, START)
+        indices = {str(self.root / e.path): e.index for e in self.episodes}
+        made = {
+            "episode_index": pl.col(FILE).replace_strict(indices, return_dtype=pl.Int64),
+            "frame_index": pl.int_range(pl.len(), dtype=pl.Int64).over(FILE),
+        }
+        missing = [e.alias(n) for n, e in made.items() if n not in self._columns()]
+        return self.frames().with_columns(channels + missing).drop(FILE, ROW, START)
 
     @property
     def rows(self) -> int:

@@ -68,7 +68,7 @@ class SuiteResult:
 
     def to_gx(self) -> dict[str, Any]:
         """The shape of Great Expectations' `ExpectationSuiteValidationResult`; not evaluable is an exception there."""
-        results = [_gx(o, e, self.findings) for o, e in zip(self.outcomes, self.suite.entries, strict=True)]
+        results = [_gx(o, e) for o, e in zip(self.outcomes, self.suite.entries, strict=True)]
         good = sum(r["success"] for r in results)
         return {
             "success": self.passed,
@@ -91,9 +91,9 @@ def engine() -> dict[str, str]:
     return {"engine": ENGINE, "assay": version("assay-catalog"), "polars": pl.__version__}
 
 
-def _gx(outcome: Outcome, entry: Entry, findings: tuple[Finding, ...]) -> dict[str, Any]:
+def _gx(outcome: Outcome, entry: Entry) -> dict[str, Any]:
     silent = outcome.status == "not-evaluable"
-    own = [f.to_dict() for f in findings if f.check == outcome.check]
+    own = [f.to_dict() for f in outcome.findings]
     return {
         "success": outcome.status == "clean",
         "expectation_config": {"severity": "critical", "meta": {}, "kwargs": {}, **entry.config},
@@ -132,7 +132,7 @@ def run(
                 why = str(reason)
         found = [_graded(f, entry) for f in judgement.findings]
         findings += found
-        outcomes.append(_outcome(entry, judgement, why, len(found)))
+        outcomes.append(_outcome(entry, judgement, why, tuple(found)))
     return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes))
 
 
@@ -151,7 +151,7 @@ def _graded(finding: Finding, entry: Entry) -> Finding:
     return finding if finding.check == "readable" else dataclasses.replace(finding, severity=entry.severity)
 
 
-def _outcome(entry: Entry, judgement: Judgement, why: str, found: int) -> Outcome:
+def _outcome(entry: Entry, judgement: Judgement, why: str, found: tuple[Finding, ...]) -> Outcome:
     return Outcome(
         type=entry.expectation.type,
         check=entry.expectation.check,

@@ -85,6 +85,9 @@ class Writer:
     def tracks(self, number: int, rows: int = 60) -> list[Track]:
         return [track(self.robot, seed, rows) for seed in range(number)]
 
+    def track(self, seed: int, rows: int, zero_deg: Mapping[str, float]) -> Track:
+        return track(self.robot, seed, rows, zero_deg)
+
     def write(self, tracks: list[Track], name: str = "data set", *, array: bool = False) -> Path:
         root = self.folder / name
         (root / "meta").mkdir(parents=True)

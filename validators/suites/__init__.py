@@ -3,7 +3,6 @@
 import dataclasses
 import fnmatch
 import hashlib
-import math
 import types
 import typing
 from dataclasses import dataclass
@@ -137,10 +136,10 @@ def _typed(where: str, value: object, hint: object) -> object:
     kinds = hint.__args__ if isinstance(hint, types.UnionType) else (hint,)
     if value is None and types.NoneType in kinds:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300:
         if isinstance(value, int) and int in kinds:
             return value
-        if float in kinds and abs(value) <= 1e300:
+        if float in kinds:
             return float(value)
     if isinstance(value, str) and str in kinds:
         return value
