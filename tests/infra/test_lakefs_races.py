@@ -131,6 +131,15 @@ def test_what_equals_the_committed_state_cannot_come_back_after_a_merge(store: S
     assert shown(store, "main") == {b"a": 2}
 
 
+def test_staged_rows_are_walked_across_pieces(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "PAGE", 2)
+    for number in range(7):
+        put(store, b"%d" % number, b"x")
+    with store.database.read() as connection:
+        assert [path for path, _ in staging.walk(connection, "repo", "main", b"1")] == [b"%d" % n for n in range(1, 7)]
+        assert len(list(staging.walk(connection, "repo", "main", b"6"))) == 1
+
+
 def test_a_refused_change_takes_no_other_with_it(store: Store) -> None:
     """Changes share transactions; a refusal or a bug in one undoes that one alone."""
     import threading

@@ -176,8 +176,6 @@ def _step(
     if number == 0:
         return commit
     line = [0] * number if sign == "~" else [number - 1]
-    if len(line) >= commit.generation:
-        raise NotFoundError(f"ref '{expression[:80]}' goes beyond the first commit")
     for parent in line:
         if parent >= len(commit.parents):
             raise NotFoundError(f"ref '{expression[:80]}': commit {commit.id[:12]} has no parent {parent + 1}")

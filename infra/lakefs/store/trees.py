@@ -96,7 +96,7 @@ class Trees:
         edit = next(waiting, None)
         for at, info in enumerate(tree.ranges):
             due: list[Edit] = []
-            final = at == len(tree.ranges) - 1 and not is_cut(info.last)  # open-ended: takes what follows it
+            final = at == len(tree.ranges) - 1  # takes what follows it
             while edit is not None and (final or edit[0] <= info.last):
                 due.append(edit)
                 edit = next(waiting, None)
