@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from validators.run import SuiteResult
 
 CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
-SHOWN = 20  # findings on one screen
+SHOWN = 12  # findings on one screen
 
 PathArgument = Annotated[Path | None, typer.Argument(help="Folder: LeRobot v2.1, or Parquet files with `timestamp`.")]
 SuiteOption = Annotated[
@@ -129,24 +129,24 @@ def _show(path: Path, result: "SuiteResult", chosen: str) -> None:
     console.print(Text(f"suite {chosen}" + (f" · robot {result.robot.name}" if result.robot else ""), style="dim"))
     _verdict(console, result)
     if result.findings:
-        _table(console, result)
-    for outcome in result.outcomes:
-        if outcome.status == "not-evaluable":
-            mark = "blocks, because the suite requires it" if outcome.required else "does not block"
-            console.print(Text(f"not evaluable: {outcome.check}: {outcome.why} ({mark})", style="dim"))
-    for note, checks in _notes(result).items():
-        console.print(Text(f"{', '.join(checks)}: {note}", style="dim"))
+        console.print(Text("episode, check, time, value", style="dim"))
+        _list(console, result)
+    for said, checks in _said(result).items():
+        console.print(Text(f"{', '.join(checks)}: {said}", style="dim"))
     if result.findings:
         console.print(Text(f"Explain one: assay check --explain {result.findings[0].check}", style="dim"))
 
 
-def _notes(result: "SuiteResult") -> dict[str, list[str]]:
-    """What is said even when clean, with the checks that say it."""
-    notes: dict[str, list[str]] = {}
+def _said(result: "SuiteResult") -> dict[str, list[str]]:
+    """What could not be evaluated, and what is said even when clean, with the checks that say it."""
+    said: dict[str, list[str]] = {}
     for outcome in result.outcomes:
-        if outcome.note:
-            notes.setdefault(outcome.note, []).append(outcome.check)
-    return notes
+        if outcome.status == "not-evaluable":
+            blocks = "blocks, because the suite requires it" if outcome.required else "does not block"
+            said.setdefault(f"not evaluable: {outcome.why} ({blocks})", []).append(outcome.check)
+        elif outcome.note:
+            said.setdefault(outcome.note, []).append(outcome.check)
+    return said
 
 
 def _verdict(console: "Console", result: "SuiteResult") -> None:
@@ -161,31 +161,24 @@ def _verdict(console: "Console", result: "SuiteResult") -> None:
     console.print(Text(word, style=style), Text(counts + named))
 
 
-def _table(console: "Console", result: "SuiteResult") -> None:
-    from rich import box
-    from rich.table import Table
+def _list(console: "Console", result: "SuiteResult") -> None:
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in (("episode", "right"), ("check", "left"), ("time s", "right"), ("value", "right")):
-        table.add_column(name, justify=justify, no_wrap=name != "check")  # type: ignore[arg-type]
-    table.add_column("limit", justify="right", no_wrap=True)
-    table.add_column("what, and what the detector resolves", ratio=1)
     ordered = worst_first(result.findings)
-    for finding in ordered[:SHOWN]:
+    shown = ordered[:SHOWN]
+    where = [ranges(f.affected, shorten=True) or "all" for f in shown]
+    width, checks = max(map(len, where)), max(len(f.check) for f in shown)
+    for finding, episodes in zip(shown, where, strict=True):
+        line = Text(f"{episodes:>{width}}  ")
+        line.append(f"{finding.check:<{checks}}", style="red" if finding.severity == "blocking" else "yellow")
+        limit = _number(finding.limit, finding.unit)
+        parts = (_span(finding), _number(finding.value, finding.unit), f"(limit {limit})" if limit else "")
+        line.append("".join(f"  {part}" for part in parts if part))
+        console.print(line)
         what = Text(f"{finding.stream}: {finding.message}")
-        if finding.resolves:
-            what.append(f" [resolves {finding.resolves}]", style="dim")
-        style = "red" if finding.severity == "blocking" else "yellow"
-        table.add_row(
-            Text(ranges(finding.affected, shorten=True) or "all"),
-            Text(finding.check, style=style),
-            Text(_span(finding)),
-            Text(_number(finding.value, finding.unit)),
-            Text(_number(finding.limit, finding.unit)),
-            what,
-        )
-    console.print(table)
+        what.append(f" [resolves {finding.resolves}]" if finding.resolves else "", style="dim")
+        console.print(Padding(what, (0, 0, 0, width + 2)))
     if len(ordered) > SHOWN:
         console.print(Text(f"and {len(ordered) - SHOWN} more; --json shows all", style="dim"))
 
@@ -219,7 +212,7 @@ def ranges(indices: tuple[int, ...], *, shorten: bool = False) -> str:
 def _span(finding: "Finding") -> str:
     if finding.start_s is None or finding.end_s is None:
         return ""
-    return f"{finding.start_s:.2f}-{finding.end_s:.2f}"
+    return f"{finding.start_s:.2f}-{finding.end_s:.2f} s"
 
 
 def _number(value: float | None, unit: str) -> str:

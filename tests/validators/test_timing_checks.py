@@ -34,7 +34,7 @@ def test_a_gap_is_found_where_it_is(writer):
     assert (finding.episode, finding.unit, finding.limit) == (1, "ms", pytest.approx(75))
     assert finding.value == pytest.approx(200, abs=3)
     assert (finding.start_s, finding.end_s) == (pytest.approx(0.95, abs=0.01), pytest.approx(1.15, abs=0.01))
-    assert "about 3 frames missing" in finding.message
+    assert "frames missing: about 3" in finding.message
 
 
 def test_two_gaps_in_one_episode_are_one_finding_at_the_wider(writer):
@@ -42,7 +42,7 @@ def test_two_gaps_in_one_episode_are_one_finding_at_the_wider(writer):
     tracks[0].columns["timestamp"][20:] += 0.05
     tracks[0].columns["timestamp"][40:] += 0.1
     finding = only(judged(writer, tracks)[0], "gap")
-    assert "2 gaps, about 3 frames missing" in finding.message
+    assert "gaps: 2, frames missing: about 3" in finding.message
     assert finding.start_s == pytest.approx(39 / 20 + 0.05, abs=0.01)
 
 

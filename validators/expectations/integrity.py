@@ -36,7 +36,7 @@ class ExpectCountsToMatchMetadata(Expectation):
         return Judgement((*self._totals(subject), *self._lengths(subject), *self._videos(subject)))
 
     def _finding(self, stream: str, message: str, value: int, limit: int, unit: str, **where: object) -> Finding:
-        of = {"value": float(value), "limit": float(limit), "unit": unit, "resolves": f"one of {unit}"}
+        of = {"value": float(value), "limit": float(limit), "unit": unit, "resolves": "a difference of one"}
         return Finding(self.check, stream, message, **of, **where)  # type: ignore[arg-type]
 
     def _totals(self, subject: Subject) -> Iterator[Finding]:

@@ -123,7 +123,7 @@ class ExpectNoGaps(Expectation):
                 Finding(
                     self.check,
                     CLOCK,
-                    f"{int(late[position])} gaps, about {lost} frames missing, widest {worst[dt.name] * 1e3:.1f} ms",
+                    f"gaps: {int(late[position])}, frames missing: about {lost}, widest: {worst[dt.name] * 1e3:.1f} ms",
                     episode=subject.recording.episodes[position].index,
                     start_s=worst["t"] - worst[dt.name],
                     end_s=worst["t"],
