@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from infra.lakefs.store.entries import Entry
-from infra.lakefs.store.trees import Edit
-
 
 class Placed(Protocol):
     @property
@@ -48,22 +45,6 @@ def page(
             found.append(item)
         else:
             return found, False
-
-
-def overlay(committed: Iterator[Entry], staged: Iterator[Edit]) -> Iterator[Entry]:
-    """Committed entries with staged changes over them; both sorted."""
-    entry, edit = next(committed, None), next(staged, None)
-    while entry is not None or edit is not None:
-        if edit is None or (entry is not None and entry.path < edit[0]):
-            if entry is not None:
-                yield entry
-            entry = next(committed, None)
-            continue
-        if entry is not None and entry.path == edit[0]:
-            entry = next(committed, None)
-        if edit[1] is not None:
-            yield edit[1]
-        edit = next(staged, None)
 
 
 def beyond(prefix: bytes) -> bytes:

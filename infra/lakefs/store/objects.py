@@ -9,8 +9,8 @@ from infra.lakefs.errors import NotFoundError, PreconditionError
 from infra.lakefs.store import Store, refs, repositories, staging
 from infra.lakefs.store.blobs import Blob
 from infra.lakefs.store.entries import Entry, make_entry
-from infra.lakefs.store.listing import overlay
 from infra.lakefs.store.protection import refuse_protected
+from infra.lakefs.store.trees import overlay
 
 
 def stat(connection: sqlite3.Connection, store: Store, repository: str, ref: str, path: bytes) -> Entry:

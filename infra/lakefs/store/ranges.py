@@ -11,7 +11,7 @@ import io
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -26,6 +26,7 @@ from infra.lakefs.store.entries import Entry
 
 CUT_MASK = 0x7FF
 CACHED = 256
+PIECE = 256
 
 SCHEMA = pa.schema(
     [
@@ -68,9 +69,12 @@ class Range:
         )
         return Entry(path, sha256, md5, size, mtime, content_type, metadata, digest)
 
-    def entries(self) -> list[Entry]:
-        columns = [self._table.column(name).to_pylist() for name in SCHEMA.names[2:]]
-        return [Entry(*row) for row in zip(self.paths, *columns, self.digests, strict=True)]
+    def entries(self, start: int = 0) -> Iterator[Entry]:
+        """Entries from a row on; decoded in pieces, since a reader may stop soon."""
+        for at in range(start, len(self.paths), PIECE):
+            piece = self._table.slice(at, PIECE)
+            columns = [piece.column(name).to_pylist() for name in SCHEMA.names[2:]]
+            yield from map(Entry, self.paths[at : at + PIECE], *columns, self.digests[at : at + PIECE])
 
 
 def is_cut(path: bytes) -> bool:

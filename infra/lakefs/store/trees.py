@@ -78,8 +78,7 @@ class Trees:
         """Entries in order from `start` on."""
         for info in tree.ranges[bisect_left(tree.lasts, start) :]:
             rows = self._ranges.load(info.id)
-            for row in range(bisect_left(rows.paths, start), len(rows.paths)):
-                yield rows.entry(row)
+            yield from rows.entries(bisect_left(rows.paths, start))
 
     def edit(self, tree: Tree, edits: Iterable[Edit]) -> tuple[Tree, set[Path]]:
         """The tree with sorted edits applied, stored, and the folders to sync before a commit names it."""
@@ -103,7 +102,7 @@ class Trees:
             if not due and not pending:
                 made.append(info)
                 continue
-            for entry in _merged(self._ranges.load(info.id).entries(), due):
+            for entry in overlay(self._ranges.load(info.id).entries(), due):
                 pending.append(entry)
                 if is_cut(entry.path):
                     put(pending)
@@ -132,14 +131,17 @@ class Trees:
                 self._cache.popitem(last=False)
 
 
-def _merged(entries: list[Entry], edits: list[Edit]) -> Iterator[Entry]:
-    at = 0
+def overlay(entries: Iterator[Entry], edits: Iterable[Edit]) -> Iterator[Entry]:
+    """Entries with edits over them, both sorted."""
+    below = next(entries, None)
     for path, entry in edits:
-        while at < len(entries) and entries[at].path < path:
-            yield entries[at]
-            at += 1
-        if at < len(entries) and entries[at].path == path:
-            at += 1
+        while below is not None and below.path < path:
+            yield below
+            below = next(entries, None)
+        if below is not None and below.path == path:
+            below = next(entries, None)
         if entry is not None:
             yield entry
-    yield from entries[at:]
+    if below is not None:
+        yield below
+        yield from entries
