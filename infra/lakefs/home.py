@@ -109,6 +109,8 @@ class Home:
         marker = self.folder / "lakefs.json"
         if marker.exists():
             _check_layout(marker)
+            if not self.database.exists() and any((self.folder / "blobs").glob("*/*")):
+                raise HomeError(f"{self.folder} holds objects but no {self.database.name}: restore that file")
         elif self.database.exists():
             raise HomeError(f"{self.folder} holds a store without {marker.name}: restore that file")
         self.temp.mkdir(exist_ok=True)

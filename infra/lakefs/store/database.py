@@ -63,7 +63,8 @@ class Database:
         try:
             self._writer = self._connect()
             self._writer.executescript(SCHEMA)
-        except sqlite3.Error as error:
+            fsync_folder(path.parent)
+        except (OSError, sqlite3.Error) as error:
             raise HomeError(f"{path} cannot be opened: {error}") from error
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
