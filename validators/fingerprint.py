@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from validators.documents import canonical
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import ACTION, STATE
+from validators.readers.columns import verify_pages
 from validators.recording import FILE, Episode, Recording
 
 SCHEMA = "fingerprint@1"
@@ -38,10 +39,18 @@ def fingerprints(recording: Recording) -> dict[int, str]:
         try:
             parts = frame.collect(engine="streaming").partition_by(FILE, as_dict=True, include_key=False)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise UnreadableDataset("file-damaged", f"frames cannot be read: {error}", path=recording.root) from error
+            raise _damaged(recording, [f.name for f in features if f], error) from error
         for episode in (recording.episodes[i] for i in positions):
             found[episode.index] = _digest(parts[(_key(recording, episode),)], *widths)
     return found
+
+
+def _damaged(recording: Recording, columns: list[str], error: BaseException) -> UnreadableDataset:
+    """The first file whose pages cannot be read, named."""
+    for episode in recording.episodes:
+        if problem := verify_pages(recording.root, episode, columns):
+            return UnreadableDataset(problem.kind, problem.message, path=recording.root / problem.path)
+    return UnreadableDataset("file-damaged", f"frames cannot be read: {error}", path=recording.root)
 
 
 def _key(recording: Recording, episode: Episode) -> str:

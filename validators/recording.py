@@ -17,12 +17,16 @@ CLOCK = "timestamp"
 
 @dataclass(frozen=True)
 class Feature:
-    """One declared column: `dtype` in LeRobot's words, `shape` without the row axis, `names` of its channels."""
+    """One declared column: `dtype` in LeRobot's words, `shape` without the row axis, names and units of its channels.
+
+    `names` and `units` are empty where they are not declared for each channel.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     names: tuple[str, ...]
+    units: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:

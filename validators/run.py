@@ -111,17 +111,22 @@ def run(
     recording: Recording, suite: Suite, robot: RobotModel | None = None, progress: Progress | None = None
 ) -> SuiteResult:
     """Judges the recording. A file found damaged while reading becomes a finding; the others are judged."""
-    subject = Subject(recording, robot, progress)
-    needs, silent = _needs(subject, suite)
-    if progress:
-        progress("reading frames", 0, 1)
     try:
-        values = planner.read(recording, needs)
+        outcomes = _outcomes(Subject(recording, robot, progress), suite)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return run(_without_damaged(recording, error), suite, robot, progress)
-    if progress:
-        progress("reading frames", 1, 1)
     findings = [_unreadable(problem) for problem in recording.problems]
+    findings += [finding for outcome in outcomes for finding in outcome.findings]
+    return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes))
+
+
+def _outcomes(subject: Subject, suite: Suite) -> list[Outcome]:
+    needs, silent = _needs(subject, suite)
+    if subject.progress:
+        subject.progress("reading frames", 0, 1)
+    values = planner.read(subject.recording, needs)
+    if subject.progress:
+        subject.progress("reading frames", 1, 1)
     outcomes = []
     for entry in suite.entries:
         why, judgement = silent.get(entry.expectation, ""), Judgement()
@@ -130,10 +135,8 @@ def run(
                 judgement = entry.expectation.judge(subject, values)
             except NotEvaluable as reason:
                 why = str(reason)
-        found = [_graded(f, entry) for f in judgement.findings]
-        findings += found
-        outcomes.append(_outcome(entry, judgement, why, tuple(found)))
-    return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes))
+        outcomes.append(_outcome(entry, judgement, why, tuple(_graded(f, entry) for f in judgement.findings)))
+    return outcomes
 
 
 def _needs(subject: Subject, suite: Suite) -> tuple[list[Needs], dict[Any, str]]:

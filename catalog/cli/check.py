@@ -80,7 +80,7 @@ def _fail(error: "ValidatorError", *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"error": {"kind": error.kind, "path": error.path, "message": str(error)}}, indent=2))
     else:
-        typer.echo(f"{error.kind}: {error}", err=True)
+        typer.echo(plain(f"{error.kind}: {error}"), err=True)
 
 
 def _explain(name: str) -> None:
@@ -125,14 +125,16 @@ def _show(path: Path, result: "SuiteResult", chosen: str) -> None:
         f"{len(recording.episodes)} episodes",
     ]
     facts += [f"{recording.rows} rows"] + ([f"{recording.facts.fps:g} Hz"] if recording.facts.fps else [])
-    console.print(Text(path.name or str(path), style="bold"), Text(" · ".join(facts)))
-    console.print(Text(f"suite {chosen}" + (f" · robot {result.robot.name}" if result.robot else ""), style="dim"))
+    console.print(Text(plain(path.name or str(path)), style="bold"), Text(plain(" · ".join(facts))))
+    console.print(
+        Text(plain(f"suite {chosen}" + (f" · robot {result.robot.name}" if result.robot else "")), style="dim")
+    )
     _verdict(console, result)
     if result.findings:
         console.print(Text("episode, check, time, value", style="dim"))
         _list(console, result)
     for said, checks in _said(result).items():
-        console.print(Text(f"{', '.join(checks)}: {said}", style="dim"))
+        console.print(Text(plain(f"{', '.join(checks)}: {said}"), style="dim"))
     if result.findings:
         console.print(Text(f"Explain one: assay check --explain {result.findings[0].check}", style="dim"))
 
@@ -176,11 +178,16 @@ def _list(console: "Console", result: "SuiteResult") -> None:
         parts = (_span(finding), _number(finding.value, finding.unit), f"(limit {limit})" if limit else "")
         line.append("".join(f"  {part}" for part in parts if part))
         console.print(line)
-        what = Text(f"{finding.stream}: {finding.message}")
-        what.append(f" [resolves {finding.resolves}]" if finding.resolves else "", style="dim")
+        what = Text(plain(f"{finding.stream}: {finding.message}"))
+        what.append(plain(f" [resolves {finding.resolves}]") if finding.resolves else "", style="dim")
         console.print(Padding(what, (0, 0, 0, width + 2)))
     if len(ordered) > SHOWN:
         console.print(Text(f"and {len(ordered) - SHOWN} more; --json shows all", style="dim"))
+
+
+def plain(text: str) -> str:
+    """The text with what a terminal would obey spelled out (escape sequences, line breaks): names are of strangers."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def worst_first(findings: tuple["Finding", ...]) -> list["Finding"]:
@@ -218,4 +225,4 @@ def _span(finding: "Finding") -> str:
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return ""
-    return f"{value:.6g} {unit}".strip() if value == int(value) else f"{value:.4g} {unit}".strip()
+    return f"{value:.6g} {unit}".strip() if value.is_integer() else f"{value:.4g} {unit}".strip()

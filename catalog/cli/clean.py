@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from catalog.cli.check import JsonOption, RobotOption, SuiteOption, judge, ranges, reported
+from catalog.cli.check import JsonOption, RobotOption, SuiteOption, judge, plain, ranges, reported
 
 FAILING = "failing"
 
@@ -34,7 +34,7 @@ def clean(
         typer.echo(json.dumps({"out": str(out), **report.to_dict()}, indent=2))
         return
     named = f"dropped {ranges(report.dropped)}" if report.dropped else "nothing to drop"
-    typer.echo(f"{out}: {len(report.kept)} episodes, {report.frames} rows; {named}")
+    typer.echo(f"{plain(str(out))}: {len(report.kept)} episodes, {report.frames} rows; {named}")
 
 
 def _indices(text: str) -> set[int]:

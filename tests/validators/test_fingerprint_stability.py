@@ -3,11 +3,13 @@ import json
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from validators import readers
+from validators.errors import UnreadableDataset
 from validators.fingerprint import NAN, NEGATIVE, POSITIVE, fingerprints, quantised
 
 any_float = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -67,6 +69,18 @@ def test_any_changed_value_is_another_episode(row, channel, change):
     other = values.copy()
     other[row, channel] += np.float32(change)
     assert quantised(values).tobytes() != quantised(other).tobytes()
+
+
+def test_a_file_with_damaged_pages_is_named(writer):
+    root = writer.write(writer.tracks(3, rows=400))
+    path = root / "data/chunk-000/episode_000002.parquet"
+    data = bytearray(path.read_bytes())
+    data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
+    path.write_bytes(bytes(data))
+    recording = readers.open(root)
+    with pytest.raises(UnreadableDataset) as caught:
+        fingerprints(recording)
+    assert (caught.value.kind, caught.value.path) == ("file-damaged", str(path))
 
 
 def test_one_row_fewer_is_another_episode(writer):

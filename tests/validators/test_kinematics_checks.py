@@ -87,6 +87,21 @@ def test_normalised_values_are_not_evaluable(writer, arm):
     assert not result.passed
 
 
+def test_units_that_the_dataset_declares(writer, arm, robot):
+    tracks = writer.tracks(2)
+    for t in tracks:
+        t.columns["observation.state"] = (
+            np.rad2deg(t.columns["observation.state"]) / 40
+        )  # few degrees look like radians
+    root = writer.write(tracks)
+    writer.info(root, lambda info: info["features"]["observation.state"].update(units=["degrees"] * 3))
+    result = run(readers.open(root), LIMITS, arm)
+    assert result.passed
+    assert "deg (declared by the dataset): 3 channels" in result.outcomes[0].note
+    against = run(readers.open(root), LIMITS, robot)
+    assert {f.message for f in against.findings} == {"the robot's record says rad, the dataset says deg"}
+
+
 def test_ticks_are_not_evaluable(writer, arm):
     tracks = writer.tracks(1)
     tracks[0].columns["observation.state"] = tracks[0].columns["observation.state"] * 2048

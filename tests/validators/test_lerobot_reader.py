@@ -100,6 +100,7 @@ def test_absent_metadata(writer, name):
         ({"data_path": "data/{episode_index:0999999999d}.parquet"}, "metadata-invalid"),
         ({"data_path": "data/{nobody}.parquet"}, "metadata-invalid"),
         ({"data_path": "data/{episode_index"}, "metadata-invalid"),
+        ({"data_path": "data/all.parquet"}, "metadata-invalid"),
         ({"data_path": "elsewhere/{episode_index}.parquet"}, "file-missing"),
     ],
 )

@@ -1,7 +1,7 @@
 """Kinematics: do the joints stay where the robot's model lets them, in the units they are written in?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import tau
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from validators.planner import Values
 
 PER_UNIT = {"rad": 1.0, "deg": 180 / np.pi, "m": 1.0}
+_SPELLINGS = {
+    "radian": "rad",
+    "radians": "rad",
+    "degree": "deg",
+    "degrees": "deg",
+    "°": "deg",
+    "metre": "m",
+    "meter": "m",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Mapped:
     joint: Joint
     unit: str
     source: str
+    own: str = ""  # the unit that the dataset declares
 
     @property
     def scale(self) -> float | None:
@@ -42,11 +52,12 @@ def extent_metrics(subject: Subject, column: str) -> tuple[Metric, ...]:
 
 
 def mapped(subject: Subject, values: "Values", column: str) -> list[Mapped]:
-    """The channels that are joints, with units as the record declares, else inferred from all joints together.
+    """The channels that are joints, with units as the record declares, else as the dataset does, else inferred.
 
-    Inferred: joints named hand, gripper, finger or jaw with all values in 0..1 are `normalised`. The other hinges are
-    all `rad` when the median of their greatest |x| is at most 2π; `deg` when it is at most 180 and robot_type names no
-    driver known to normalise (SO-100 and its kind: -100..100, then `normalised`); above that `ticks`.
+    Inferred, from all joints together: those named hand, gripper, finger or jaw with all values in 0..1 are
+    `normalised`. The other hinges are all `rad` when the median of their greatest |x| is at most 2π; `deg` when it is
+    at most 180 and robot_type names no driver known to normalise (SO-100 and its kind: -100..100, then `normalised`);
+    above that `ticks`.
     """
     if subject.robot is None:
         raise NotEvaluable("no robot model is given (--robot FILE)")
@@ -56,8 +67,11 @@ def mapped(subject: Subject, values: "Values", column: str) -> list[Mapped]:
         label = feature.label(i)
         channel = subject.robot.channel(label)
         if channel is not None:
+            own = feature.units[i].lower() if feature.units else ""
+            own = _SPELLINGS.get(own, own)
+            source = "declared" if channel.unit else "declared by the dataset" if own else "inferred"
             joint = subject.robot.joint(channel.joint)
-            found.append(Mapped(label, lift, joint, channel.unit or "", "declared" if channel.unit else "inferred"))
+            found.append(Mapped(label, lift, joint, channel.unit or own, source, own))
     if not found:
         raise NotEvaluable(f"no channel of {column} has the name of a joint of {subject.robot.name!r}")
     names = [m.joint.name for m in found]
@@ -80,7 +94,7 @@ def _inferred(subject: Subject, values: "Values", found: list[Mapped]) -> list[M
     resolved = []
     for m in found:
         unit = "normalised" if m.label in grips else hinge if m.joint.motion == "hinge" else "m"
-        resolved.append(m if m.unit else Mapped(m.label, m.lift, m.joint, unit, m.source))
+        resolved.append(m if m.unit else replace(m, unit=unit))
     return resolved
 
 
@@ -129,15 +143,20 @@ class ExpectJointsWithinLimits(Expectation):
     def judge(self, subject: Subject, values: "Values") -> Judgement:
         feature = subject.feature(self.column)
         found = mapped(subject, values, self.column)
+        findings = [self._disagree(m) for m in found if m.own and m.own != m.unit]
         judged = [m for m in found if m.scale is not None and m.joint.lower is not None]
         if not judged:
             raise NotEvaluable(f"no channel has both a limit and a unit of angle or length ({said(found)})")
-        findings = [f for m in judged for f in self._outside(subject, values, m)]
+        findings += [f for m in judged for f in self._outside(subject, values, m)]
         rest = feature.width - len(judged)
         note = f"{len(judged)} of {feature.width} channels judged; units: {said(found)}"
         return Judgement(
             tuple(findings), note + (f"; {rest} without a limit or a unit are not evaluable" if rest else "")
         )
+
+    def _disagree(self, m: Mapped) -> Finding:
+        message = f"the robot's record says {m.unit}, the dataset says {m.own}"
+        return Finding(self.check, f"{self.column}.{m.label}", message, resolves="a declared unit")
 
     def _outside(self, subject: Subject, values: "Values", m: Mapped) -> list[Finding]:
         assert m.scale is not None

@@ -115,6 +115,8 @@ def _info(root: Path) -> dict[str, Any]:
             raise _invalid(path, f"{key!r} is missing or of another type")
     if not 0 < info["fps"] <= 100_000:
         raise _invalid(path, f"fps {info['fps']} is no frame rate")
+    if locate(info["data_path"], 1, 1000) == locate(info["data_path"], 2, 1000):
+        raise _invalid(path, f"data_path {info['data_path']!r} is one file for all episodes, v2.1 has one for each")
     info.setdefault("chunks_size", 1000)
     if not isinstance(info["chunks_size"], int) or not 0 < info["chunks_size"] <= MAX_EPISODES:
         raise _invalid(path, f"chunks_size {info['chunks_size']!r} is no count")
@@ -148,8 +150,14 @@ def _feature(root: Path, name: str, value: object) -> Feature:
     feature = Feature(name, value["dtype"], tuple(shape) or (1,), ())
     if feature.width > MAX_WIDTH:
         raise UnreadableDataset("too-large", f"feature {name!r} claims {feature.width} channels", path=root / INFO)
-    names = tuple(_leaves(value.get("names")))
-    return Feature(name, feature.dtype, feature.shape, names if len(names) == feature.width else ())
+    names, units = (tuple(_leaves(value.get(key))) for key in ("names", "units"))
+    return Feature(
+        name,
+        feature.dtype,
+        feature.shape,
+        names if len(names) == feature.width else (),
+        units if len(units) == feature.width else (),
+    )
 
 
 def _leaves(names: object) -> Iterator[str]:

@@ -52,8 +52,8 @@ def test_findings_exit_1_and_name_episode_span_value_limit_and_resolution(folder
         "BLOCKED",
         "failing episodes: 1",
         "monotonic_time",
-        "2.00-2.00 s",
-        "0 s (limit 0 s)",
+        "1.90-1.90 s",
+        "(limit 0 s)",
         "resolves one row",
     ):
         assert part in done.stdout
@@ -112,6 +112,14 @@ def test_names_are_shown_as_they_are(tmp_path):
     done = run(root)
     assert "[red]x" in done.stdout
     assert "[bold]a[/bold]" in done.stdout
+
+
+def test_a_terminal_is_told_nothing_by_a_dataset(tmp_path):
+    pl.DataFrame({"timestamp": [0.0, 0.1], "a\x1b[2Jb": [1.0, float("nan")]}).write_parquet(tmp_path / "a.parquet")
+    done = run(tmp_path)
+    assert "\x1b[2J" not in done.stdout
+    assert "a\\x1b[2Jb" in done.stdout
+    assert "\x1b" not in run(tmp_path / "no\x1b[2Jwhere").stderr
 
 
 def test_the_real_recording_shows_its_facts_on_one_screen():
