@@ -47,6 +47,7 @@ class Invalid(AssayError):
             "envelope-invalid",
             "model-invalid",
             "robot-invalid",
+            "suite-invalid",
             "settings-invalid",
             "idempotency-reused",
         }
@@ -79,6 +80,7 @@ class Refused(AssayError):
             "environment-refused",
             "clock-back",
             "origin-refused",
+            "line-not-enrolled",
         }
     )
 
@@ -99,6 +101,7 @@ class Absent(AssayError):
             "decision-unknown",
             "operation-unknown",
             "node-unknown",
+            "evidence-unknown",
             "principal-unknown",
             "no-approved-version",
             "not-checked",
@@ -137,7 +140,15 @@ class Damaged(AssayError):
 
     status, exit_code = 500, 7
     kinds = frozenset(
-        {"digest-mismatch", "listing-mismatch", "audit-damaged", "home-newer", "home-damaged", "records-damaged"}
+        {
+            "digest-mismatch",
+            "listing-mismatch",
+            "audit-damaged",
+            "home-newer",
+            "home-damaged",
+            "records-damaged",
+            "internal-error",
+        }
     )
 
 

@@ -14,7 +14,7 @@ class Finding(Entity):
     severity: Literal["blocking", "warning"]
     root: Slug
     stream: str = ""
-    episode: int | None = None
+    episodes: tuple[Count, ...] = ()
     start_s: float | None = None
     end_s: float | None = None
     value: float | None = None
@@ -30,10 +30,12 @@ class SuiteRun(Entity):
     root: Slug
     suite: Name
     suite_digest: Digest
-    engine: Name
+    engine: dict[str, str]
     passed: bool
+    episodes: Count
     evaluated: Count
     not_evaluable: tuple[str, ...] = ()
+    not_evaluable_required: tuple[str, ...] = ()
     failing_episodes: tuple[Count, ...] = ()
     result: dict[str, Any]
 

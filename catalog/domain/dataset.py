@@ -5,7 +5,7 @@ The manifest travels with the data below `.assay/`; its two tables (episodes, ob
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,7 +22,7 @@ class Engine(Entity):
     version: Name
     scene_digest: Digest
     seed: int
-    randomisation: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    randomisation: dict[str, Any] = Field(default_factory=dict)
 
 
 class Terms(Entity):
@@ -44,6 +44,7 @@ class Source(Entity):
     sites: tuple[Name, ...] = ()
     operators: tuple[Name, ...] = ()
     engine: Engine | None = None
+    clock: Text = ""
     description: Text = ""
 
     @model_validator(mode="after")

@@ -30,6 +30,15 @@ class Protocol(Entity):
     latency_block_steps: Annotated[int, Field(ge=1, le=10_000)]
 
 
+class Line(Entity):
+    """A model line: attempts on it share one error budget, so an approver enrols its name."""
+
+    name: Slug
+    device_class: Slug
+    enrolled_by: Slug
+    enrolled_at: Utc
+
+
 class Plan(Entity):
     """What will be tried, said before it is tried; `k` is the attempt of its line, `alpha` what it may use."""
 
@@ -42,7 +51,7 @@ class Plan(Entity):
     policy: Digest
     thresholds: dict[str, float]
     protocol: Protocol
-    line: Name
+    line: Slug
     k: Annotated[int, Field(ge=1)]
     alpha: Annotated[float, Field(gt=0, lt=1)]
     by: Slug

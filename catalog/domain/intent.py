@@ -40,3 +40,11 @@ class Intent(Entity):
     result: dict[str, Any] | None = None
     problem: Problem | None = None
     ended_at: Utc | None = None
+
+
+class OperationView(Entity):
+    """An intent as a client watches it: how far its present step is, and what that is called."""
+
+    intent: Intent
+    fraction: float
+    label: str

@@ -33,7 +33,7 @@ class BaseModelRef(Entity):
     """The model that this one was fitted from."""
 
     name: Name
-    digest: Digest
+    digest_: Digest = Field(alias="digest")
     licence: Name
 
 

@@ -10,14 +10,12 @@ from catalog.domain.base import Digest, Entity, Name, Slug, Utc
 
 
 class Robot(Entity):
-    """What a steward recorded about a robot: the record as `validators.robot` reads it, and its kinematic model."""
+    """What a steward recorded about a robot: `record` as `validators.robot` reads it, its kinematic model inside."""
 
     schema_: Literal["robot-record@1"] = Field("robot-record@1", alias="schema")
     name: Slug
     suite: Name
     record: dict[str, Any]
-    model_name: str
-    model_text: str
     model_digest: Digest
     registered_by: Slug
     registered_at: Utc

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 SPENT = 0.8  # an attempt may use four fifths of what is left of the budget
 
@@ -27,14 +27,14 @@ def success_lower_bound(successes: int, n: int, alpha: float) -> float:
     """The one-sided Clopper–Pearson lower bound of a success rate at confidence 1 − alpha (Clopper, Pearson 1934)."""
     if not 0 <= successes <= n or n < 1 or not 0 < alpha < 1:
         raise ValueError(f"{successes} of {n} at alpha {alpha}")
-    return 0.0 if successes == 0 else float(beta.ppf(alpha, successes, n - successes + 1))
+    return 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, alpha))
 
 
 def rate_upper_bound(misses: float, n: float, alpha: float) -> float:
     """The one-sided Clopper–Pearson upper bound of a miss rate; n and misses may be effective, not whole, numbers."""
     if not 0 <= misses <= n or n <= 0 or not 0 < alpha < 1:
         raise ValueError(f"{misses} of {n} at alpha {alpha}")
-    return 1.0 if misses >= n else float(beta.ppf(1 - alpha, misses + 1, n - misses))
+    return 1.0 if misses >= n else float(betaincinv(misses + 1, n - misses, 1 - alpha))
 
 
 def forged_share_found(n_replayed: int, confidence: float = 0.95) -> float:

@@ -140,18 +140,25 @@ def record(recipe: Recipe, root: Path, seed: int) -> None:
 def provenance(recipe: Recipe, seed: int) -> dict[str, object]:
     """What the folder says of itself, for the catalog's manifest: plain JSON, the only place that words it."""
     return {
-        "schema": "reach-provenance@1",
-        "dataset": recipe.name,
-        "kind": "synthetic",
-        "maker": recipe.maker,
-        **ENGINE,
-        "scene_digest": scene_digest(),
-        "seed": seed,
-        "randomisation": {**as_json(recipe.randomisation), "action_noise_std_rad": ACTION_NOISE_RAD},
-        "demonstrator": "damped least-squares reach; the recorded action is the executed one, noise included",
-        "clock": "synthetic: frame_index / fps" if recipe.maker == "simulated" else "stand-in recorder's own clock",
-        "licence": LICENCE,
-        "consent": "not applicable: no people",
+        "schema": "provenance@1",
+        "source": {
+            "kind": "synthetic",
+            "maker": recipe.maker,
+            "robot": "reach-arm",
+            "rigs": [rig.name for rig in recipe.rigs],
+            "sites": ["stand-in-bench" if recipe.maker == "stand-in" else "simulation"],
+            "operators": ["stand-in-demonstrator" if recipe.maker == "stand-in" else "scripted-demonstrator"],
+            "engine": {
+                "name": ENGINE["engine"],
+                "version": ENGINE["engine_version"],
+                "scene_digest": scene_digest(),
+                "seed": seed,
+                "randomisation": {**as_json(recipe.randomisation), "action_noise_std_rad": ACTION_NOISE_RAD},
+            },
+            "clock": "synthetic: frame_index / fps" if recipe.maker == "simulated" else "stand-in recorder's own clock",
+            "description": "damped least-squares reach; the recorded action is the executed one, noise included",
+        },
+        "terms": {"licence": LICENCE, "consent": "not applicable: no people"},
     }
 
 

@@ -1,0 +1,292 @@
+"""`assay dataset …` and `assay robot …`: register, check, rebase, approve, quarantine, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalog.cli import output
+from catalog.errors import Invalid, Refused
+
+if TYPE_CHECKING:
+    from catalog.domain.dataset import Provenance
+    from catalog.domain.decision import Decision
+    from catalog.domain.views import VersionView
+
+app = typer.Typer(help="Datasets and their versions.", no_args_is_help=True, rich_markup_mode=None)
+robots = typer.Typer(help="Robot records.", no_args_is_help=True, rich_markup_mode=None)
+Dataset = Annotated[str, typer.Argument(help="The dataset's name.")]
+Ingest = Annotated[str, typer.Option("--ingest", help="The ingest (one recording on its own branch).")]
+PROVENANCE = "meta/provenance.json"
+LIMIT = 2**20
+SHOWN = 12
+
+
+@app.command()
+def register(
+    dataset: Dataset,
+    path: Annotated[Path, typer.Argument(help="The recording's folder.")],
+    ingest: Annotated[str | None, typer.Option(help="Name of this ingest; the folder's name if absent.")] = None,
+    provenance: Annotated[Path | None, typer.Option(help=f"Provenance document; PATH/{PROVENANCE} if absent.")] = None,
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Register a recording: everything on its own ingest branch, with its manifest, or nothing."""
+    with output.reported(as_json=json_):
+        if not path.is_dir():
+            raise Invalid("path-missing", f"no folder {path}", do="name the recording's folder")
+        document = _provenance(provenance or path / PROVENANCE)
+        name = ingest or path.resolve().name.lower().replace("_", "-").replace(".", "-")
+        with output.catalog(as_, "engineer") as catalog, output.progress("register") as progress:
+            result = catalog.register(dataset, name, path, document, progress)
+        _said(result, json_, f"registered {dataset} on branch ingest-{name} at {result['commit'][:12]}")
+
+
+def _provenance(path: Path) -> Provenance:
+    from catalog.domain.dataset import Provenance
+
+    if not path.is_file():
+        raise Invalid("path-missing", f"no provenance document {path}", do="write one (docs/provenance.md)")
+    if path.stat().st_size > LIMIT:
+        raise Invalid("document-invalid", f"{path} is larger than {LIMIT} bytes")
+    return Provenance.parse(path.read_bytes())
+
+
+@app.command()
+def check(dataset: Dataset, ingest: Ingest, as_: output.As = None, json_: output.Json = False) -> None:
+    """Re-read every byte of an ingest's commit and run its suites. Exit status 1 when something blocks."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "engineer") as catalog:
+            with output.progress("check") as progress:
+                catalog.check(dataset, ingest, progress)
+            view = _newest(catalog.dataset(dataset).versions, ingest)
+        result = view.check
+        if result is None:
+            raise Invalid("input-invalid", "the check left no result")
+        if json_:
+            output.say_json(result.document())
+        else:
+            _show_check(view)
+        if not result.passed:
+            raise typer.Exit(1)
+
+
+def _show_check(view: VersionView) -> None:
+    result = view.check
+    if result is None:
+        return
+    verified = f"{result.objects_verified} objects ({result.bytes_verified / 1e6:.1f} MB) re-read"
+    suites = ", ".join(f"{s.root}: {s.suite}" for s in result.suites)
+    output.console().print(
+        f"{'passed' if result.passed else 'blocking'}: {verified}; {suites}",
+        style="green" if result.passed else "red",
+        markup=False,
+    )
+    for fault in result.integrity[:SHOWN]:
+        output.console().print(f"  integrity: {fault}", markup=False)
+    if result.findings:
+        rows = [
+            [f.severity, f.check, f.root, _episodes(f.episodes), _span(f.start_s, f.end_s), f.message]
+            for f in result.findings[:SHOWN]
+        ]
+        columns = ("", "check", "recording", "episodes", "time (s)", "what")
+        output.table(f"{len(result.findings)} findings", columns, rows)
+
+
+def _episodes(found: tuple[int, ...]) -> str:
+    text = ", ".join(str(e) for e in found[:8])
+    return text + (f" … {len(found)}" if len(found) > 8 else "")
+
+
+def _span(start: float | None, end: float | None) -> str:
+    return "" if start is None or end is None else f"{start:.2f}-{end:.2f}"
+
+
+@app.command()
+def rebase(dataset: Dataset, ingest: Ingest, as_: output.As = None, json_: output.Json = False) -> None:
+    """Bring an ingest up to date with main; it is checked and judged again afterwards."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "engineer") as catalog, output.progress("rebase") as progress:
+            result = catalog.rebase(dataset, ingest, progress)
+        _said(result, json_, f"rebased {dataset}/{ingest} to {result['commit'][:12]}")
+
+
+@app.command()
+def approve(
+    dataset: Dataset,
+    ingest: Ingest,
+    key: Annotated[Path | None, typer.Option(help="The steward's key file; KEYS/<principal>.pem if absent.")] = None,
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Judge an ingest, show what would be signed, sign it as a steward, and merge exactly what was judged."""
+    with output.reported(as_json=json_), output.catalog(as_, "steward") as catalog:
+        from catalog.attest.envelope import DECISION, sign
+
+        decision = catalog.judge_dataset(dataset, ingest)
+        if decision.verdict != "eligible":
+            if json_:
+                output.say_json(decision.document())
+            else:
+                show_decision(decision)
+            rule = decision.blocking()[0]
+            if rule.rule == "on-main-head":
+                _explain_outdated(dataset, ingest, rule.message)
+            raise Refused(
+                "decision-blocked", f"{dataset}/{ingest}: {rule.message}", where=rule.rule, do="mend it first"
+            )
+        if not json_:
+            show_decision(decision)
+        path = key or catalog.settings.keys_folder / f"{catalog.principal}.pem"
+        envelope = sign(decision.canonical(), DECISION, path, catalog.settings.home)
+        with output.progress("approve") as progress:
+            result = catalog.approve(envelope, progress)
+        text = f"approved {dataset}/{ingest} as {result['tag']}, signed by {catalog.principal}"
+        _said(result, json_, text)
+
+
+def _explain_outdated(dataset: str, ingest: str, message: str) -> None:
+    from catalog.errors import Conflict
+
+    raise Conflict(
+        "version-outdated",
+        f"{dataset}/{ingest}: {message}",
+        where="on-main-head",
+        do=f"assay dataset rebase {dataset} --ingest {ingest}, then check and approve again",
+    )
+
+
+def show_decision(decision: Decision) -> None:
+    """A decision as people read it: the verdict first, then what blocks, then what passed."""
+    say = output.console().print
+    good = decision.verdict == "eligible"
+    about = f"class {decision.device_class}, " if decision.device_class else ""
+    say(
+        f"{decision.verdict.upper()}  {decision.subject_name}  ({about}environment {decision.environment}, "
+        f"policy {decision.policy_name})",
+        style="bold green" if good else "bold red",
+        markup=False,
+    )
+    rows = [[r.verdict, ("floor " if r.floor else "") + r.rule, r.message] for r in decision.blocking()]
+    rows += [
+        [r.verdict, ("floor " if r.floor else "") + r.rule, r.message] for r in decision.rules if r.verdict == "pass"
+    ]
+    output.table("", ("", "rule", "why"), rows)
+    for condition in decision.conditions:
+        say(f"  only if: {condition}", style="dim", markup=False)
+    expires = decision.document()["expires_at"][:16]
+    say(f"  decision {decision.digest()}  epoch {decision.epoch}  until {expires}Z", style="dim", markup=False)
+
+
+@app.command()
+def quarantine(
+    dataset: Dataset,
+    ingest: Ingest,
+    reason: Annotated[str, typer.Option(help="Why; goes into the record.")],
+    episodes: Annotated[str, typer.Option(help="Comma-separated indices, `failing` from the last check, or `all`.")],
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Quarantine episodes: from now on nothing may use them, under any name."""
+    with output.reported(as_json=json_), output.catalog(as_, "steward") as catalog:
+        if episodes == "failing":
+            check_ = _newest(catalog.dataset(dataset).versions, ingest).check
+            chosen = tuple(check_.failing_episodes().get(ingest, [])) if check_ is not None else ()
+            if not chosen:
+                raise Invalid("input-invalid", f"the last check of {ingest} names no failing episode")
+        elif episodes == "all":
+            chosen = ()
+        else:
+            chosen = _indices(episodes)
+        result = catalog.quarantine(dataset, ingest, chosen, reason)
+        _said(result, json_, f"quarantined {result['episodes']} episodes of {dataset}/{ingest}: {reason}")
+
+
+def _indices(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and len(part) <= 9 for part in parts):
+        raise Invalid("input-invalid", f"{text!r} is no list of episode indices", do="write 3,17,20 or failing or all")
+    return tuple(int(part) for part in parts)
+
+
+@app.command()
+def show(dataset: Dataset, as_: output.As = None, json_: output.Json = False) -> None:
+    """A dataset with its versions, newest first."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "viewer") as catalog:
+            view = catalog.dataset(dataset)
+        if json_:
+            output.say_json(view.document())
+            return
+        output.table(
+            f"{view.slug}",
+            ("state", "tag", "ingest", "episodes", "origin", "manifest", "commit"),
+            [_row(v) for v in view.versions],
+        )
+        for q in view.quarantines:
+            what = f"episodes {_episodes(q.episodes)} of {q.root}" if q.root else "a whole version"
+            output.console().print(f"quarantined: {what}: {q.reason} ({q.by})", style="red", markup=False)
+
+
+def _row(v: VersionView) -> list[str]:
+    origins = sorted({r.provenance.source.origin for r in v.manifest.roots})
+    return [
+        v.state,
+        v.approval.tag if v.approval else "",
+        v.ingest,
+        str(sum(r.episodes for r in v.manifest.roots)),
+        ", ".join(origins),
+        v.manifest_digest[7:19],
+        v.commit[:12],
+    ]
+
+
+@app.command("list")
+def list_(as_: output.As = None, json_: output.Json = False) -> None:
+    """All datasets."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "viewer") as catalog:
+            views = catalog.datasets()
+        if json_:
+            output.say_json([v.document() for v in views])
+            return
+        rows = [
+            [v.slug, str(len(v.versions)), next((x.approval.tag for x in v.versions if x.approval), "none approved")]
+            for v in views
+        ]
+        output.table("datasets", ("dataset", "versions", "newest approved"), rows)
+
+
+@robots.command("register")
+def register_robot(
+    record: Annotated[Path, typer.Argument(help="Robot record (robot@1, YAML or JSON) with its model beside it.")],
+    suite: Annotated[str, typer.Option(help="The suite that checks data of this robot.")],
+    name: Annotated[str | None, typer.Option(help="The robot's name; the record's if absent.")] = None,
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Record a robot as a steward: limits and kinematics come from here, not from the data under test."""
+    with output.reported(as_json=json_):
+        from validators import robot
+        from validators.errors import InvalidRobot
+
+        try:
+            document: dict[str, Any] = robot.document(record)
+        except InvalidRobot as error:
+            raise Invalid("robot-invalid", str(error), where=str(record), do="correct the record") from error
+        with output.catalog(as_, "steward") as catalog:
+            found = catalog.register_robot(name or str(document["name"]), suite, document)
+        _said(found.document(), json_, f"recorded robot {found.name}, suite {found.suite}")
+
+
+def _newest(versions: tuple[VersionView, ...], ingest: str) -> VersionView:
+    return next(v for v in versions if v.ingest == ingest)
+
+
+def _said(result: dict[str, Any], as_json: bool, text: str) -> None:
+    if as_json:
+        output.say_json(result)
+    else:
+        output.console().print(text, markup=False)

@@ -1,0 +1,63 @@
+"""`assay plan` and `assay evaluate`: say what will be tried, try it, sign every trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalog.cli import output
+
+
+def plan(
+    model: Annotated[str, typer.Argument(help="The model, by name or digest.")],
+    device_class: Annotated[str, typer.Option(help="The device class it is tried for.")],
+    line: Annotated[str, typer.Option(help="The enrolled line whose error budget this attempt uses.")],
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Record a plan; the seeds of its trials are drawn afterwards. Every plan counts as an attempt."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "evaluator") as catalog:
+            found = catalog.plan(model, device_class, line)
+        if json_:
+            output.say_json(found.document())
+            return
+        p = found.plan
+        say = output.console().print
+        say(f"plan {p.id}: {p.model_name} for {p.device_class}, attempt {p.k} of line {p.line}", markup=False)
+        say(f"  {p.protocol.n} trials by {p.protocol.name} {p.protocol.version}, alpha {p.alpha:.4g}", markup=False)
+        say(f"  next: assay evaluate {p.id} --harness MODULE", markup=False)
+
+
+def evaluate(
+    plan_: Annotated[str, typer.Argument(metavar="PLAN", help="The plan's id.")],
+    harness: Annotated[str, typer.Option(help="Module with NAME, VERSION, ORIGIN, trials() and step().")],
+    key: Annotated[Path | None, typer.Option(help="The evaluator's key file; KEYS/<principal>.pem if absent.")] = None,
+    pause_ms: Annotated[float, typer.Option(min=0, max=60_000, help="Pause between latency blocks.")] = 50,
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Run a plan's trials and latency blocks here, sign the whole table, and bring it to the catalog."""
+    with output.reported(as_json=json_):
+        from catalog.attest.envelope import EVIDENCE, sign
+        from catalog.client.evaluation import measure
+
+        with output.catalog(as_, "evaluator") as catalog:
+            found = catalog.find_plan(plan_)
+            with output.progress("evaluate") as progress:
+                statement = measure(catalog, found, harness, pause_ms / 1000, progress)
+            path = key or catalog.settings.keys_folder / f"{catalog.principal}.pem"
+            envelope = sign(statement.canonical(), EVIDENCE, path, catalog.settings.home)
+            evidence = catalog.evidence(envelope)
+        trials = statement.predicate.trials
+        if json_:
+            output.say_json(evidence.document())
+            return
+        won = sum(t.outcome == "success" for t in trials)
+        say = output.console().print
+        say(f"evidence {evidence.digest_}", markup=False)
+        say(f"  {won} of {len(trials)} trials succeeded, {statement.predicate.harness.origin}", markup=False)
+        steps = sum(len(b.milliseconds) for b in statement.predicate.latency)
+        say(f"  {steps} latencies on {statement.predicate.host.name}, signed by {evidence.signer}", markup=False)

@@ -1,0 +1,43 @@
+"""`assay`: the command, put together from one module a noun."""
+
+from __future__ import annotations
+
+import typer
+
+from catalog.cli import dataset, evaluate, gate, home, model, service
+from catalog.cli.check import check
+from catalog.cli.clean import clean
+
+app = typer.Typer(
+    name="assay",
+    help="Assay: where physical-AI data came from, what was trained on it, and what may go to the edge.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(check)
+app.command()(clean)
+app.command()(home.init)
+app.command()(home.status)
+app.command()(evaluate.plan)
+app.command()(evaluate.evaluate)
+app.command()(gate.gate)
+app.command()(gate.trace)
+app.command()(service.serve)
+app.command()(service.up)
+app.command()(service.down)
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(dataset.robots, name="robot")
+app.add_typer(model.app, name="model")
+app.add_typer(model.lines, name="line")
+app.add_typer(home.audit, name="audit")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""How commands speak: tables and progress for people, `--json` for scripts, one message and one exit code an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalog.errors import AssayError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from catalog.client import Catalog
+
+INTERRUPTED = 130
+Json = Annotated[bool, typer.Option("--json", help="Everything as JSON on standard output.")]
+As = Annotated[str | None, typer.Option("--as", help="The principal whose token is used.")]
+
+
+@contextmanager
+def reported(*, as_json: bool = False) -> Iterator[None]:
+    """Errors of our tree end the command with their message and exit code; an interrupt with 130."""
+    try:
+        yield
+    except AssayError as error:
+        say_error(error, as_json=as_json)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        typer.echo("interrupted; nothing was left half-done", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def say_error(error: AssayError, *, as_json: bool) -> None:
+    """One error: as JSON on standard output, or as lines on standard error."""
+    if as_json:
+        said = {"kind": error.kind, "what": error.what, "where": error.where, "do": error.do}
+        typer.echo(json.dumps({"error": said}, indent=2))
+        return
+    typer.echo(f"{error.kind}: {error.what}", err=True)
+    if error.where:
+        typer.echo(f"  where: {error.where}", err=True)
+    if error.do:
+        typer.echo(f"  do:    {error.do}", err=True)
+
+
+@contextmanager
+def catalog(principal: str | None, default: str) -> Iterator[Catalog]:
+    """A connection as the principal asked for, or as the one whose task this usually is."""
+    from catalog.client import Catalog
+    from catalog.settings import load
+
+    settings = load()
+    with Catalog(principal or settings.principal or default, settings) as connected:
+        yield connected
+
+
+def console() -> Console:
+    """Where people look."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def say_json(document: Any) -> None:
+    """A document as JSON."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; text is shown as it is, never as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        shown.add_column(column, header_style="dim", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+    console().print(shown)
+
+
+def _style(cell: str) -> str:
+    word = cell.split(" ", maxsplit=1)[0]
+    if word in ("approved", "eligible", "pass", "passed"):
+        return "green"
+    if word in ("blocked", "fail", "failing", "quarantined", "blocking", "missing", "undecided"):
+        return "red"
+    return "yellow" if word == "warning" else ""
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[float, str], None]]:
+    """A bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    where = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=where, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(label, total=1.0)
+        yield lambda fraction, step: bar.update(task, completed=fraction, description=f"{label}: {step}")

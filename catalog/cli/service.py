@@ -1,0 +1,116 @@
+"""`assay serve`, `assay up`, `assay down`: the service of a home, alone or with the browser, in the foreground."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.cli import output
+from catalog.errors import AssayError, Unavailable
+
+if TYPE_CHECKING:
+    from catalog.settings import Settings
+
+
+def serve(
+    home: Annotated[Path | None, typer.Option(help="The home; ASSAY_HOME if absent.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Loopback port; 0 takes a free one.")] = 0,
+) -> None:
+    """Serve a home's API on loopback until a signal, or until it is idle. Clients start it by themselves."""
+    from catalog.bootstrap import serve as run
+    from catalog.settings import load
+
+    try:
+        run(load(home), port)
+    except AssayError as error:
+        said = {"kind": error.kind, "title": error.what, "where": error.where, "do": error.do}
+        if sys.stderr.isatty():
+            output.say_error(error, as_json=False)
+        else:
+            typer.echo(json.dumps(said), err=True)
+        raise typer.Exit(error.exit_code) from error
+
+
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Loopback port of the browser; 0 takes a free one.")] = 0,
+) -> None:
+    """Run service and browser in the foreground; Ctrl-C ends both."""
+    with output.reported():
+        from catalog.client.launch import ensure
+        from catalog.settings import load
+
+        if find_spec("streamlit") is None:
+            raise Unavailable("part-missing", "the browser needs Streamlit", do="pip install assay-catalog[ui]")
+        settings = load()
+        url = ensure(settings)
+        browser = _browser(settings, url, port)
+        typer.echo(f"service  {url}/api/v1")
+        try:
+            while browser.poll() is None:
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            typer.echo("\nending")
+        finally:
+            browser.terminate()
+            browser.wait(timeout=20)
+            _end(settings)
+
+
+def _browser(settings: Settings, url: str, port: int) -> subprocess.Popen[bytes]:
+    """Streamlit on loopback, without usage statistics; it prints its own address."""
+    import ui
+
+    entry = Path(str(ui.__file__)).parent / "app.py"
+    port = port or _free_port()
+    options = {
+        "server.address": "127.0.0.1",
+        "server.port": str(port),
+        "server.headless": "true",
+        "browser.gatherUsageStats": "false",
+        "server.fileWatcherType": "none",
+        "client.toolbarMode": "minimal",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    environment = os.environ | {"ASSAY_HOME": str(settings.home), "ASSAY_URL": url, "ASSAY_PRINCIPAL": "viewer"}
+    typer.echo(f"browser  http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "streamlit", "run", str(entry), *flags]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def down() -> None:
+    """End the service of this home, if it runs."""
+    with output.reported():
+        from catalog.settings import load
+
+        typer.echo("ended" if _end(load()) else "no service runs")
+
+
+def _end(settings: Settings) -> bool:
+    """Ask the service to end and wait until it has."""
+    import psutil
+
+    try:
+        pid = int(json.loads(settings.address.read_text())["pid"])
+        process = psutil.Process(pid)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=40)
+    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return False
+    return True

@@ -1,0 +1,212 @@
+"""The catalog as its users see it: every use case one method, typed both ways."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+from urllib.parse import quote
+
+from catalog.client.connection import Connection
+from catalog.client.training import TrainingRun
+from catalog.domain import requests
+from catalog.domain.approved import Approved
+from catalog.domain.audit import AuditEntry
+from catalog.domain.dataset import Provenance
+from catalog.domain.decision import AuditHead, Decision
+from catalog.domain.evidence import Evidence, Line, PlanWithSeed
+from catalog.domain.intent import Intent, OperationView
+from catalog.domain.model import Model
+from catalog.domain.policy import ActivePolicy
+from catalog.domain.robot import Robot
+from catalog.domain.run import Run
+from catalog.domain.views import AuditReport, DatasetView, Lineage, ModelView, Status
+from catalog.errors import Conflict, from_kind
+from catalog.settings import Settings, load
+
+Progress = Callable[[float, str], None]
+DEFAULT_PRINCIPAL = "engineer"
+POLL = (0.02, 0.3)
+
+
+class Catalog:
+    """A connection to the catalog of one home, as one principal."""
+
+    def __init__(self, principal: str | None = None, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else load()
+        self.principal = principal or self.settings.principal or DEFAULT_PRINCIPAL
+        self.http = Connection(self.settings, self.principal)
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self.http.close()
+
+    def datasets(self) -> list[DatasetView]:
+        """All datasets."""
+        return self.http.pages("/datasets", DatasetView)
+
+    def dataset(self, slug: str) -> DatasetView:
+        """One dataset with its versions, checks, approvals and quarantines."""
+        return self.http.get(f"/datasets/{_part(slug)}", DatasetView)
+
+    def approved(
+        self, dataset: str, version: str = "*", kind: str | None = None, licence: str | None = None
+    ) -> Approved:
+        """The newest approved version that fits."""
+        path = f"/datasets/{_part(dataset)}/approved"
+        return self.http.get(path, Approved, version=version, kind=kind, licence=licence)
+
+    def register(
+        self, dataset: str, ingest: str, path: Path, provenance: Provenance, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Register a recording as an ingest of a dataset."""
+        body = requests.RegisterDataset(ingest=ingest, path=str(path.resolve()), provenance=provenance)
+        return self._long(f"/datasets/{_part(dataset)}/ingests", body, progress)
+
+    def check(self, dataset: str, ingest: str, progress: Progress | None = None) -> dict[str, Any]:
+        """Check the newest version of an ingest."""
+        return self._long(f"{_ingest(dataset, ingest)}/check", None, progress)
+
+    def rebase(self, dataset: str, ingest: str, progress: Progress | None = None) -> dict[str, Any]:
+        """Bring an ingest up to date with main."""
+        return self._long(f"{_ingest(dataset, ingest)}/rebase", None, progress)
+
+    def judge_dataset(self, dataset: str, ingest: str) -> Decision:
+        """Judge the newest version of an ingest."""
+        return self.http.post(f"{_ingest(dataset, ingest)}/decision", Decision)
+
+    def approve(self, envelope: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:
+        """Approve a version with a signed decision."""
+        return self._long("/datasets/approvals", requests.Signed(envelope=envelope), progress)
+
+    def quarantine(self, dataset: str, ingest: str, episodes: tuple[int, ...], reason: str) -> dict[str, Any]:
+        """Quarantine episodes of an ingest; none means all of it."""
+        body = requests.QuarantineEpisodes(episodes=episodes, reason=reason)
+        return self._long(f"{_ingest(dataset, ingest)}/quarantine", body, None)
+
+    def register_robot(self, name: str, suite: str, record: dict[str, Any]) -> Robot:
+        """Record a robot."""
+        return self.http.post("/robots", Robot, requests.RegisterRobot(name=name, suite=suite, record=record))
+
+    def training_run(self, name: str, code: str | Path = ".", parameters: dict[str, Any] | None = None) -> TrainingRun:
+        """A training run to use in a `with` block; what goes in and out is recorded."""
+        return TrainingRun(self, name, Path(code), parameters or {})
+
+    def run(self, run: str) -> Run:
+        """One training run."""
+        return self.http.get(f"/runs/{_part(run)}", Run)
+
+    def models(self) -> list[Model]:
+        """All models."""
+        return self.http.pages("/models", Model)
+
+    def model(self, name: str) -> ModelView:
+        """One model with its run, plans, evidence and decisions."""
+        return self.http.get(f"/models/{_part(name)}", ModelView)
+
+    def register_model(
+        self, name: str, path: Path, run: str | None = None, metrics: dict[str, float] | None = None
+    ) -> dict[str, Any]:
+        """Register the model in a folder; without a run nobody recorded how it was fitted."""
+        body = requests.RegisterModel(name=name, path=str(path.resolve()), run=run, metrics=metrics or {})
+        return self._long("/models", body, None)
+
+    def fetch_model(self, model: Model, folder: Path) -> None:
+        """Download a model's files, each verified against its digest."""
+        from catalog.client.training import verified_write
+
+        for file in model.manifest.files:
+            content = self.http.get_bytes(f"/models/{model.digest_}/files/{quote(file.path)}")
+            verified_write(folder / file.path, content, file.sha256)
+
+    def enrol_line(self, name: str, device_class: str) -> Line:
+        """Enrol a model line, as an approver."""
+        return self.http.post("/lines", Line, requests.EnrolLine(name=name, device_class=device_class))
+
+    def plan(self, model: str, device_class: str, line: str) -> PlanWithSeed:
+        """Plan an evaluation."""
+        body = requests.MakePlan(model=model, device_class=device_class, line=line)
+        return self.http.post("/plans", PlanWithSeed, body)
+
+    def find_plan(self, plan: str) -> PlanWithSeed:
+        """A plan and its seed."""
+        return self.http.get(f"/plans/{_part(plan)}", PlanWithSeed)
+
+    def evidence(self, envelope: dict[str, Any]) -> Evidence:
+        """Bring signed evidence."""
+        return self.http.post("/evidence", Evidence, requests.Signed(envelope=envelope))
+
+    def gate(self, model: str, device_class: str) -> Decision:
+        """Judge a model for a device class."""
+        body = requests.JudgeModel(device_class=device_class)
+        return self.http.post(f"/models/{_part(model)}/decision", Decision, body)
+
+    def decision(self, digest: str) -> Decision:
+        """A decision, exactly as recorded."""
+        return self.http.get(f"/decisions/{_part(digest)}", Decision)
+
+    def trace(
+        self, of: str, direction: Literal["up", "down"] = "up", depth: int = 16, *, episodes: bool = False
+    ) -> Lineage:
+        """Trace an asset up or down."""
+        flag = "true" if episodes else "false"
+        return self.http.get("/lineage", Lineage, of=of, direction=direction, depth=depth, episodes=flag)
+
+    def policies(self) -> list[ActivePolicy]:
+        """The active policies."""
+        return self.http.pages("/policies", ActivePolicy)
+
+    def audit(self) -> list[AuditEntry]:
+        """The audit log, oldest first."""
+        return self.http.pages("/audit", AuditEntry)
+
+    def verify_audit(self, kept: AuditHead | None = None) -> AuditReport:
+        """Have the whole chain recomputed."""
+        return self.http.post("/audit/verify", AuditReport, requests.VerifyAudit(kept=kept))
+
+    def status(self) -> Status:
+        """How the catalog stands."""
+        return self.http.get("/status", Status)
+
+    def _long(self, path: str, body: Any, progress: Progress | None) -> dict[str, Any]:
+        """Begin an operation and follow it; an interrupt cancels it and waits until nothing is left half-done."""
+        operation = self.http.post(path, requests.Started, body).operation
+        try:
+            intent = self._follow(operation, progress)
+        except KeyboardInterrupt:
+            self.http.post(f"/operations/{operation}/cancel", OperationView)
+            self._follow(operation, None)
+            raise
+        if intent.problem is not None:
+            p = intent.problem
+            raise from_kind(p.kind, p.title, where=p.where, do=p.do)
+        if intent.result is None:
+            raise Conflict("operation-running", f"{intent.kind} is {intent.state}", do="look at `assay status`")
+        return intent.result
+
+    def _follow(self, operation: str, progress: Progress | None) -> Intent:
+        pause = POLL[0]
+        while True:
+            view = self.http.get(f"/operations/{operation}", OperationView)
+            if view.intent.state != "running":
+                return view.intent
+            if progress is not None:
+                progress(view.fraction, view.label)
+            time.sleep(pause)
+            pause = min(pause * 1.5, POLL[1])
+
+
+def _part(name: str) -> str:
+    return quote(name, safe=":")
+
+
+def _ingest(dataset: str, ingest: str) -> str:
+    return f"/datasets/{_part(dataset)}/ingests/{_part(ingest)}"

@@ -1,0 +1,164 @@
+"""A training run: approved versions in, verified at first open; what the process really opened; the model out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from catalog.client import environment
+from catalog.client.observe import Observer
+from catalog.domain import requests
+from catalog.domain.approved import Approved, Wanted
+from catalog.domain.run import FolderInput, Run, RunEnd, RunStart
+from catalog.errors import Conflict, Damaged
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from catalog.client.catalog import Catalog
+
+CHUNK = 2**20
+
+
+class ApprovedData:
+    """An approved version as a job reads it. `answer` has tag, manifest digest, commit and terms."""
+
+    def __init__(self, answer: Approved, observer: Observer) -> None:
+        self.answer, self._observer = answer, observer
+        self._objects = {o.path: o for o in answer.objects}
+        self._verified: set[str] = set()
+
+    @property
+    def folder(self) -> Path:
+        """The read-only folder of the version's roots; prefer `scan` and `open`, which verify."""
+        return Path(self.answer.folder)
+
+    def open(self, path: str) -> Path:
+        """The path of one object, its bytes verified against the manifest when it is first asked for."""
+        entry = self._objects.get(path)
+        if entry is None:
+            raise Damaged("listing-mismatch", f"{path} is no object of {self.answer.dataset} {self.answer.tag}")
+        file = self.folder / path
+        if path not in self._verified:
+            found = file_digest(file)
+            if found != entry.sha256:
+                raise Damaged(
+                    "digest-mismatch",
+                    f"{path} is {found}, the manifest says {entry.sha256}",
+                    where=str(file),
+                    do="remove the snapshot; it is made again from the commit",
+                )
+            self._verified.add(path)
+            self._observer.opened(file, entry.size, entry.sha256, self.answer.manifest_digest)
+        return file
+
+    def scan(self) -> pl.LazyFrame:
+        """All rows of all roots as one LazyFrame, with the recording's name in column `root`."""
+        import polars as pl
+
+        frames = []
+        for root in self.answer.roots:
+            paths = [o.path for o in self.answer.objects if _is_rows(o.path, root)]
+            if paths:
+                files = [self.open(p) for p in sorted(paths)]
+                frames.append(pl.scan_parquet(files, glob=False).with_columns(pl.lit(root).alias("root")))
+        if not frames:
+            raise Damaged("listing-mismatch", f"{self.answer.dataset} {self.answer.tag} has no Parquet rows")
+        return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+
+
+def _is_rows(path: str, root: str) -> bool:
+    return path.startswith(f"{root}/") and path.endswith(".parquet") and "/meta/" not in path
+
+
+class TrainingRun:
+    """The record of one run, kept while the `with` block runs; a failure is recorded too."""
+
+    def __init__(self, catalog: Catalog, name: str, code: Path, parameters: dict[str, Any]) -> None:
+        self._catalog, self._name, self._code, self._parameters = catalog, name, code, parameters
+        self._observer = Observer(exclude=(catalog.settings.keys_folder,))
+        self._run: Run | None = None
+        self._metrics: dict[str, float] = {}
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._open().id
+
+    def __enter__(self) -> TrainingRun:
+        start = RunStart(
+            name=self._name,
+            code=environment.code(self._code),
+            parameters=self._parameters,
+            environment=environment.environment(),
+        )
+        self._run = self._catalog.http.post("/runs", Run, start)
+        self._observer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._observer.stop()
+        if self._catalog.run(self.id).end is None:
+            said = f"{kind.__name__}: {error}"[:4000] if kind is not None else ""
+            self._end("failed" if kind is not None else "finished", said)
+
+    def approved(
+        self, dataset: str, version: str = "*", kind: str | None = None, licence: str | None = None
+    ) -> ApprovedData:
+        """The newest approved version that fits, recorded as an input of this run."""
+        wanted = Wanted(dataset=dataset, version=version, kind=kind, licence=licence)
+        answer = self._catalog.http.post(f"/runs/{self.id}/versions", Approved, wanted)
+        self._observer.known(Path(answer.folder))
+        return ApprovedData(answer, self._observer)
+
+    def input(self, path: str | Path) -> Path:
+        """Use a local folder; the service reads it and knows its episodes by their fingerprints."""
+        folder = Path(path).resolve()
+        self._catalog.http.post(f"/runs/{self.id}/folders", FolderInput, requests.GiveFolder(path=str(folder)))
+        return folder
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        """Numbers that the job wants kept with its run."""
+        self._metrics |= metrics
+
+    def log_model(self, name: str, folder: str | Path, metrics: dict[str, float] | None = None) -> str:
+        """End the observation and register the model in a folder; returns its digest.
+
+        What the process opened until now belongs to this model, so nothing is read for it afterwards.
+        """
+        self.log_metrics(metrics or {})
+        self._observer.stop()
+        self._end("finished", "")
+        result = self._catalog.register_model(name, Path(folder), self.id, self._metrics)
+        return str(result["model"])
+
+    def _end(self, status: Any, error: str) -> None:
+        end = RunEnd(
+            status=status,
+            opened=tuple(self._observer.files()),
+            observed=self._observer.whole,
+            metrics=self._metrics,
+            error=error,
+        )
+        self._run = self._catalog.http.post(f"/runs/{self.id}/end", Run, end)
+
+    def _open(self) -> Run:
+        if self._run is None:
+            raise Conflict("operation-running", "the run has not begun", do="use it in a `with` block")
+        return self._run
+
+
+def file_digest(path: Path) -> str:
+    """`sha256:…` of a file."""
+    with path.open("rb") as source:
+        return "sha256:" + hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def verified_write(path: Path, content: bytes, digest: str) -> None:
+    """Write bytes only if they are what their digest says."""
+    if "sha256:" + hashlib.sha256(content).hexdigest() != digest:
+        raise Damaged("digest-mismatch", f"{path.name} is not what its digest says", do="look at `assay status`")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

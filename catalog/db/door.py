@@ -1,0 +1,221 @@
+"""One door to write: everything that a transaction records is in it together with its audit entry, or not at all.
+
+`write()` begins immediately (SQLite locks the file), makes no network call, and refuses to commit a governed row
+without an audit entry. Times never run backwards: now is the later of the clock and the last audit entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select, update
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from catalog.db import tables
+from catalog.domain.audit import AuditEntry, Frontier
+from catalog.domain.base import Entity, utc_text
+from catalog.domain.clock import Clock
+from catalog.domain.decision import AuditHead
+from catalog.domain.transaction import writing
+from catalog.errors import Damaged, Unavailable
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+class Write:
+    """One write transaction by one actor."""
+
+    def __init__(self, connection: Connection, actor: str, clock: datetime) -> None:
+        self.connection, self.actor = connection, actor
+        row = connection.execute(select(tables.head)).one()
+        self.last_at = datetime.fromisoformat(row.last_at)
+        self.now = max(clock, self.last_at)
+        self.epoch: int = row.epoch
+        self._frontier = Frontier.parse(row.frontier)
+        self._last_hash: str = row.last_hash
+        self._audited = self._governed = False
+
+    @property
+    def head(self) -> AuditHead:
+        """Size and root of the log as it stands in this transaction."""
+        return AuditHead(size=self._frontier.size, root=self._frontier.root())
+
+    def audit(self, action: str, subject: str, /, **details: Any) -> AuditEntry:
+        """Append one entry to the chain."""
+        entry = AuditEntry(
+            seq=self._frontier.size,
+            at=self.now,
+            actor=self.actor,
+            action=action,
+            subject=subject,
+            details=details,
+            prev=self._last_hash,
+        )
+        body = entry.canonical()
+        self.connection.execute(
+            insert(tables.audit).values(
+                seq=entry.seq, prev=entry.prev, action=action, subject=subject, body=body.decode()
+            )
+        )
+        self._frontier, self._last_hash, self._audited = self._frontier.append(body), entry.hash(), True
+        return entry
+
+    def raise_epoch(self) -> None:
+        """One more revocation, policy or key change: decisions of earlier epochs are void."""
+        self.epoch += 1
+        self._governed = True
+
+    def insert(self, table: Table, entity: Entity | None = None, /, **values: Any) -> None:
+        """Insert one row; the entity, if any, becomes its body."""
+        self._touch(table)
+        if entity is not None:
+            values["body"] = entity.canonical().decode()
+        self.connection.execute(insert(table).values(**values))
+
+    def insert_many(self, table: Table, rows: list[dict[str, Any]]) -> None:
+        """Insert many rows of one table."""
+        self._touch(table)
+        if rows:
+            self.connection.execute(insert(table), rows)
+
+    def replace(self, table: Table, where: dict[str, Any], entity: Entity | None = None, /, **values: Any) -> None:
+        """Replace values, and the whole body if an entity is given, of the one row found by `where`."""
+        self._touch(table)
+        if entity is not None:
+            values["body"] = entity.canonical().decode()
+        found = self.connection.execute(
+            update(table).where(*(table.c[k] == v for k, v in where.items())).values(**values)
+        )
+        if found.rowcount != 1:
+            raise Damaged("records-damaged", f"{found.rowcount} rows of {table.name} match {where}, expected one")
+
+    def remove(self, table: Table, **where: Any) -> None:
+        """Delete bookkeeping rows; governed rows are never deleted."""
+        if table.name not in tables.UNGOVERNED:
+            raise ValueError(f"rows of {table.name} are never deleted")
+        self.connection.execute(delete(table).where(*(table.c[k] == v for k, v in where.items())))
+
+    def edge(self, src: str, dst: str, kind: str, asserted_by: str = "catalog") -> None:
+        """Assert that `src` was used to make `dst`, from now on; asserting it again changes nothing."""
+        self._touch(tables.edge)
+        e = tables.edge.c
+        known = select(e.src).where(e.src == src, e.dst == dst, e.kind == kind, e.valid_to.is_(None))
+        if self.connection.execute(known).first() is None:
+            self.connection.execute(
+                insert(tables.edge).values(
+                    src=src, dst=dst, kind=kind, valid_from=utc_text(self.now), asserted_by=asserted_by
+                )
+            )
+
+    def new_edges(self, edges: list[tuple[str, str, str]]) -> None:
+        """Assert many (src, dst, kind) whose `dst` or `src` is made in this transaction, so that none can be known."""
+        rows = [
+            {"src": src, "dst": dst, "kind": kind, "valid_from": utc_text(self.now), "asserted_by": "catalog"}
+            for src, dst, kind in edges
+        ]
+        self.insert_many(tables.edge, rows)
+
+    def emit(self, line: str) -> None:
+        """Put an OpenLineage event into the outbox; it leaves only if this transaction commits."""
+        self.connection.execute(insert(tables.outbox).values(body=line))
+
+    def finish(self) -> None:
+        """Write the head; refuse governed changes that nobody audited."""
+        if self._governed and not self._audited:
+            raise ValueError("a governed change has no audit entry")
+        if self._audited:
+            self.connection.execute(
+                update(tables.head).values(
+                    epoch=self.epoch,
+                    last_at=utc_text(self.now),
+                    last_hash=self._last_hash,
+                    frontier=self._frontier.canonical().decode(),
+                )
+            )
+
+    def _touch(self, table: Table) -> None:
+        self._governed |= table.name not in tables.UNGOVERNED
+
+
+class Records:
+    """The database of one home."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.clock = clock
+        self.engine = _engine(path)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent read."""
+        with _translated(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, actor: str) -> Iterator[Write]:
+        """The one door."""
+        token = writing.set(True)
+        try:
+            with (
+                _translated(),
+                self.engine.connect().execution_options(immediate=True) as connection,
+                connection.begin(),
+            ):
+                transaction = Write(connection, actor, self.clock())
+                yield transaction
+                transaction.finish()
+        finally:
+            writing.reset(token)
+
+    def now(self) -> tuple[datetime, bool]:
+        """Now, and whether the clock was set back by more than five minutes."""
+        with self.read() as connection:
+            last = datetime.fromisoformat(connection.execute(select(tables.head.c.last_at)).scalar_one())
+        clock = self.clock()
+        return max(clock, last), clock < last - CLOCK_TOLERANCE
+
+    def head(self) -> tuple[AuditHead, int]:
+        """The audit head and the governance epoch."""
+        with self.read() as connection:
+            row = connection.execute(select(tables.head)).one()
+        frontier = Frontier.parse(row.frontier)
+        return AuditHead(size=frontier.size, root=frontier.root()), row.epoch
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        text = str(error.orig)
+        if "full" in text or "disk I/O" in text:
+            raise Unavailable("disk-full", f"the records cannot grow: {text}", do="free space and try again") from error
+        raise Unavailable("store-unreachable", f"the records do not answer: {text}", do="try again") from error
+    except DatabaseError as error:
+        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
+            raise Damaged("home-damaged", f"the records are damaged: {error.orig}", do="restore a backup") from error
+        raise
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

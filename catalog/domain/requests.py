@@ -1,0 +1,90 @@
+"""What clients send: one strict document a POST."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from catalog.domain.base import Count, Entity, Name, Slug
+from catalog.domain.dataset import Provenance
+from catalog.domain.decision import AuditHead
+
+Path_ = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class RegisterDataset(Entity):
+    """Register the recording in a folder that the service can read."""
+
+    ingest: Slug
+    path: Path_
+    provenance: Provenance
+
+
+class QuarantineEpisodes(Entity):
+    """Quarantine episodes of an ingest; none means all of it."""
+
+    episodes: tuple[Count, ...] = ()
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Signed(Entity):
+    """A DSSE envelope."""
+
+    envelope: dict[str, Any]
+
+
+class RegisterRobot(Entity):
+    """Record a robot; the record has its model's XML inside."""
+
+    name: Slug
+    suite: Name
+    record: dict[str, Any]
+
+
+class GiveFolder(Entity):
+    """Use a local folder as an input of a run."""
+
+    path: Path_
+
+
+class RegisterModel(Entity):
+    """Register the model in a folder that the service can read."""
+
+    name: Slug
+    path: Path_
+    run: str | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class EnrolLine(Entity):
+    """Enrol the name of a model line."""
+
+    name: Slug
+    device_class: Slug
+
+
+class MakePlan(Entity):
+    """Plan an evaluation of a model for a class."""
+
+    model: Name
+    device_class: Slug
+    line: Slug
+
+
+class JudgeModel(Entity):
+    """Judge a model for a class."""
+
+    device_class: Slug
+
+
+class VerifyAudit(Entity):
+    """Verify the log, against a kept head if there is one."""
+
+    kept: AuditHead | None = None
+
+
+class Started(Entity):
+    """A long operation began."""
+
+    operation: str

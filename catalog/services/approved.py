@@ -1,0 +1,101 @@
+"""The approved version that fits: record → manifest digest → commit; never `main`, a tag or commit metadata.
+
+When nothing fits, the answer says what came nearest and why it did not.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from catalog.domain.approved import Approved, Wanted
+from catalog.domain.dataset import Approval, Version
+from catalog.errors import Absent, Damaged
+from catalog.policy.floor_facts import QuarantinedEpisode
+from catalog.services import manifest, version_commit
+from catalog.services.check import newest
+from catalog.services.context import Context
+from catalog.services.quarantine import quarantined
+from catalog.storage.snapshot import reread
+
+
+def approved(context: Context, wanted: Wanted) -> Approved:
+    """The newest approved version that fits."""
+    near: list[str] = []
+    for approval in context.approvals(wanted.dataset):
+        version = context.version(approval.manifest_digest)
+        why = _misfit(context, wanted, approval, version)
+        if not why:
+            return _answer(context, approval, version)
+        near.append(f"{approval.tag}: {why}")
+    near += _unapproved(context, wanted.dataset)
+    raise Absent(
+        "no-approved-version",
+        f"no approved version of {wanted.dataset} fits",
+        where="; ".join(near[:5]) or "nothing was ever registered",
+        do="ask for less, or have one of these checked and approved",
+    )
+
+
+def _misfit(context: Context, wanted: Wanted, approval: Approval, version: Version) -> str:
+    roots = version.manifest.roots
+    if not fnmatchcase(approval.tag, wanted.version):
+        return f"the tag does not match {wanted.version!r}"
+    if wanted.kind is not None and any(r.provenance.source.kind != wanted.kind for r in roots):
+        return f"it is not all of kind {wanted.kind!r}"
+    if wanted.licence is not None and any(r.provenance.terms.licence != wanted.licence for r in roots):
+        return f"it is not all under {wanted.licence!r}"
+    bad = contaminated(context, version)
+    return f"{len(bad)} of its episodes are quarantined ({bad[0].reason})" if bad else ""
+
+
+def contaminated(context: Context, version: Version) -> tuple[QuarantinedEpisode, ...]:
+    """The quarantined episodes that a version holds today, under any name."""
+    episodes, objects = version_commit.tables_of(context, version)
+    names = {e.fingerprint: f"{version.dataset} {e.root}/{e.index}" for e in episodes}
+    names |= {o.sha256: f"{version.dataset} {o.path}" for o in objects if o.rows}
+    return quarantined(context, names)
+
+
+def _unapproved(context: Context, dataset: str) -> list[str]:
+    near = []
+    done = {a.manifest_digest for a in context.approvals(dataset)}
+    for version in context.versions(dataset):
+        if version.manifest_digest not in done:
+            result = newest(context, version.manifest_digest)
+            if result is None:
+                why = "never checked"
+            else:
+                blocking = sum(f.severity == "blocking" for f in result.findings)
+                why = f"{blocking} blocking findings" if blocking else "checked, not approved"
+            near.append(f"ingest {version.ingest}: {why}")
+    return near
+
+
+def _answer(context: Context, approval: Approval, version: Version) -> Approved:
+    _, objects = version_commit.tables_of(context, version)
+    return Approved(
+        dataset=version.dataset,
+        tag=approval.tag,
+        manifest_digest=version.manifest_digest,
+        commit=approval.merge_commit,
+        folder=str(_folder(context, version)),
+        roots=tuple(r.slug for r in version.manifest.roots),
+        terms=tuple(r.provenance.terms for r in version.manifest.roots),
+        objects=tuple(objects),
+    )
+
+
+def _folder(context: Context, version: Version) -> Path:
+    """The verified copy; made again from the commit when somebody removed it."""
+    folder = context.snapshot(version.manifest_digest)
+    if not folder.is_dir():
+        with context.locks[f"snapshot:{version.manifest_digest}"]:
+            location = context.location(version.manifest_digest)
+            _, objects = version_commit.tables_of(context, version)
+            verified = reread(
+                context.store, location.repository, location.commit, objects, manifest.PATHS, folder, lambda _: None
+            )
+            if verified.folder is None:
+                raise Damaged("digest-mismatch", verified.faults[0], where=location.commit[:12], do="restore the store")
+    return folder

@@ -1,0 +1,191 @@
+"""Check a version: re-read every byte of its commit, compare listing and table, then run the suite of each root.
+
+The suite and the limits come from the robot record, not from the commit under test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import validators.errors
+from catalog.db import records, tables
+from catalog.db.door import Write
+from catalog.domain.base import canonical
+from catalog.domain.check import CheckResult, Finding, SuiteRun
+from catalog.domain.dataset import Manifest, Root
+from catalog.domain.robot import Robot
+from catalog.errors import AssayError, Invalid
+from catalog.services import lineage_edges, manifest, version_commit
+from catalog.services.context import MANIFEST, Context
+from catalog.services.intent import Kind, Operations, Work, nothing_to_undo
+from catalog.storage.snapshot import reread
+from validators import readers, robot, run, suites
+
+FINDINGS = 10_000
+
+
+def start(operations: Operations, by: str, dataset: str, ingest: str | None) -> str:
+    """Begin a check of the newest version of an ingest; returns the operation's id."""
+    version = operations.context.candidate(dataset, ingest)
+    arguments = {"dataset": dataset, "manifest_digest": version.manifest_digest}
+    return operations.start("check", by, arguments).id
+
+
+def _verify(work: Work) -> None:
+    """Re-read the commit into a read-only snapshot."""
+    context = work.context
+    version = context.version(work.arguments["manifest_digest"])
+    location = context.location(version.manifest_digest)
+    commit = context.store.head(location.repository, location.commit)
+    faults = _manifest_faults(work, location.repository, location.commit, version.manifest)
+    if commit is None or commit.metadata.get(MANIFEST) != version.manifest_digest:
+        faults.append(f"commit {location.commit[:12]} does not name this manifest")
+    _, objects = version_commit.tables_of(context, version)
+    target = context.snapshot(version.manifest_digest)
+    verified = reread(
+        context.store, location.repository, location.commit, objects, manifest.PATHS, target, work.progress
+    )
+    work.cache["verified"] = verified
+    work.cache["integrity"] = (*faults, *verified.faults)[:FINDINGS]
+
+
+def _manifest_faults(work: Work, repository: str, commit: str, expected: Manifest) -> list[str]:
+    try:
+        found = Manifest.parse(b"".join(work.context.store.read(repository, commit, manifest.MANIFEST)))
+        if found.digest() != expected.digest():
+            return ["the manifest in the commit is not the registered one"]
+        manifest.read_tables(work.context.store, repository, commit, found)
+    except AssayError as error:
+        if error.kind == "store-unreachable":
+            raise
+        return [str(error)]
+    return []
+
+
+def _run(work: Work) -> None:
+    """Run the suite of each root over the verified copy."""
+    if "verified" not in work.cache:
+        _verify(work)
+    version = work.context.version(work.arguments["manifest_digest"])
+    runs: list[SuiteRun] = []
+    findings: list[Finding] = []
+    if not work.cache["integrity"]:
+        for number, root in enumerate(version.manifest.roots):
+            folder = work.context.snapshot(version.manifest_digest) / root.slug
+            suite_run, found = _suite(work.context, root, folder)
+            runs.append(suite_run)
+            findings += found
+            work.progress((number + 1) / len(version.manifest.roots))
+    work.cache["suites"], work.cache["findings"] = tuple(runs), tuple(findings[:FINDINGS])
+
+
+def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[Finding]]:
+    record = robot_record(context, root.provenance.source.robot)
+    try:
+        recording = readers.open(folder)
+        suite = suites.load(record.suite) if record is not None else suites.for_facts(recording.facts)[0]
+        model = robot.load(canonical(record.record).decode()) if record is not None else None
+        result = run.run(recording, suite, model)
+    except validators.errors.UnreadableDataset as error:
+        raise Invalid("dataset-unreadable", str(error), where=root.slug, do="mend that file, register again") from error
+    findings = [
+        Finding(
+            check=f.check,
+            severity=f.severity,
+            root=root.slug,
+            stream=f.stream,
+            episodes=f.affected,
+            start_s=f.start_s,
+            end_s=f.end_s,
+            value=f.value,
+            limit=f.limit,
+            unit=f.unit,
+            resolves=f.resolves,
+            message=f.message[:4000],
+        )
+        for f in result.findings
+    ]
+    return (
+        SuiteRun(
+            root=root.slug,
+            suite=suite.name,
+            suite_digest=suite.digest,
+            engine=run.engine(),
+            passed=result.passed,
+            episodes=len(recording.episodes),
+            evaluated=len(result.outcomes),
+            not_evaluable=_silent(result, required=False),
+            not_evaluable_required=_silent(result, required=True),
+            failing_episodes=result.failing_episodes,
+            result=result.to_gx(),
+        ),
+        findings,
+    )
+
+
+def _silent(result: run.SuiteResult, *, required: bool) -> tuple[str, ...]:
+    silent = (o for o in result.outcomes if o.status == "not-evaluable" and (o.required or not required))
+    return tuple(sorted({f"{o.check}: {o.why}" for o in silent}))
+
+
+def robot_record(context: Context, name: str) -> Robot | None:
+    """The newest record of a robot, or None."""
+    with context.records.read() as c:
+        found = records.many(c, tables.robot, Robot, order="registered_at", newest_first=True, name=name)
+    return found[0] if found else None
+
+
+def _record(work: Work, write: Write) -> dict[str, Any]:
+    version = work.context.version(work.arguments["manifest_digest"])
+    commit = work.cache["commit"] = work.context.location(version.manifest_digest).commit
+    verified = work.cache["verified"]
+    result = CheckResult(
+        id=work.context.ids(),
+        dataset=version.dataset,
+        manifest_digest=version.manifest_digest,
+        commit=commit,
+        objects_verified=verified.objects,
+        bytes_verified=verified.bytes,
+        integrity=work.cache["integrity"],
+        suites=work.cache["suites"],
+        findings=work.cache["findings"],
+        at=write.now,
+        by=write.actor,
+    )
+    write.insert(
+        tables.check,
+        result,
+        id=result.id,
+        manifest_digest=version.manifest_digest,
+        commit=commit,
+        digest=result.digest(),
+    )
+    write.audit(
+        "dataset.check",
+        version.manifest_digest,
+        dataset=version.dataset,
+        ingest=version.ingest,
+        check=result.digest(),
+        passed=result.passed,
+        findings=len(result.findings),
+    )
+    lineage_edges.of_check(write, work.intent, version, result)
+    return {"check": result.id, "dataset": version.dataset, "ingest": version.ingest, "passed": result.passed}
+
+
+def _serial(arguments: Mapping[str, Any]) -> str:
+    return f"check:{arguments['manifest_digest']}"
+
+
+KIND = Kind("check", (_verify, _run), _record, nothing_to_undo, _serial)
+
+
+def newest(context: Context, manifest_digest: str) -> CheckResult | None:
+    """The newest check of a version, or None."""
+    with context.records.read() as c:
+        found = records.many(
+            c, tables.check, CheckResult, order="id", newest_first=True, manifest_digest=manifest_digest
+        )
+    return found[0] if found else None

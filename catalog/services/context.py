@@ -1,0 +1,119 @@
+"""What every use case is given: the records, the store, the clock, the ids, the folders of the home."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+
+from catalog.db import records, tables
+from catalog.db.door import Records, Write
+from catalog.domain.clock import Clock, Ids
+from catalog.domain.dataset import Approval, Location, Quarantine, Version
+from catalog.domain.model import Model
+from catalog.domain.run import Run
+from catalog.errors import Absent
+from catalog.storage.port import VersionStore
+
+INTENT = "assay.intent"
+MANIFEST = "assay.manifest"
+
+
+def no_boundary(_kind: str, _boundary: str) -> None:
+    """In production nothing happens between two steps; tests abort or kill here."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The composition that `bootstrap` makes; `boundary` is called between the steps of an intent."""
+
+    records: Records
+    store: VersionStore
+    clock: Clock
+    ids: Ids
+    environment: str
+    snapshots: Path
+    lineage_log: Path
+    boundary: Callable[[str, str], None] = no_boundary
+    locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+
+    def snapshot(self, manifest_digest: str) -> Path:
+        """Where the verified copy of a version is."""
+        return self.snapshots / manifest_digest.removeprefix("sha256:")
+
+    def repository(self, dataset: str) -> str:
+        """The lakeFS repository of a dataset."""
+        with self.records.read() as c:
+            found = c.execute(select(tables.dataset.c.repository).where(tables.dataset.c.slug == dataset)).scalar()
+        if found is None:
+            raise Absent("dataset-unknown", f"no dataset {dataset!r}", do="see `assay dataset list`")
+        return str(found)
+
+    def version(self, manifest_digest: str) -> Version:
+        """A version by its identity."""
+        with self.records.read() as c:
+            found = records.one(c, tables.version, Version, manifest_digest=manifest_digest)
+        if found is None:
+            raise Absent("version-unknown", f"no version {manifest_digest}", do="see `assay dataset show NAME`")
+        return found
+
+    def versions(self, dataset: str) -> list[Version]:
+        """All versions of a dataset, newest first."""
+        self.repository(dataset)
+        with self.records.read() as c:
+            return records.many(c, tables.version, Version, order="registered_at", newest_first=True, dataset=dataset)
+
+    def candidate(self, dataset: str, ingest: str | None) -> Version:
+        """The newest version on an ingest branch; without a name, the newest of the dataset."""
+        found = [v for v in self.versions(dataset) if ingest in (None, v.ingest)]
+        if not found:
+            raise Absent(
+                "ingest-unknown", f"dataset {dataset!r} has no ingest {ingest!r}", do="see `assay dataset show`"
+            )
+        return found[0]
+
+    def location(self, manifest_digest: str) -> Location:
+        """Where this store has a version."""
+        with self.records.read() as c:
+            found = records.one(c, tables.location, Location, manifest_digest=manifest_digest, store=self.store.name)
+        if found is None:
+            raise Absent("version-unknown", f"this store has no copy of {manifest_digest}", where=self.store.name)
+        return found
+
+    def approvals(self, dataset: str) -> list[Approval]:
+        """The approvals of a dataset, newest first (ids sort by time)."""
+        with self.records.read() as c:
+            return records.many(c, tables.approval, Approval, order="id", newest_first=True, dataset=dataset)
+
+    def quarantines(self, dataset: str) -> list[Quarantine]:
+        """The quarantines of a dataset."""
+        with self.records.read() as c:
+            return records.many(c, tables.quarantine, Quarantine, order="id", dataset=dataset)
+
+    def model(self, name_or_digest: str) -> Model:
+        """A model by its digest, or the newest of that name."""
+        key = "digest" if name_or_digest.startswith("sha256:") else "name"
+        with self.records.read() as c:
+            found = records.many(
+                c, tables.model, Model, order="registered_at", newest_first=True, **{key: name_or_digest}
+            )
+        if not found:
+            raise Absent("model-unknown", f"no model {name_or_digest!r}", do="see `assay model list`")
+        return found[0]
+
+    def run(self, run_id: str) -> Run:
+        """A training run."""
+        with self.records.read() as c:
+            found = records.one(c, tables.run, Run, id=run_id)
+        if found is None:
+            raise Absent("run-unknown", f"no run {run_id!r}", do="start one with `training_run`")
+        return found
+
+
+def put_run(write: Write, run: Run) -> None:
+    """Replace the whole record of a run."""
+    write.replace(tables.run, {"id": run.id}, run)

@@ -1,0 +1,150 @@
+"""Judge a candidate version: the floor and the policy over what was established about exactly this commit.
+
+The decision names candidate, head of `main`, policy, evidence, epoch and audit head; it is recorded, pass or not.
+"""
+
+from __future__ import annotations
+
+from catalog.db import records, tables
+from catalog.domain.check import CheckResult
+from catalog.domain.dataset import Approval, Version
+from catalog.domain.decision import Decision, RuleVerdict
+from catalog.domain.policy import ActivePolicy
+from catalog.errors import AssayError
+from catalog.policy.evaluate import evaluate
+from catalog.policy.facts import CheckFacts, DatasetFacts, RootFacts
+from catalog.policy.floor import dataset_floor
+from catalog.policy.floor_facts import DatasetFloor, DigestCheck, MainState, QuarantineSearch
+from catalog.services import check, version_commit
+from catalog.services.context import Context
+from catalog.services.decide import active_policy, clock, decide
+from catalog.services.quarantine import quarantined
+
+
+def judge_dataset(context: Context, by: str, dataset: str, ingest: str | None) -> Decision:
+    """Evaluate and record the decision on the newest version of an ingest."""
+    version = context.candidate(dataset, ingest)
+    rules, policy, evidence, head = evaluate_version(context, version)
+    location = context.location(version.manifest_digest)
+    return decide(
+        context,
+        by,
+        policy,
+        rules,
+        decides="dataset-approval",
+        subject=version.manifest_digest,
+        subject_name=f"{dataset}/{version.ingest}",
+        dataset=dataset,
+        ingest=version.ingest,
+        candidate=location.commit,
+        head=head,
+        data=(version.manifest_digest,),
+        evidence=evidence,
+    )
+
+
+def evaluate_version(
+    context: Context, version: Version
+) -> tuple[tuple[RuleVerdict, ...], ActivePolicy | None, tuple[str, ...], str | None]:
+    """All rules on a version as of now; also the policy, the evidence digests and the head they were read at."""
+    result = check.newest(context, version.manifest_digest)
+    policy = active_policy(context, "dataset-approval", None)
+    main = main_state(context, version)
+    rules = dataset_floor(_floor(context, version, result, policy, main))
+    if policy is not None:
+        facts = DatasetFacts(
+            check=_check_facts(result, policy, {r.slug for r in version.manifest.roots}), roots=_roots(version)
+        )
+        rules += evaluate(policy.policy, facts.facts())
+    return rules, policy, () if result is None else (result.digest(),), main.head if main else None
+
+
+def _floor(
+    context: Context,
+    version: Version,
+    result: CheckResult | None,
+    policy: ActivePolicy | None,
+    main: MainState | None,
+) -> DatasetFloor:
+    episodes, objects = version_commit.tables_of(context, version)
+    names = {e.fingerprint: f"{e.root}/{e.index}" for e in episodes}
+    names |= {o.sha256: o.path for o in objects if o.rows}
+    roots = version.manifest.roots
+    return DatasetFloor(
+        clock=clock(context),
+        environment=context.environment,
+        mode="single-operator",
+        policy=policy.digest_ if policy else None,
+        policy_environments=policy.policy.environments if policy else (),
+        candidate=context.location(version.manifest_digest).commit,
+        checked=result.commit if result else None,
+        bytes_=None
+        if result is None
+        else DigestCheck(
+            verified=result.objects_verified, wrong=tuple(f[:1024] for f in result.integrity if "bytes are" in f)
+        ),
+        listing_faults=None if result is None else tuple(f for f in result.integrity if "bytes are" not in f),
+        main=main,
+        quarantine=QuarantineSearch(episodes=len(episodes), found=quarantined(context, names)),
+        sources=tuple(f"{r.slug}: {r.provenance.source.origin}" for r in roots),
+        terms=tuple(f"{r.slug}: {r.provenance.terms.licence}" for r in roots),
+        parents_unknown=_unknown_parents(context, version),
+    )
+
+
+def main_state(context: Context, version: Version) -> MainState | None:
+    """Law 1's facts from the store as it is now; None when it cannot be asked."""
+    location = context.location(version.manifest_digest)
+    approved = context.approvals(version.dataset)
+    try:
+        head = context.store.head(location.repository, "main")
+        if head is None:
+            return None
+        base = context.store.merge_base(location.repository, location.commit, "main")
+    except AssayError:
+        return None
+    decided = head.id == approved[0].merge_commit if approved else not head.parents
+    return MainState(head=head.id, merge_base=base, head_decided=decided)
+
+
+def _unknown_parents(context: Context, version: Version) -> tuple[str, ...]:
+    named = set(version.manifest.parents) | {
+        r.selected_from.manifest for r in version.manifest.roots if r.selected_from is not None
+    }
+    known = {v.manifest_digest for v in context.versions(version.dataset)}
+    return tuple(sorted(named - known))
+
+
+def _check_facts(result: CheckResult | None, policy: ActivePolicy, roots: set[str]) -> CheckFacts | None:
+    if result is None:
+        return None
+    known = set(policy.policy.suites.values())
+    return CheckFacts(
+        passed=result.passed,
+        blocking=sum(f.severity == "blocking" for f in result.findings) + len(result.integrity),
+        warnings=sum(f.severity == "warning" for f in result.findings),
+        not_evaluable_required=sum(len(s.not_evaluable_required) for s in result.suites),
+        episodes=sum(s.episodes for s in result.suites),
+        objects_verified=result.objects_verified,
+        suites_known={s.root for s in result.suites if s.suite_digest in known} == roots,
+    )
+
+
+def _roots(version: Version) -> tuple[RootFacts, ...]:
+    return tuple(
+        RootFacts(
+            slug=r.slug,
+            kind=r.provenance.source.kind,
+            origin=r.provenance.source.origin,
+            robot=r.provenance.source.robot,
+            licence=r.provenance.terms.licence,
+            consent=r.provenance.terms.consent,
+        )
+        for r in version.manifest.roots
+    )
+
+
+def approval_of(context: Context, manifest_digest: str) -> Approval | None:
+    """The record that means approved, or None."""
+    with context.records.read() as c:
+        return records.one(c, tables.approval, Approval, manifest_digest=manifest_digest)

@@ -1,0 +1,250 @@
+"""Judge a model for a device class: the floor and the class's policy over what the catalog established itself.
+
+Class and environment choose the policy. Nothing is taken from a claim: digests are computed again, trials counted
+again, inputs looked up as they stand today.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.db import records, tables
+from catalog.domain.base import sha256
+from catalog.domain.dataset import Version
+from catalog.domain.decision import Decision, RuleVerdict
+from catalog.domain.evidence import Evidence, Plan
+from catalog.domain.model import Model
+from catalog.domain.policy import ActivePolicy
+from catalog.domain.principal import Key
+from catalog.domain.run import FolderInput, Run, VersionInput
+from catalog.errors import AssayError
+from catalog.policy.conditions import conditions
+from catalog.policy.evaluate import evaluate
+from catalog.policy.facts import PromotionFacts
+from catalog.policy.floor import model_floor
+from catalog.policy.floor_facts import (
+    Ancestor,
+    AncestrySearch,
+    DigestCheck,
+    EvidenceState,
+    FileState,
+    InputState,
+    ModelFloor,
+    Overlap,
+    OverlapSearch,
+    QuarantineSearch,
+)
+from catalog.policy.formats import unsafe
+from catalog.policy.recount import recount
+from catalog.services import version_commit
+from catalog.services.context import Context
+from catalog.services.decide import active_policy, clock, decide
+from catalog.services.judge_dataset import approval_of
+from catalog.services.quarantine import quarantined
+from catalog.services.register_model import model_bytes
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A model as it stands: the floor's verdicts, the policy's, and what they rest on."""
+
+    floor: tuple[RuleVerdict, ...]
+    rules: tuple[RuleVerdict, ...]
+    data: tuple[str, ...]
+    evidence: tuple[str, ...]
+    conditions: tuple[str, ...]
+
+
+def judge_model(context: Context, by: str, model_name: str, device_class: str) -> Decision:
+    """Evaluate and record the decision on a model for a class."""
+    model = context.model(model_name)
+    policy = active_policy(context, "promotion", device_class)
+    found = standing(context, model, policy, device_class)
+    return decide(
+        context,
+        by,
+        policy,
+        found.floor + found.rules,
+        decides="promotion",
+        subject=model.digest_,
+        subject_name=model.manifest.name,
+        run=model.run,
+        device_class=device_class,
+        hardware=policy.policy.hardware if policy else None,
+        data=found.data,
+        evidence=found.evidence,
+        conditions=found.conditions,
+    )
+
+
+def standing(context: Context, model: Model, policy: ActivePolicy | None, device_class: str) -> Standing:
+    """Everything the gate establishes about a model, as of now."""
+    run = context.run(model.run) if model.run is not None else None
+    proofs = _evidence(context, model, device_class)
+    inputs = run.inputs if run is not None else ()
+    versions = [context.version(i.manifest_digest) for i in inputs if isinstance(i, VersionInput)]
+    digests, files = _files(context, model)
+    floor = ModelFloor(
+        clock=clock(context),
+        environment=context.environment,
+        mode="single-operator",
+        device_class=device_class,
+        policy=policy.digest_ if policy else None,
+        policy_environments=policy.policy.environments if policy else (),
+        run=run.id if run else None,
+        run_finished=run.end is not None and run.end.status == "finished" if run else None,
+        assurance=run.assurance if run else None,
+        assurance_required=policy.policy.run_assurance if policy else None,
+        inputs=tuple(_input(context, i) for i in inputs) if run else None,
+        quarantine=_quarantine(context, run, versions) if run else None,
+        ancestry=_ancestry(context, versions) if run else None,
+        digests=digests,
+        overlap=_overlap(context, versions, proofs) if run and proofs else None,
+        evidence=tuple(_state(context, e, p) for e, p in proofs),
+        files=files,
+    )
+    facts = _facts(context, proofs[-1]) if proofs else PromotionFacts().facts()
+    return Standing(
+        floor=model_floor(floor),
+        rules=evaluate(policy.policy, facts) if policy is not None else (),
+        data=tuple(v.manifest_digest for v in versions),
+        evidence=tuple(e.digest_ for e, _ in proofs),
+        conditions=_conditions(policy, proofs, facts),
+    )
+
+
+def _evidence(context: Context, model: Model, device_class: str) -> list[tuple[Evidence, Plan]]:
+    """The evidence of the newest plan of this class; an abandoned plan leaves none."""
+    with context.records.read() as c:
+        plans = records.many(
+            c, tables.plan, Plan, order="id", newest_first=True, model=model.digest_, device_class=device_class
+        )
+        if not plans:
+            return []
+        found = records.one(c, tables.evidence, Evidence, plan=plans[0].digest())
+    return [] if found is None else [(found, plans[0])]
+
+
+def _facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:
+    from catalog.services.plan import find_plan
+
+    evidence, plan = proof
+    return recount(find_plan(context, plan.id), evidence.statement.predicate, evidence.received_at)
+
+
+def _state(context: Context, evidence: Evidence, plan: Plan) -> EvidenceState:
+    with context.records.read() as c:
+        key = records.one(c, tables.key, Key, keyid=evidence.keyid)
+    now, _ = context.records.now()
+    enrolled = key is not None and key.role == "evaluator" and key.revoked_at is None and key.expires_at > now
+    return EvidenceState(
+        digest_=evidence.digest_,
+        signer=evidence.signer,
+        enrolled=enrolled,
+        expires_at=evidence.expires_at,
+        plan_policy=plan.policy,
+    )
+
+
+def _input(context: Context, item: VersionInput | FolderInput) -> InputState:
+    if isinstance(item, FolderInput):
+        why = "a local folder, not an approved version"
+        return InputState(name=item.path[-200:], digest_=item.digest_, kind="folder", approved=False, why_not=why)
+    approval = approval_of(context, item.manifest_digest)
+    return InputState(
+        name=f"{item.dataset} {item.tag}",
+        digest_=item.manifest_digest,
+        kind="version",
+        approved=approval is not None,
+        why_not="" if approval else "no approval is recorded",
+    )
+
+
+def _quarantine(context: Context, run: Run, versions: list[Version]) -> QuarantineSearch:
+    """Search all that went in, or was opened, for quarantined content under any name."""
+    names: dict[str, str] = {}
+    count = 0
+    for version in versions:
+        episodes, objects = version_commit.tables_of(context, version)
+        count += len(episodes)
+        names |= {e.fingerprint: f"{version.dataset} {e.root}/{e.index}" for e in episodes}
+        names |= {o.sha256: f"{version.dataset} {o.path}" for o in objects if o.rows}
+    for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
+        count += len(folder.fingerprints)
+        names |= dict.fromkeys((*folder.fingerprints, *folder.objects), folder.path[-200:])
+    if run.end is not None:
+        names |= {f.sha256: f.path[-200:] for f in run.end.opened if f.sha256 not in names}
+    return QuarantineSearch(episodes=count, found=quarantined(context, names))
+
+
+def _ancestry(context: Context, versions: list[Version]) -> AncestrySearch:
+    """The inputs and what they descend from. A version they were selected or rebased from needs no approval itself:
+
+    what was kept of it is searched episode by episode.
+    """
+    seen: dict[str, Ancestor] = {}
+    pending, complete = list(versions), True
+    while pending:
+        version = pending.pop()
+        if version.manifest_digest in seen:
+            continue
+        approval = approval_of(context, version.manifest_digest)
+        seen[version.manifest_digest] = Ancestor(
+            name=f"{version.dataset}/{version.ingest}",
+            digest_=version.manifest_digest,
+            approved=approval is not None,
+            why_not="" if approval else "no approval is recorded",
+        )
+        for parent in set(version.manifest.parents) - {version.rebased_from}:
+            try:
+                pending.append(context.version(parent))
+            except AssayError:
+                complete = False
+    return AncestrySearch(ancestors=tuple(seen[d] for d in sorted(seen)), complete=complete)
+
+
+def _files(context: Context, model: Model) -> tuple[DigestCheck | None, tuple[FileState, ...]]:
+    """Read every file of the model again from the store."""
+    wrong, states = [], []
+    for file in model.manifest.files:
+        try:
+            content = model_bytes(context, model, file.path)
+        except AssayError as error:
+            if error.kind == "store-unreachable":
+                return None, ()
+            wrong.append(file.path)
+            continue
+        if sha256(content) != file.sha256:
+            wrong.append(file.path)
+        states.append(FileState(path=file.path, why_not=unsafe(file.path, io.BytesIO(content))))
+    return DigestCheck(verified=len(model.manifest.files), wrong=tuple(wrong)), tuple(states)
+
+
+def _overlap(context: Context, versions: list[Version], proofs: list[tuple[Evidence, Plan]]) -> OverlapSearch:
+    """Seeds that training and evaluation share; a seed counts whatever its scene is called.
+
+    Simulated trials hold no recorded episodes, so there are no fingerprints or objects on their side to compare.
+    """
+    trained: dict[str, str] = {}
+    count = 0
+    for version in versions:
+        episodes, _ = version_commit.tables_of(context, version)
+        count += len(episodes)
+        trained |= {e.seed: f"{version.dataset} {e.root}/{e.index}" for e in episodes if e.seed}
+    tried = {str(t.seed) for e, _ in proofs for t in e.statement.predicate.trials}
+    found = [Overlap(kind="scene-seed", value=seed, training=trained[seed]) for seed in sorted(tried & trained.keys())]
+    return OverlapSearch(training=count, evaluation=len(tried), found=tuple(found))
+
+
+def _conditions(
+    policy: ActivePolicy | None, proofs: list[tuple[Evidence, Plan]], facts: dict[str, Any]
+) -> tuple[str, ...]:
+    """What the claim is conditional on, in words that travel with the decision."""
+    said = ["single operator: no separation of people was enforced; valid in demo and dev only"]
+    if policy is not None and policy.policy.hardware is not None:
+        said.append(f"hardware: {policy.policy.hardware}")
+    for evidence, plan in proofs:
+        said += conditions(plan, evidence.statement.predicate, facts, evidence.replayed)
+    return tuple(said)

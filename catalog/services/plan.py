@@ -1,0 +1,124 @@
+"""Plan an evaluation: the plan is in the audit log before the seeds exist, and counts as an attempt for good.
+
+Attempts are counted per class over the line, and over whatever shares its manifest, weights or training run.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import select
+
+from catalog.db import records, tables
+from catalog.domain.evidence import Line, Plan, PlanWithSeed
+from catalog.domain.model import Model
+from catalog.errors import Absent, Conflict, Refused
+from catalog.policy.statistics import attempt_alpha
+from catalog.services import lineage_edges
+from catalog.services.context import Context
+from catalog.services.decide import active_policy
+from catalog.services.judge_model import standing
+
+AFTER_THE_PLAN = frozenset({"evidence-enrolled", "known-overlap"})
+
+
+def enrol_line(context: Context, by: str, name: str, device_class: str) -> Line:
+    """Enrol the name under which models of one purpose share an error budget."""
+    with context.records.write(by) as write:
+        if records.one(write.connection, tables.line, Line, name=name, device_class=device_class) is not None:
+            raise Conflict("already-exists", f"line {name} of class {device_class} is enrolled")
+        line = Line(name=name, device_class=device_class, enrolled_by=by, enrolled_at=write.now)
+        write.insert(tables.line, line, name=name, device_class=device_class)
+        write.audit("line.enrol", name, device_class=device_class)
+    return line
+
+
+def make_plan(context: Context, by: str, model_name: str, device_class: str, line: str) -> PlanWithSeed:
+    """Record a plan, then draw its seed; refused for a model that the floor blocks whatever is measured."""
+    model = context.model(model_name)
+    policy = active_policy(context, "promotion", device_class)
+    if policy is None:
+        raise Refused("policy-missing", f"no policy is active for class {device_class} in {context.environment}")
+    if policy.policy.protocol is None:
+        raise Refused("policy-missing", f"{policy.policy.name} names no protocol that could be run here")
+    floor = standing(context, model, policy, device_class).floor
+    blocked = [r for r in floor if r.verdict != "pass" and r.rule not in AFTER_THE_PLAN]
+    if blocked:
+        raise Refused(
+            "plan-refused",
+            f"{model.manifest.name} is blocked whatever it shows: {blocked[0].message}",
+            where=blocked[0].rule,
+            do="mend that first; a plan would spend the error budget for nothing",
+        )
+    with context.records.write(by) as write:
+        if records.one(write.connection, tables.line, Line, name=line, device_class=device_class) is None:
+            raise Refused(
+                "line-not-enrolled",
+                f"no line {line!r} of class {device_class} is enrolled",
+                do=f"let an approver enrol it: assay line enrol {line} --device-class {device_class}",
+            )
+        k = 1 + attempts(context, model, device_class, line)
+        plan = Plan(
+            id=context.ids(),
+            model=model.digest_,
+            model_name=model.manifest.name,
+            device_class=device_class,
+            environment=context.environment,
+            policy=policy.digest_,
+            thresholds=policy.policy.thresholds,
+            protocol=policy.policy.protocol,
+            line=line,
+            k=k,
+            alpha=attempt_alpha(k, 1 - policy.policy.confidence),
+            by=by,
+            at=write.now,
+        )
+        digest = plan.digest()
+        write.insert(
+            tables.plan, plan, digest=digest, id=plan.id, model=plan.model, device_class=device_class, seed=None
+        )
+        write.audit("plan.make", digest, model=plan.model, line=line, attempt=k, n=plan.protocol.n)
+        lineage_edges.of_plan(write, plan)
+    return draw_seed(context, by, plan)
+
+
+def draw_seed(context: Context, by: str, plan: Plan) -> PlanWithSeed:
+    """Draw the 32 bytes of a recorded plan, once; drawn again they are the same."""
+    digest = plan.digest()
+    with context.records.write(by) as write:
+        seed = write.connection.execute(select(tables.plan.c.seed).where(tables.plan.c.digest == digest)).scalar_one()
+        if seed is None:
+            seed = secrets.token_bytes(32).hex()
+            write.replace(tables.plan, {"digest": digest}, seed=seed)
+            write.audit("plan.seed", digest, seed=seed)
+    return PlanWithSeed(plan=plan, plan_digest=digest, seed=seed)
+
+
+def find_plan(context: Context, name: str) -> PlanWithSeed:
+    """A plan with its seed, by id or digest."""
+    key = "digest" if name.startswith("sha256:") else "id"
+    with context.records.read() as c:
+        plan = records.one(c, tables.plan, Plan, **{key: name})
+        if plan is None:
+            raise Absent("plan-unknown", f"no plan {name!r}", do="make one with `assay plan`")
+        seed = c.execute(select(tables.plan.c.seed).where(tables.plan.c.id == plan.id)).scalar_one()
+    if seed is None:
+        return draw_seed(context, plan.by, plan)
+    return PlanWithSeed(plan=plan, plan_digest=plan.digest(), seed=seed)
+
+
+def attempts(context: Context, model: Model, device_class: str, line: str) -> int:
+    """How many plans of this class count for this model: of its line, its manifest, its weights or its run."""
+    with context.records.read() as c:
+        plans = records.many(c, tables.plan, Plan, order="id", device_class=device_class)
+        models = {m.digest_: m for m in records.many(c, tables.model, Model, order="digest")}
+    return sum(p.line == line or _kin(models[p.model], model) for p in plans)
+
+
+def _kin(one: Model, other: Model) -> bool:
+    same_run = one.run is not None and one.run == other.run
+    return one.digest_ == other.digest_ or same_run or bool(_weights(one) & _weights(other))
+
+
+def _weights(model: Model) -> set[str]:
+    return {f.sha256 for f in model.manifest.files if not f.path.endswith(".json")}

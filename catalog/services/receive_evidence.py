@@ -1,0 +1,86 @@
+"""Receive evidence: an envelope of an enrolled evaluator about one model and one plan, counted again before it is kept.
+
+One table serves one model; a plan takes one table, the complete one.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from catalog.attest.envelope import EVIDENCE, verify
+from catalog.db import records, tables
+from catalog.domain.base import canonical, sha256
+from catalog.domain.evidence import Evidence, PlanWithSeed, Statement
+from catalog.domain.policy import ActivePolicy
+from catalog.errors import Conflict, Invalid, Refused
+from catalog.policy.recount import recount
+from catalog.services import lineage_edges
+from catalog.services.approve import enrolled_keys
+from catalog.services.context import Context
+from catalog.services.plan import find_plan
+
+
+def receive_evidence(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
+    """Verify, recount and record one envelope; raises what is wrong with it and changes nothing."""
+    now, clock_back = context.records.now()
+    if clock_back:
+        raise Refused("clock-back", "the clock was set back by more than five minutes", do="correct the clock")
+    verified = verify(envelope, EVIDENCE, enrolled_keys(context), role="evaluator", at=now)
+    signer = verified.keys[0]
+    statement = Statement.parse(verified.payload)
+    if statement.predicate.evaluator != signer.principal or signer.principal != by:
+        raise Refused(
+            "signer-not-enrolled",
+            f"evidence of {statement.predicate.evaluator}, signed by {signer.principal}, brought by {by}",
+            do="an evaluator signs and brings their own evidence",
+        )
+    plan = find_plan(context, statement.predicate.plan)
+    _about(plan, statement)
+    recount(plan, statement.predicate, now)
+    with context.records.write(by) as write:
+        if records.one(write.connection, tables.evidence, Evidence, plan=plan.plan_digest) is not None:
+            raise Conflict("already-exists", "this plan has its evidence", where=plan.plan.id, do="make a new plan")
+        policy = records.one(write.connection, tables.policy, ActivePolicy, digest=plan.plan.policy)
+        if policy is None:
+            raise Refused("policy-missing", f"the plan's policy {plan.plan.policy} is not known here")
+        evidence = Evidence(
+            id=context.ids(),
+            digest_=sha256(canonical(envelope)),
+            model=plan.plan.model,
+            plan=plan.plan_digest,
+            keyid=signer.keyid,
+            signer=signer.principal,
+            envelope=envelope,
+            statement=statement,
+            received_at=write.now,
+            expires_at=min(write.now, statement.predicate.finished_at) + timedelta(days=policy.policy.evidence_days),
+        )
+        write.insert(
+            tables.evidence,
+            evidence,
+            digest=evidence.digest_,
+            id=evidence.id,
+            model=evidence.model,
+            plan=evidence.plan,
+        )
+        write.audit(
+            "evidence.receive",
+            evidence.digest_,
+            model=evidence.model,
+            plan=evidence.plan,
+            keyid=evidence.keyid,
+            trials=len(statement.predicate.trials),
+        )
+        lineage_edges.of_evidence(write, plan.plan, evidence)
+    return evidence
+
+
+def _about(plan: PlanWithSeed, statement: Statement) -> None:
+    subject = "sha256:" + statement.subject[0].digest_.sha256
+    if subject != plan.plan.model:
+        raise Invalid(
+            "evidence-subject",
+            f"the evidence is about {subject}, the plan about {plan.plan.model}",
+            do="evaluate the model that was planned",
+        )

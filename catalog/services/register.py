@@ -1,0 +1,236 @@
+"""Register a recording: a complete root on its own ingest branch, with manifest and tables in the same commit.
+
+The folder is read before anything is made; the branch appears with everything on it or is removed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+import validators.errors
+from catalog.db import tables
+from catalog.db.door import Write
+from catalog.domain.dataset import (
+    Episode,
+    ObjectEntry,
+    Provenance,
+    Root,
+    SelectedFrom,
+)
+from catalog.errors import Conflict, Invalid
+from catalog.services import version_commit
+from catalog.services.context import Context
+from catalog.services.intent import Kind, Operations, Work, already_running
+from catalog.storage.snapshot import safe_path
+from validators import fingerprint, readers
+
+THREADS = 8
+CHUNK = 2**20
+
+
+def start(operations: Operations, by: str, dataset: str, ingest: str, path: str, provenance: Provenance) -> str:
+    """Begin a registration; returns the operation's id."""
+    context = operations.context
+    folder = Path(path)
+    if not folder.is_absolute():
+        raise Invalid("input-invalid", f"{path} is not absolute", do="send the absolute path of the folder")
+    if not folder.is_dir():
+        raise Invalid("path-missing", f"no folder {path}", do="name a folder that the service can read")
+    already_running(context, "register", dataset=dataset, ingest=ingest)
+    with context.records.read() as c:
+        taken = select(tables.version.c.ingest).where(
+            tables.version.c.dataset == dataset, tables.version.c.ingest == ingest
+        )
+        if c.execute(taken).first() is not None:
+            raise Conflict(
+                "already-exists", f"{dataset} has an ingest {ingest!r}", do="choose another name with --ingest"
+            )
+    arguments = {"dataset": dataset, "ingest": ingest, "path": path, "provenance": provenance.document()}
+    return operations.start("register", by, arguments).id
+
+
+def _read(work: Work) -> None:
+    """Read the folder whole: format, episodes, fingerprints, digest of every file."""
+    folder, slug = Path(work.arguments["path"]), work.arguments["ingest"]
+    try:
+        recording = readers.open(folder)
+        fingerprints = fingerprint.fingerprints(recording)
+    except validators.errors.UnreadableDataset as error:
+        raise Invalid("dataset-unreadable", str(error), where=str(folder), do="mend or remove that file") from error
+    if recording.problems:
+        bad = recording.problems[0]
+        raise Invalid("dataset-unreadable", bad.message, where=f"{folder}/{bad.path}", do="mend or remove that file")
+    work.progress(0.1)
+    holding = {e.path for e in recording.episodes} | {v for e in recording.episodes for v in e.videos.values()}
+    work.cache["episodes"] = [
+        Episode(
+            root=slug,
+            index=e.index,
+            fingerprint=fingerprints[e.index],
+            length=e.length,
+            start_s=e.start_s or 0.0,
+            end_s=e.end_s or 0.0,
+            objects=tuple(f"{slug}/{p}" for p in (e.path, *sorted(e.videos.values()))),
+            **{key: _text(e.provenance, key) for key in ("robot", "rig", "site", "operator", "seed")},
+        )
+        for e in recording.episodes
+    ]
+    files = sorted(_files(folder))
+    work.cache["objects"] = [
+        ObjectEntry(path=f"{slug}/{name}", size=size, sha256=digest, store_checksum="", rows=name in holding)
+        for name, size, digest in _digests(work, folder, files)
+    ]
+    work.cache["root"] = Root(
+        slug=slug,
+        format=recording.format,
+        provenance=Provenance.of(work.arguments["provenance"]),
+        episodes=len(recording.episodes),
+        frames=recording.rows,
+        objects=len(files),
+        bytes=sum(o.size for o in work.cache["objects"]),
+        selected_from=_selected_from(work.context, work.arguments["dataset"], work.cache["episodes"]),
+    )
+
+
+def _text(provenance: Mapping[str, object], key: str) -> str:
+    value = provenance.get(key, "")
+    return str(value)[:200] if isinstance(value, str | int) else ""
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for here, _, names in os.walk(folder, followlinks=False):
+        for name in names:
+            path = Path(here, name)
+            relative = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not path.is_file() or not safe_path(relative):
+                raise Invalid(
+                    "dataset-unreadable",
+                    f"{relative!r} is no plain file",
+                    where=str(folder),
+                    do="remove it or copy it in",
+                )
+            yield relative
+
+
+def _digests(work: Work, folder: Path, files: list[str]) -> Iterator[tuple[str, int, str]]:
+    def one(name: str) -> tuple[str, int, str]:
+        digest, size = hashlib.sha256(), 0
+        with (folder / name).open("rb") as source:
+            while chunk := source.read(CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+        return name, size, "sha256:" + digest.hexdigest()
+
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:
+            for number, row in enumerate(pool.map(one, files), start=1):
+                work.progress(0.1 + 0.9 * number / len(files))
+                yield row
+    except OSError as error:
+        raise Invalid("path-unreadable", f"{error}", where=str(folder), do="make it readable to the service") from error
+
+
+def _selected_from(context: Context, dataset: str, episodes: list[Episode]) -> SelectedFrom | None:
+    """The known root that holds every one of these episodes, found by fingerprint: derived, never typed."""
+    wanted = {e.fingerprint for e in episodes}
+    t = tables.episode.c
+    with context.records.read() as c:
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        rows = c.execute(
+            select(t.manifest_digest, t.root, t.number, t.fingerprint)
+            .join(tables.version, tables.version.c.manifest_digest == t.manifest_digest)
+            .where(tables.version.c.dataset == dataset, t.fingerprint.in_(sorted(wanted)))
+            .order_by(t.manifest_digest, t.root, t.number)
+        )
+        for row in rows:
+            found.setdefault((row.manifest_digest, row.root), {})[row.fingerprint] = row.number
+    whole = [(key, numbers) for key, numbers in found.items() if numbers.keys() == wanted]
+    if not whole:
+        return None
+    (digest, root), numbers = whole[0]
+    return SelectedFrom(manifest=digest, root=root, kept=tuple(sorted(numbers.values())))
+
+
+def _base(work: Work) -> None:
+    """Choose where the branch begins: the approved head of `main`, or its beginning; refuse a branch of others."""
+    context, dataset = work.context, work.arguments["dataset"]
+    context.store.ensure_repository(dataset, {"assay.dataset": dataset})
+    if context.store.head(dataset, version_commit.branch_name(work)) is not None:
+        raise Conflict(
+            "already-exists",
+            f"the store has a branch {version_commit.branch_name(work)} that the catalog did not make",
+            where=dataset,
+            do="choose another name with --ingest",
+        )
+    approved = context.approvals(dataset)
+    head = version_commit.decided_head(context, dataset)
+    work.memory["base"] = head
+    work.memory["parent"] = approved[0].manifest_digest if approved else None
+
+
+def _branch(work: Work) -> None:
+    """Make the branch; from here on it is this intent's, and goes when the intent is abandoned."""
+    work.context.store.ensure_branch(work.arguments["dataset"], version_commit.branch_name(work), work.memory["base"])
+
+
+def _upload(work: Work) -> None:
+    """Stage every file of the root; what is staged already with this checksum is overwritten with the same bytes."""
+    context, dataset, branch = work.context, work.arguments["dataset"], version_commit.branch_name(work)
+    if version_commit.committed(work) is not None:
+        return
+    if "objects" not in work.cache:
+        _read(work)
+    folder, slug = Path(work.arguments["path"]), work.arguments["ingest"]
+
+    def one(entry: ObjectEntry) -> ObjectEntry:
+        content = (folder / entry.path.removeprefix(f"{slug}/")).read_bytes()
+        if "sha256:" + hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise Invalid("path-unreadable", f"{entry.path} changed while it was being registered", do="try again")
+        stored = context.store.upload(dataset, branch, entry.path, content)
+        return entry.model_copy(update={"store_checksum": stored.checksum})
+
+    uploaded = []
+    with ThreadPoolExecutor(THREADS) as pool:
+        for entry in pool.map(one, work.cache["objects"]):
+            uploaded.append(entry)
+            work.progress(len(uploaded) / len(work.cache["objects"]))
+    work.cache["objects"] = uploaded
+
+
+def _commit(work: Work) -> None:
+    """Stage manifest and tables and commit; a commit with this intent's id is the one."""
+    if version_commit.committed(work) is None:
+        if "objects" not in work.cache or not work.cache["objects"][0].store_checksum:
+            _upload(work)
+        roots, episodes, objects = [work.cache["root"]], work.cache["episodes"], work.cache["objects"]
+        parents: tuple[str, ...] = ()
+        if work.memory["parent"] is not None:
+            before = work.context.version(work.memory["parent"])
+            old_episodes, old_objects = version_commit.tables_of(work.context, before)
+            roots, episodes = [*before.manifest.roots, *roots], old_episodes + episodes
+            objects, parents = old_objects + objects, (before.manifest_digest,)
+        version_commit.commit_tables(work, roots, episodes, objects, parents, f"Ingest {work.arguments['ingest']}")
+
+
+def _record(work: Work, write: Write) -> dict[str, Any]:
+    return version_commit.record_version(work, write, "dataset.register")
+
+
+def _abandon(work: Work) -> None:
+    """Remove the branch that this intent made; no record names it."""
+    if "base" in work.memory:
+        work.context.store.delete_branch(work.arguments["dataset"], version_commit.branch_name(work))
+
+
+def _serial(arguments: Mapping[str, Any]) -> str:
+    return f"ingest:{arguments['dataset']}/{arguments['ingest']}"
+
+
+KIND = Kind("register", (_read, _base, _branch, _upload, _commit, version_commit.fetch), _record, _abandon, _serial)

@@ -1,0 +1,151 @@
+"""Register a model: every file by digest into the store, and the manifest that is its identity.
+
+A model without a run is kept too: the record says that nobody recorded how it was fitted, and the gate reads that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from catalog.db import records, tables
+from catalog.db.door import Write
+from catalog.domain.base import strict_json
+from catalog.domain.model import Contract, Model, ModelFile, ModelManifest
+from catalog.errors import AssayError, Conflict, Invalid
+from catalog.services import lineage_edges
+from catalog.services.context import INTENT, Context, put_run
+from catalog.services.intent import Kind, Operations, Work
+from catalog.services.train import digest_of
+from catalog.storage.port import CommitInfo
+from catalog.storage.snapshot import safe_path
+
+CONTRACT = "contract.json"
+BRANCH = "models"
+MAX_FILES = 10_000
+
+
+def start(operations: Operations, by: str, name: str, path: str, run: str | None, metrics: dict[str, float]) -> str:
+    """Begin the registration of a model folder; returns the operation's id."""
+    folder = Path(path)
+    if not folder.is_absolute() or not folder.is_dir():
+        raise Invalid("path-missing", f"no folder {path}", do="give the absolute path of the model's folder")
+    if run is not None and (record := operations.context.run(run)).by != by:
+        raise Invalid("input-invalid", f"run {run} is {record.by}'s", do="register it as the run's author")
+    manifest = read_manifest(name, folder)
+    digest = manifest.digest()
+    with operations.context.records.read() as c:
+        if records.one(c, tables.model, Model, digest=digest) is not None:
+            raise Conflict("already-exists", f"these files are registered already as {name}", where=digest)
+    arguments = {"name": name, "path": path, "run": run, "metrics": metrics, "manifest": manifest.document()}
+    return operations.start("register-model", by, arguments).id
+
+
+def read_manifest(name: str, folder: Path) -> ModelManifest:
+    """The manifest of a model folder; its contract stands in `contract.json`."""
+    contract = folder / CONTRACT
+    if not contract.is_file():
+        raise Invalid(
+            "model-invalid",
+            f"{folder} has no {CONTRACT}",
+            do="describe inputs, outputs, units, rates, normalisation and runtime in it",
+        )
+    files: list[ModelFile] = []
+    for here, _, names in os.walk(folder, followlinks=False):
+        for file in (Path(here, n) for n in names):
+            relative = file.relative_to(folder).as_posix()
+            if file.is_symlink() or not file.is_file() or not safe_path(relative) or len(files) == MAX_FILES:
+                raise Invalid("model-invalid", f"{relative!r} is no plain file, or one too many", where=str(folder))
+            files.append(ModelFile(path=relative, size=file.stat().st_size, sha256=digest_of(file)))
+    try:
+        parsed = Contract.of(strict_json(contract.read_bytes(), CONTRACT, 2**20))
+    except AssayError as error:
+        raise Invalid("model-invalid", error.what, where=str(contract), do="correct the contract") from error
+    return ModelManifest(name=name, files=tuple(sorted(files, key=lambda f: f.path)), contract=parsed)
+
+
+def _repository(arguments: Mapping[str, Any]) -> str:
+    return f"model-{arguments['name']}"
+
+
+def _prefix(manifest: ModelManifest) -> str:
+    return manifest.digest().removeprefix("sha256:")
+
+
+def _upload(work: Work) -> None:
+    """Put the files and the manifest on the branch and commit; a commit with this intent's id is the one."""
+    if _committed(work) is not None:
+        return
+    store, repository = work.context.store, _repository(work.arguments)
+    manifest = ModelManifest.of(work.arguments["manifest"])
+    store.ensure_repository(repository, {"assay.model": manifest.name})
+    store.ensure_branch(repository, BRANCH, "main")
+    prefix = _prefix(manifest)
+    for number, file in enumerate(manifest.files, start=1):
+        content = (Path(work.arguments["path"]) / file.path).read_bytes()
+        store.upload(repository, BRANCH, f"{prefix}/{file.path}", content)
+        work.progress(number / len(manifest.files))
+    store.upload(repository, BRANCH, f"{prefix}.json", manifest.canonical())
+    store.commit(repository, BRANCH, f"Register {manifest.name}", {INTENT: work.intent.id})
+
+
+def _committed(work: Work) -> CommitInfo | None:
+    repository = _repository(work.arguments)
+    if work.context.store.head(repository, BRANCH) is None:
+        return None
+    log = work.context.store.log(repository, BRANCH, 20)
+    return next((c for c in log if c.metadata.get(INTENT) == work.intent.id), None)
+
+
+def _confirm(work: Work) -> None:
+    """The commit that holds the files."""
+    commit = _committed(work)
+    if commit is None:
+        raise Conflict("version-outdated", "the commit of this model is gone", do="register it again")
+    work.memory["commit"] = commit.id
+
+
+def _record(work: Work, write: Write) -> dict[str, Any]:
+    arguments = work.arguments
+    manifest = ModelManifest.of(arguments["manifest"])
+    digest = manifest.digest()
+    model = Model(
+        digest_=digest,
+        manifest=manifest,
+        run=arguments["run"],
+        metrics=arguments["metrics"],
+        repository=_repository(arguments),
+        commit=work.memory["commit"],
+        registered_by=write.actor,
+        registered_at=write.now,
+    )
+    at = model.document()["registered_at"]
+    write.insert(tables.model, model, digest=digest, name=manifest.name, registered_at=at)
+    if model.run is not None:
+        run = work.context.run(model.run)
+        put_run(write, run.model_copy(update={"outputs": (*run.outputs, digest)}))
+    lineage_edges.of_model(write, model)
+    write.audit("model.register", digest, name=manifest.name, run=model.run, files=len(manifest.files))
+    return {"name": manifest.name, "model": digest}
+
+
+def _abandon(work: Work) -> None:
+    """Drop what was staged; a commit without a record is never asked for."""
+    repository = _repository(work.arguments)
+    if work.context.store.head(repository, BRANCH) is not None:
+        work.context.store.reset(repository, BRANCH)
+
+
+def _serial(arguments: Mapping[str, Any]) -> str:
+    return f"model:{arguments['name']}"
+
+
+KIND = Kind("register-model", (_upload, _confirm), _record, _abandon, _serial)
+
+
+def model_bytes(context: Context, model: Model, path: str) -> bytes:
+    """One file of a registered model, as the store has it now."""
+    key = f"{_prefix(model.manifest)}/{path}"
+    return b"".join(context.store.read(model.repository, model.commit, key))

@@ -1,0 +1,109 @@
+"""Record a training run: its code and environment at the start, its inputs as they are handed out, what it opened.
+
+A local folder is read by the service itself and known by the fingerprints of its episodes, whatever it is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import validators.errors
+from catalog.db import tables
+from catalog.domain.approved import Approved, Wanted
+from catalog.domain.base import canonical, sha256
+from catalog.domain.run import FolderInput, Run, RunEnd, RunStart, VersionInput
+from catalog.errors import Conflict, Invalid, Refused
+from catalog.services import lineage_edges
+from catalog.services.approved import approved
+from catalog.services.context import Context, put_run
+from validators import fingerprint, readers
+
+MAX_FILES = 200_000
+
+
+def start_run(context: Context, by: str, start: RunStart) -> Run:
+    """Begin a run."""
+    with context.records.write(by) as write:
+        run = Run(id=context.ids(), start=start, by=by, started_at=write.now)
+        write.insert(tables.run, run, id=run.id, name=start.name)
+        write.audit("run.start", run.id, name=start.name, commit=start.code.commit, dirty=start.code.dirty)
+    return run
+
+
+def give_version(context: Context, by: str, run_id: str, wanted: Wanted) -> Approved:
+    """Hand the approved version that fits to a run, and record that it was handed out."""
+    answer = approved(context, wanted)
+    item = VersionInput(
+        dataset=answer.dataset, manifest_digest=answer.manifest_digest, tag=answer.tag, commit=answer.commit
+    )
+    _add_input(context, by, run_id, item)
+    return answer
+
+
+def give_folder(context: Context, by: str, run_id: str, path: str) -> FolderInput:
+    """Record that a run uses a local folder: every file by digest, every episode by fingerprint."""
+    folder = Path(path)
+    if not folder.is_absolute() or not folder.is_dir():
+        raise Invalid("path-missing", f"no folder {path}", do="give the absolute path of a folder the service can read")
+    files: dict[str, str] = {}
+    for here, _, names in os.walk(folder, followlinks=False):
+        for name in names:
+            file = Path(here, name)
+            if len(files) == MAX_FILES:
+                raise Invalid("input-invalid", f"{path} has more than {MAX_FILES} files", do="register it as a dataset")
+            if file.is_file() and not file.is_symlink():
+                files[file.relative_to(folder).as_posix()] = digest_of(file)
+    try:
+        fingerprints = tuple(sorted(fingerprint.fingerprints(readers.open(folder)).values()))
+    except validators.errors.UnreadableDataset:
+        fingerprints = ()  # not episodes: its files are known by their digests alone
+    item = FolderInput(
+        path=path,
+        digest_=sha256(canonical(files)),
+        fingerprints=fingerprints,
+        objects=tuple(sorted(set(files.values()))),
+    )
+    _add_input(context, by, run_id, item)
+    return item
+
+
+def digest_of(file: Path) -> str:
+    """`sha256:…` of a file."""
+    try:
+        with file.open("rb") as source:
+            return "sha256:" + hashlib.file_digest(source, "sha256").hexdigest()
+    except OSError as error:
+        raise Invalid("path-unreadable", str(error), where=str(file), do="make it readable to the service") from error
+
+
+def _add_input(context: Context, by: str, run_id: str, item: VersionInput | FolderInput) -> None:
+    run = _open(context, by, run_id)
+    if item in run.inputs:
+        return
+    with context.records.write(by) as write:
+        put_run(write, run.model_copy(update={"inputs": (*run.inputs, item)}))
+        lineage_edges.of_input(write, run, item)
+        name = item.manifest_digest if isinstance(item, VersionInput) else item.digest_
+        write.audit("run.input", run.id, kind=item.kind, digest=name)
+
+
+def end_run(context: Context, by: str, run_id: str, end: RunEnd) -> Run:
+    """End a run with what the client observed."""
+    run = _open(context, by, run_id)
+    with context.records.write(by) as write:
+        run = run.model_copy(update={"end": end, "ended_at": write.now})
+        put_run(write, run)
+        lineage_edges.of_run_end(write, run)
+        write.audit("run.end", run.id, status=end.status, observed=end.observed, opened=len(end.opened))
+    return run
+
+
+def _open(context: Context, by: str, run_id: str) -> Run:
+    run = context.run(run_id)
+    if run.by != by:
+        raise Refused("separation-of-duties", f"run {run_id} is {run.by}'s, not {by}'s", do="start your own run")
+    if run.end is not None:
+        raise Conflict("already-exists", f"run {run_id} has ended", do="start a new run")
+    return run

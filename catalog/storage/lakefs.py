@@ -1,0 +1,242 @@
+"""The lakeFS adapter: the only module that knows `lakefs_sdk`. It adds no behaviour; it translates errors once.
+
+No call is made while a write transaction of the records is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeVar
+
+import lakefs_sdk
+import urllib3
+from lakefs_sdk.exceptions import ApiException
+
+from catalog.domain.base import strict_json
+from catalog.domain.transaction import writing
+from catalog.errors import AssayError, Conflict, Damaged, Invalid, Unavailable
+from catalog.storage.port import Change, CommitInfo, StoredObject
+
+T = TypeVar("T")
+CHUNK = 32 * 2**20
+PAGE = 1000
+TRANSLATED: dict[int, tuple[type[AssayError], str, str]] = {
+    401: (Unavailable, "store-refused", "check the store's key and secret"),
+    403: (Unavailable, "store-refused", "the store protects this branch or repository"),
+    409: (Conflict, "merge-conflict", "look at what changed on both sides"),
+    507: (Unavailable, "disk-full", "free space at the store and try again"),
+}
+CHANGES: dict[str, Literal["added", "removed", "changed", "conflict"]] = {
+    "added": "added",
+    "removed": "removed",
+    "changed": "changed",
+    "conflict": "conflict",
+}
+
+
+class LakeFS:
+    """A lakeFS endpoint, embedded or not: the same calls. `name` is what records call it, whatever its port today."""
+
+    def __init__(self, name: str, url: str, key: str, secret: str, *, namespace: str = "local://") -> None:
+        configuration = lakefs_sdk.Configuration(host=url, username=key, password=secret)
+        configuration.connection_pool_maxsize = 16
+        configuration.retries = urllib3.Retry(total=2, connect=2, read=0, redirect=0, status=0)
+        client = lakefs_sdk.ApiClient(configuration)
+        self.name, self._url, self._namespace = name, url, namespace
+        self._client = client
+        self._repositories = lakefs_sdk.RepositoriesApi(client)
+        self._branches = lakefs_sdk.BranchesApi(client)
+        self._commits = lakefs_sdk.CommitsApi(client)
+        self._objects = lakefs_sdk.ObjectsApi(client)
+        self._refs = lakefs_sdk.RefsApi(client)
+        self._tags = lakefs_sdk.TagsApi(client)
+
+    def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
+        """Create the repository with a protected `main` unless it is there."""
+        if self._maybe(self._repositories.get_repository, repository) is None:
+            creation = lakefs_sdk.RepositoryCreation(
+                name=repository,
+                storage_namespace=f"{self._namespace}{repository}",
+                default_branch="main",
+                metadata=dict(metadata),
+            )
+            self._call(self._repositories.create_repository, creation)
+        rules = self._call(self._repositories.get_branch_protection_rules, repository)
+        if "main" not in [rule.pattern for rule in rules]:
+            protect = [lakefs_sdk.BranchProtectionRule(pattern="main")]
+            self._call(self._repositories.set_branch_protection_rules, repository, protect)
+
+    def ensure_branch(self, repository: str, branch: str, source: str) -> None:
+        """Create the branch at a ref unless it is there."""
+        if self._maybe(self._branches.get_branch, repository, branch) is None:
+            self._call(self._branches.create_branch, repository, lakefs_sdk.BranchCreation(name=branch, source=source))
+
+    def delete_branch(self, repository: str, branch: str) -> None:
+        """Delete the branch if it is there."""
+        self._maybe(self._branches.delete_branch, repository, branch)
+
+    def reset(self, repository: str, branch: str) -> None:
+        """Drop what is staged on the branch."""
+        self._call(self._branches.reset_branch, repository, branch, lakefs_sdk.ResetCreation(type="reset"))
+
+    def head(self, repository: str, ref: str) -> CommitInfo | None:
+        """The commit a ref names, or None."""
+        found = self._maybe(self._refs.log_commits, repository, ref, amount=1)
+        return _info(found.results[0]) if found is not None and found.results else None
+
+    def log(self, repository: str, ref: str, amount: int) -> list[CommitInfo]:
+        """The newest commits reachable from a ref."""
+        return [_info(c) for c in self._call(self._refs.log_commits, repository, ref, amount=amount).results]
+
+    def upload(self, repository: str, branch: str, path: str, content: bytes) -> StoredObject:
+        """Stage one object."""
+        s = self._call(self._upload, repository, branch, path, content)
+        return StoredObject(s.path, s.size_bytes, s.checksum)
+
+    def _upload(self, repository: str, branch: str, path: str, content: bytes) -> Any:
+        """`upload_object` of the SDK takes file names only, so the same operation is called with a raw body."""
+        return self._client.call_api(
+            "/repositories/{repository}/branches/{branch}/objects",
+            "POST",
+            {"repository": repository, "branch": branch},
+            [("path", path)],
+            {"Accept": "application/json", "Content-Type": "application/octet-stream"},
+            body=content,
+            response_types_map={"201": "ObjectStats"},
+            auth_settings=["basic_auth"],
+            _return_http_data_only=True,
+        )
+
+    def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
+        """Stage the removal of objects."""
+        pending = list(paths)
+        for start in range(0, len(pending), PAGE):
+            chunk = lakefs_sdk.PathList(paths=pending[start : start + PAGE])
+            self._call(self._objects.delete_objects, repository, branch, chunk)
+
+    def listing(self, repository: str, ref: str, prefix: str = "") -> Iterator[StoredObject]:
+        """All objects of a ref in path order."""
+        after = ""
+        while True:
+            found = self._call(
+                self._objects.list_objects,
+                repository,
+                ref,
+                after=after,
+                amount=PAGE,
+                prefix=prefix,
+                user_metadata=False,
+            )
+            for s in found.results:
+                yield StoredObject(s.path, s.size_bytes or 0, s.checksum)
+            if not found.pagination.has_more:
+                return
+            after = found.pagination.next_offset
+
+    def read(self, repository: str, ref: str, path: str, size: int | None = None) -> Iterator[bytes]:
+        """The bytes of an object in chunks of at most 32 MiB."""
+        if size is None:
+            size = self._call(self._objects.stat_object, repository, ref, path).size_bytes or 0
+        for start in range(0, size, CHUNK):
+            end = min(start + CHUNK, size) - 1
+            yield bytes(self._call(self._objects.get_object, repository, ref, path, range=f"bytes={start}-{end}"))
+
+    def commit(self, repository: str, branch: str, message: str, metadata: Mapping[str, str]) -> CommitInfo:
+        """Commit what is staged."""
+        creation = lakefs_sdk.CommitCreation(message=message, metadata=dict(metadata))
+        return _info(self._call(self._commits.commit, repository, branch, creation))
+
+    def merge_base(self, repository: str, source: str, destination: str) -> str:
+        """The id of the merge base."""
+        return str(self._call(self._refs.find_merge_base, repository, source, destination).base_commit_id)
+
+    def merge(
+        self,
+        repository: str,
+        source: str,
+        destination: str,
+        message: str,
+        metadata: Mapping[str, str],
+        *,
+        keep: Literal["source", "destination"] | None = None,
+    ) -> CommitInfo:
+        """Merge a ref into a branch; `keep` says whose side wins a conflict, None refuses it."""
+        strategy = {} if keep is None else {"strategy": f"{'dest' if keep == 'destination' else 'source'}-wins"}
+        body = lakefs_sdk.Merge(message=message, metadata=dict(metadata), **strategy)
+        merged = self._call(self._refs.merge_into_branch, repository, source, destination, merge=body).reference
+        found = self.head(repository, merged)
+        if found is None:
+            raise Damaged("records-damaged", f"the store merged to {merged} and does not know it", where=repository)
+        return found
+
+    def diff(self, repository: str, left: str, right: str) -> list[Change]:
+        """Changes on `right` since its merge base with `left` (three dots)."""
+        changes, after = [], ""
+        while True:
+            found = self._call(
+                self._refs.diff_refs, repository, left, right, after=after, amount=PAGE, type="three_dot"
+            )
+            changes += [Change(d.path, CHANGES[d.type]) for d in found.results]
+            if not found.pagination.has_more:
+                return changes
+            after = found.pagination.next_offset
+
+    def tag(self, repository: str, name: str, ref: str) -> None:
+        """Create a tag; the same tag on the same commit is no error."""
+        there = self.tagged(repository, name)
+        if there is None:
+            self._call(self._tags.create_tag, repository, lakefs_sdk.TagCreation(id=name, ref=ref))
+        elif there != ref:
+            raise Conflict("already-exists", f"tag {name} names {there[:12]}, not {ref[:12]}", where=repository)
+
+    def tagged(self, repository: str, name: str) -> str | None:
+        """The commit a tag names, or None."""
+        found = self._maybe(self._tags.get_tag, repository, name)
+        return None if found is None else str(found.commit_id)
+
+    def _call(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        if writing.get():
+            raise RuntimeError("the store was called inside a write transaction")
+        try:
+            return method(*arguments, **options)
+        except ApiException as error:
+            raise self._translated(error, method.__name__) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(
+                "store-unreachable", f"the store does not answer: {error}", where=self._url, do="start it and try again"
+            ) from error
+
+    def _maybe(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
+        try:
+            return self._call(method, *arguments, **options)
+        except _NotFound:
+            return None
+
+    def _translated(self, error: ApiException, call: str) -> AssayError:
+        message = _message(error)
+        where = f"{call} at {self._url}"
+        if error.status == 404:
+            return _NotFound("input-invalid", f"the store does not know it: {message}", where=where)
+        if error.status in TRANSLATED:
+            cls, kind, do = TRANSLATED[error.status]
+            return cls(kind, f"the store refused: {message}", where=where, do=do)
+        if error.status >= 500:
+            return Unavailable("store-unreachable", f"the store failed: {message}", where=where, do="try again")
+        return Invalid("input-invalid", f"the store refused: {message}", where=where)
+
+
+class _NotFound(Invalid):
+    """The store answered 404."""
+
+
+def _message(error: ApiException) -> str:
+    try:
+        return str(strict_json(error.body or "{}", "answer").get("message", error.reason))
+    except (AssayError, AttributeError):
+        return str(error.reason)
+
+
+def _info(commit: Any) -> CommitInfo:
+    return CommitInfo(
+        commit.id, tuple(commit.parents), commit.meta_range_id, commit.message, dict(commit.metadata or {})
+    )
