@@ -50,7 +50,11 @@ class EmbeddedStore:
         environment = os.environ | {"LAKEFS_ACCESS_KEY_ID": self.key, "LAKEFS_SECRET_ACCESS_KEY": self.secret}
         command = [sys.executable, "-m", "infra.lakefs", "--home", str(settings.home / "lakefs"), "--port", "0"]
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
+            [*command, "--until-stdin-ends"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
         )
         stdout = self._process.stdout
         line = stdout.readline() if stdout is not None else b""
@@ -76,8 +80,9 @@ class EmbeddedStore:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._log.close()
 
 
@@ -195,7 +200,8 @@ def serve(settings: Settings, port: int = 0) -> None:
 
 
 def _listener(port: int) -> socket.socket:
-    listener = socket.socket()
+    # the protocol is named because asyncio sets TCP_NODELAY only then; without it each answer waits 40 ms
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))

@@ -17,10 +17,13 @@ def main() -> int:
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")
     parser.add_argument("--secret-key", help="default: LAKEFS_SECRET_ACCESS_KEY, or generated in the home")
+    parser.add_argument(
+        "--until-stdin-ends", action="store_true", help="end when stdin is closed, as with a supervisor"
+    )
     given = parser.parse_args()
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
-        serve(given.home, given.port, chosen or environment_credentials())
+        serve(given.home, given.port, chosen or environment_credentials(), until_stdin_ends=given.until_stdin_ends)
     except HomeError as error:
         print(f"lakefs: {error}", file=sys.stderr)
         return 2

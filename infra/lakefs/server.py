@@ -29,8 +29,8 @@ IDLE_SECONDS = 120
 GRACE_SECONDS = 10
 
 
-def serve(folder: Path, port: int, credentials: Credentials | None) -> None:
-    """Serve until a signal; HomeError when home or port cannot be had."""
+def serve(folder: Path, port: int, credentials: Credentials | None, *, until_stdin_ends: bool = False) -> None:
+    """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
     with Home(folder) as home:
         keys = credentials or home.credentials()
         with _listen(port) as listening:
@@ -47,7 +47,10 @@ def serve(folder: Path, port: int, credentials: Credentials | None) -> None:
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
-                _Server(settings, home).run(sockets=[listening])
+                server = _Server(settings, home)
+                if until_stdin_ends:
+                    threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+                server.run(sockets=[listening])
             finally:
                 store.close()
 
@@ -71,6 +74,13 @@ class _Server(uvicorn.Server):
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self.handle_exit)
         yield
+
+
+def _end_with_stdin(server: uvicorn.Server) -> None:
+    """A supervisor killed with -9 closes the pipe too, so that no orphan keeps the home."""
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
 
 
 def _listen(port: int) -> socket.socket:
