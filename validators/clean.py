@@ -72,7 +72,7 @@ def _kept(recording: Recording, out: Path, drop: set[int]) -> list[Episode]:
         raise UncleanableDataset("has-video", detail, path=root)
     if out.exists():
         raise UncleanableDataset("out-exists", "already there; name a folder that is not", path=out)
-    damaged = {p.episode: p for p in recording.problems}
+    damaged = {p.episode: p for p in recording.problems if p.episode is not None}
     known = {e.index for e in recording.episodes} | damaged.keys()
     if unknown := sorted(drop - known):
         raise UncleanableDataset("episode-unknown", f"no episodes {unknown} are here to drop", path=root)

@@ -126,6 +126,12 @@ def test_damaged_and_not_finite_episodes_must_be_dropped(writer, dataset):
     assert clean(readers.open(root), writer.folder / "out2", {1}).frames == 60
 
 
+def test_a_stray_file_is_not_carried(writer, dataset):
+    (dataset / "data/chunk-000/stray.parquet").write_bytes(b"x")
+    assert clean(readers.open(dataset), writer.folder / "out", {0}).frames == 170
+    assert not readers.open(writer.folder / "out").problems
+
+
 def test_nothing_is_left_when_writing_fails(writer, dataset, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

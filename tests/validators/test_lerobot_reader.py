@@ -199,6 +199,14 @@ def test_files_beside_the_template_are_named(writer):
     (here / "episode_000000.parquet").rename(here / "episode_0.parquet")
     recording = readers.open(root)
     assert [(p.kind, p.path) for p in recording.problems] == [("path-unexpected", "data/chunk-000/episode_0.parquet")]
+    result = run(recording, load("arm@1"))
+    assert {(f.check, f.stream) for f in result.findings} == {
+        ("readable", "data/chunk-000/episode_0.parquet"),
+        ("counts", "total_episodes"),
+        ("counts", "total_frames"),
+        ("counts", "episodes.jsonl"),
+    }
+    assert [f.value for f in result.findings if f.stream == "total_episodes"] == [1]
 
 
 def test_a_file_that_nobody_listed_is_read_and_found(writer):

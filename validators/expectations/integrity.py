@@ -42,7 +42,7 @@ class ExpectCountsToMatchMetadata(Expectation):
     def _totals(self, subject: Subject) -> Iterator[Finding]:
         recording = subject.recording
         facts = recording.facts
-        damaged = {p.episode for p in recording.problems}
+        damaged = {p.episode for p in recording.problems if p.episode is not None}
         there = {e.index for e in recording.episodes} | damaged
         found = {
             "episodes": len(there),
@@ -58,7 +58,7 @@ class ExpectCountsToMatchMetadata(Expectation):
         if absent := sorted(facts.listed.keys() - there):
             message = f"{len(absent)} episodes of episodes.jsonl have no data file: {_some(absent)}"
             yield self._finding("episodes.jsonl", message, len(there), len(facts.listed), "episodes")
-        if extra := sorted(i for i in there if i is not None and i not in facts.listed):
+        if extra := sorted(there - facts.listed.keys()):
             message = f"{len(extra)} data files are in no line of episodes.jsonl: {_some(extra)}"
             yield self._finding(
                 "episodes.jsonl", message, len(there), len(facts.listed), "episodes", episodes=tuple(extra)

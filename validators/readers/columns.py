@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,13 +69,12 @@ def _word(kind: pa.DataType) -> str:
 def _span(file: pq.ParquetFile, columns: Mapping[str, tuple[str, Container]]) -> tuple[float, float] | None:
     if CLOCK not in columns or not number(columns[CLOCK][0]) or not file.metadata.num_rows:
         return None
-    values = file.read(columns=[CLOCK]).column(0).combine_chunks()
+    values = file.read(columns=[CLOCK], use_threads=False).column(0).combine_chunks()
     if _container(values.type) != "scalar":
         values = values.flatten()
-    finite = pl.Series(values).cast(pl.Float64)
-    finite = finite.filter(finite.is_finite())
-    low, high = finite.min(), finite.max()
-    return (float(low), float(high)) if isinstance(low, float) and isinstance(high, float) else None
+    times = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    times = times[np.isfinite(times)]
+    return (float(times.min()), float(times.max())) if times.size else None
 
 
 def number(kind: str) -> bool:
