@@ -139,6 +139,8 @@ def test_a_record_names_joints_units_and_tracker(tmp_path):
     assert robot.channel("c") == Channel("j", "deg")
     assert robot.tracker.column == "seen"
     assert robot.site().body == "b"
+    again = load(json.dumps(robot.document))
+    assert (again.digest, again.tracker, again.channels) == (robot.digest, robot.tracker, robot.channels)
     (tmp_path / "r.urdf").write_text(model.replace('name="r"', 'name="s"'))
     assert load(tmp_path / "r.json").digest != robot.digest
 

@@ -3,15 +3,16 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from validators.documents import DocumentError, canonical, parse_yaml
+from validators.documents import DocumentError, canonical, parse_json, parse_yaml
 from validators.errors import InvalidRobot
 from validators.robot import mjcf, urdf, xml
 from validators.robot.kinematics import Joint, Site, Tree
 
+SCHEMA = "robot@1"
 MAX_RECORD = 1 << 20
 UNITS = ("rad", "deg", "m", "normalised", "ticks")
 _KEYS = {"schema", "name", "model", "channels", "tracker"}
@@ -36,13 +37,18 @@ class Channel:
 
 @dataclass(frozen=True)
 class RobotModel:
-    """Immutable. `digest` is of the record and the model's text together."""
+    """Immutable. `document` is the record with the model's text in it: all there is, wherever it is loaded again."""
 
     name: str
     tree: Tree
     channels: Mapping[str, Channel]
     tracker: Tracker | None
-    digest: str
+    document: Mapping[str, object] = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical document."""
+        return "sha256:" + hashlib.sha256(canonical(self.document).encode()).hexdigest()
 
     def channel(self, label: str) -> Channel | None:
         """The declared channel of that name, else the joint whose normalised name is the same, else None."""
@@ -97,8 +103,8 @@ def document(path: Path) -> dict[str, Any]:
 
 def _from_text(text: str, path: Path | None) -> RobotModel:
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        tree = _tree(text)
-        return RobotModel(path.stem if path else "robot", tree, {}, None, _digest(None, text))
+        name = path.stem if path else "robot"
+        return RobotModel(name, _tree(text), {}, None, {"schema": SCHEMA, "name": name, "model": text})
     record = _record(text)
     model = record["model"]
     if not model.lstrip().startswith("<"):
@@ -106,12 +112,7 @@ def _from_text(text: str, path: Path | None) -> RobotModel:
     tree = _tree(model)
     channels = _channels(record.get("channels", {}), tree)
     tracker = _tracker(record.get("tracker"), tree)
-    return RobotModel(record["name"], tree, channels, tracker, _digest(record, model))
-
-
-def _digest(record: Mapping[str, Any] | None, model: str) -> str:
-    content = canonical({"record": record, "model": model})
-    return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+    return RobotModel(record["name"], tree, channels, tracker, {**record, "model": model})
 
 
 def _beside(path: Path | None, name: str) -> str:
@@ -144,10 +145,10 @@ def _record(text: str) -> dict[str, Any]:
     if len(text) > MAX_RECORD + xml.MAX_BYTES:
         raise _invalid("larger than a robot record may be")
     try:
-        record = parse_yaml(text)
+        record = parse_json(text) if text.lstrip().startswith("{") else parse_yaml(text)
     except DocumentError as error:
         raise _invalid(str(error)) from error
-    if not isinstance(record, dict) or record.get("schema") != "robot@1":
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise _invalid("a record with schema: robot@1 was expected (or a URDF or MJCF)")
     if unknown := record.keys() - _KEYS - _FREE_KEYS:
         raise _invalid(f"unknown keys {sorted(unknown)}")
