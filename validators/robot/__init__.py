@@ -101,6 +101,11 @@ def document(path: Path) -> dict[str, Any]:
     return {**record, "model": model if model.lstrip().startswith("<") else _beside(path, model)}
 
 
+def document(source: Path | str) -> dict[str, Any]:
+    """The record of `source` with the model's text in it, checked: what is stored and sent. Raises `InvalidRobot`."""
+    return dict(load(source).document)
+
+
 def _from_text(text: str, path: Path | None) -> RobotModel:
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
         name = path.stem if path else "robot"
