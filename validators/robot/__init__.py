@@ -90,17 +90,6 @@ def load(source: Path | str) -> RobotModel:
         raise error if error.path else InvalidRobot(error.kind, error.detail, path=path) from error
 
 
-def document(path: Path) -> dict[str, Any]:
-    """The robot record at a path as one document, its model's XML inside; a bare URDF or MJCF becomes a record."""
-    load(path)
-    text = xml.read(path, xml.MAX_BYTES)
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return {"schema": "robot@1", "name": path.stem, "model": text}
-    record = _record(text)
-    model = record["model"]
-    return {**record, "model": model if model.lstrip().startswith("<") else _beside(path, model)}
-
-
 def document(source: Path | str) -> dict[str, Any]:
     """The record of `source` with the model's text in it, checked: what is stored and sent. Raises `InvalidRobot`."""
     return dict(load(source).document)
