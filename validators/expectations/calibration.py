@@ -102,7 +102,8 @@ class ExpectJointZeroBelow(Expectation):
     b is the tracker's own constant offset (its registration), fitted along so that it is not blamed on a joint.
     One fit a rig (`rig` in the episodes' provenance; without it, one an episode) over an even sample of rows. Found
     when |δ| is above limit_deg and above t(0.995) standard errors s (1 % false alarms); s is robust to correlated
-    rows (clusters: episodes; t has one degree of freedom fewer). Unit: degrees. Default: 1.0. Source: kinematic
+    rows (clusters: episodes; t has one degree of freedom fewer). Unit: degrees. Default: 1.0, because s knows of noise
+    only: backlash (± 0.5° in servo arms) and link tolerances look like offsets of that size. Source: kinematic
     calibration by markers; q from observation.state, the point and its column from the robot record's `tracker`, m in
     the frame of the robot's base.
     Resolves: max(limit, t(0.995) s) + t(0.95) s, the least offset found in 95 % of cases.
@@ -140,7 +141,7 @@ class ExpectJointZeroBelow(Expectation):
         known = {m.joint.name for m in found if m.scale is not None}
         if missing := sorted(on_the_way - known):
             raise NotEvaluable(f"no channel in rad, deg or m for {', '.join(missing)} ({said(found)})")
-        groups, findings, resolved = self._groups(subject), [], []
+        groups, findings, resolved, largest = self._groups(subject), [], [], 0.0
         table = self._sampled(subject, values, found)
         for name, positions in groups.items():
             chosen = table[np.isin(table[:, 0], positions)]
@@ -148,15 +149,16 @@ class ExpectJointZeroBelow(Expectation):
             if result is None:
                 raise NotEvaluable(f"{name}: fewer than {LEAST_ROWS} finite rows of joints and tracker")
             resolved.append(self._resolves(result))
+            seen = np.abs(result.offset[np.isfinite(result.error)])
+            largest = max(largest, float(np.rad2deg(seen).max(initial=0.0)))
             findings += self._findings(subject, name, positions, found, result)
         shown = np.array(resolved)
         blind = [
             m.label for m, column in zip(self._hinges(found), shown.T, strict=True) if not np.isfinite(column).all()
         ]
-        note = f"resolves {_range(shown)}° at 95 %, {len(groups)} groups; units: {said(found)}"
-        return Judgement(
-            tuple(findings), note + (f"; not shown by the tracked point: {', '.join(blind)}" if blind else "")
-        )
+        note = f"largest offset {largest:.2f}°; resolves {_range(shown)}° at 95 %, {len(groups)} groups"
+        note += f"; units: {said(found)}" + (f"; not shown by the tracked point: {', '.join(blind)}" if blind else "")
+        return Judgement(tuple(findings), note, {"largest_deg": largest})
 
     def _hinges(self, found: list[Mapped]) -> list[Mapped]:
         return [m for m in found if m.joint.motion == "hinge"]
