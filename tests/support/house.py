@@ -1,0 +1,199 @@
+"""A whole catalog for tests: a fresh home, a service in this process over the real embedded lakeFS, and its users' acts.
+
+house = House.begin(tmp_path)          # home, tokens, keys
+with house.open() as desk:             # a service; may be opened again on the same home
+    desk.register("arm", "one", recording(tmp_path / "one"))
+    desk.check("arm", "one")
+    desk.approve("arm", "one")
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catalog.attest.envelope import DECISION, sign
+from catalog.bootstrap import Service, open_service
+from catalog.cli.home import _begin as begin_home
+from catalog.domain.approved import Approved, Wanted
+from catalog.domain.audit import AuditEntry
+from catalog.domain.clock import Clock, wall_clock
+from catalog.domain.dataset import Provenance
+from catalog.domain.decision import Decision
+from catalog.domain.intent import Intent
+from catalog.domain.run import Code, Run, RunStart
+from catalog.domain.views import DatasetView, Status
+from catalog.errors import AssayError, from_kind
+from catalog.services import approve, check, quarantine, rebase, register, register_model, show, train
+from catalog.services.approved import approved
+from catalog.services.audit import entries
+from catalog.services.context import Context, no_boundary
+from catalog.services.judge_dataset import judge_dataset
+from catalog.settings import Settings
+from catalog.storage.lakefs import LakeFS
+
+PATIENCE = 60.0
+Boundary = Callable[[str, str], None]
+
+
+def ended(intent: Intent) -> dict[str, Any]:
+    """The result of an intent; raises the problem it ended with."""
+    if intent.problem is not None:
+        raise from_kind(intent.problem.kind, intent.problem.title, where=intent.problem.where, do=intent.problem.do)
+    assert intent.state == "done", intent
+    assert intent.result is not None
+    return intent.result
+
+
+@dataclass
+class Desk:
+    """The acts of every user on one open service, in this process."""
+
+    service: Service
+
+    @property
+    def context(self) -> Context:
+        """Records, store, clock."""
+        return self.service.context
+
+    @property
+    def store(self) -> LakeFS:
+        """The store, with the catalog's own key: for tests that act behind its back."""
+        store = self.context.store
+        assert isinstance(store, LakeFS)
+        return store
+
+    def wait(self, operation: str) -> Intent:
+        """The intent when the service is done with it for now."""
+        return self.service.operations.wait(operation, PATIENCE)
+
+    def begin_register(self, dataset: str, ingest: str, folder: Path, by: str = "engineer") -> str:
+        """Begin a registration; its provenance is the one beside the data."""
+        document = Provenance.parse((folder / "meta/provenance.json").read_bytes())
+        return register.start(self.service.operations, by, dataset, ingest, str(folder), document)
+
+    def register(self, dataset: str, ingest: str, folder: Path, by: str = "engineer") -> dict[str, Any]:
+        """Register a recording."""
+        return ended(self.wait(self.begin_register(dataset, ingest, folder, by)))
+
+    def check(self, dataset: str, ingest: str, by: str = "engineer") -> dict[str, Any]:
+        """Check the newest version of an ingest."""
+        return ended(self.wait(check.start(self.service.operations, by, dataset, ingest)))
+
+    def rebase(self, dataset: str, ingest: str, by: str = "engineer") -> dict[str, Any]:
+        """Bring an ingest up to date with main."""
+        return ended(self.wait(rebase.start(self.service.operations, by, dataset, ingest)))
+
+    def judge(self, dataset: str, ingest: str, by: str = "steward") -> Decision:
+        """Judge the newest version of an ingest."""
+        return judge_dataset(self.context, by, dataset, ingest)
+
+    def sign(self, decision: Decision, by: str = "steward") -> dict[str, Any]:
+        """The decision under a principal's own key."""
+        settings = self.service.settings
+        return sign(decision.canonical(), DECISION, settings.keys_folder / f"{by}.pem", settings.home)
+
+    def begin_approve(self, envelope: dict[str, Any], by: str = "steward") -> str:
+        """Begin an approval with a signed decision."""
+        return approve.start(self.service.operations, by, envelope)
+
+    def approve(self, dataset: str, ingest: str, by: str = "steward") -> dict[str, Any]:
+        """Judge, sign and merge."""
+        return ended(self.wait(self.begin_approve(self.sign(self.judge(dataset, ingest, by), by), by)))
+
+    def bring(self, dataset: str, ingest: str, folder: Path) -> dict[str, Any]:
+        """Register, check and approve."""
+        self.register(dataset, ingest, folder)
+        self.check(dataset, ingest)
+        return self.approve(dataset, ingest)
+
+    def quarantine(
+        self, dataset: str, ingest: str, episodes: list[int] | None = None, reason: str = "bad", by: str = "steward"
+    ) -> dict[str, Any]:
+        """Quarantine episodes; none means all."""
+        return ended(self.wait(quarantine.start(self.service.operations, by, dataset, ingest, episodes or [], reason)))
+
+    def approved(self, dataset: str, version: str = "*") -> Approved:
+        """The newest approved version."""
+        return approved(self.context, Wanted(dataset=dataset, version=version))
+
+    def start_run(self, name: str = "bench-run", by: str = "engineer") -> Run:
+        """Begin a training run."""
+        code = Code(commit="0" * 40, dirty=False)
+        return train.start_run(self.context, by, RunStart(name=name, code=code))
+
+    def register_model(self, name: str, folder: Path, run: str | None = None, by: str = "engineer") -> dict[str, Any]:
+        """Register a model folder."""
+        return ended(self.wait(register_model.start(self.service.operations, by, name, str(folder), run, {})))
+
+    def dataset(self, dataset: str) -> DatasetView:
+        """A dataset with its versions."""
+        return show.show_dataset(self.context, dataset)
+
+    def status(self) -> Status:
+        """How the catalog stands."""
+        return show.status(self.context, self.service.settings.home)
+
+    def audit(self) -> list[AuditEntry]:
+        """The whole log."""
+        return entries(self.context, -1, 1_000_000)[0]
+
+    def fails(self, act: Callable[[], Any]) -> AssayError:
+        """The error of our tree that the act must raise."""
+        try:
+            done = act()
+        except AssayError as error:
+            return error
+        raise AssertionError(f"nothing refused it: {done!r}")
+
+
+@dataclass
+class House:
+    """A home with tokens and keys beside it."""
+
+    settings: Settings
+
+    @classmethod
+    def begin(cls, folder: Path, **options: Any) -> House:
+        """A fresh home below `folder`, initialised; the worker polls only when a test says so."""
+        settings = Settings(home=folder / "home", **{"poll_seconds": 3600.0, **options})
+        begin_home(settings)
+        return cls(settings)
+
+    @contextmanager
+    def open(self, boundary: Boundary = no_boundary, clock: Clock = wall_clock) -> Iterator[Desk]:
+        """A service on this home, closed at the end."""
+        service = open_service(self.settings, boundary=boundary, clock=clock)
+        try:
+            yield Desk(service)
+        finally:
+            service.close()
+
+    def token(self, principal: str) -> str:
+        """A principal's token."""
+        return (self.settings.keys_folder / f"{principal}.token").read_text()
+
+
+def model_folder(folder: Path, seed: int = 0, **contract: Any) -> Path:
+    """A tiny model: npz weights and its contract."""
+    folder.mkdir(parents=True)
+    np.savez(folder / "weights.npz", w=np.random.default_rng(seed).normal(size=(3, 3)))
+    tensor = {"name": "state", "shape": [3], "dtype": "float32", "units": ["rad"] * 3, "names": ["a", "b", "c"]}
+    document = {
+        "inputs": [{**tensor, "rate_hz": 20.0}],
+        "outputs": [{**tensor, "name": "action", "rate_hz": 20.0}],
+        "normalisation": {},
+        "preprocessing": "none",
+        "runtime": {"name": "numpy", "version": "2"},
+        "rate_hz": 20.0,
+        "action_type": "joint position",
+        **contract,
+    }
+    (folder / "contract.json").write_text(json.dumps(document))
+    return folder
