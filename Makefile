@@ -13,7 +13,7 @@ demo: .venv/ready  ## the story, from recorded datasets to a verdict on each mod
 	$(BIN)/python -m examples.reach.story $(if $(DATA),--data $(DATA))
 
 ui: .venv/ready  ## service and browser on the demo's home
-	ASSAY_HOME=demo/home $(BIN)/assay up
+	ASSAY_HOME=demo/latest/home $(BIN)/assay up
 
 test: .venv/ready  ## lint, types, contracts, tests
 	$(BIN)/ruff check .

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalog.cli import output
+from catalog.cli.decision import show_decision
 from catalog.errors import Invalid, Refused
 
 if TYPE_CHECKING:
     from catalog.domain.dataset import Provenance
-    from catalog.domain.decision import Decision
     from catalog.domain.views import VersionView
 
 app = typer.Typer(help="Datasets and their versions.", no_args_is_help=True, rich_markup_mode=None)
@@ -130,7 +130,7 @@ def approve(
             if json_:
                 output.say_json(decision.document())
             else:
-                show_decision(decision)
+                show_decision(decision, brief=True)
             rule = decision.blocking()[0]
             if rule.rule == "on-main-head":
                 _explain_outdated(dataset, ingest, rule.message)
@@ -156,28 +156,6 @@ def _explain_outdated(dataset: str, ingest: str, message: str) -> None:
         where="on-main-head",
         do=f"assay dataset rebase {dataset} --ingest {ingest}, then check and approve again",
     )
-
-
-def show_decision(decision: Decision) -> None:
-    """A decision as people read it: the verdict first, then what blocks, then what passed."""
-    say = output.console().print
-    good = decision.verdict == "eligible"
-    about = f"class {decision.device_class}, " if decision.device_class else ""
-    say(
-        f"{decision.verdict.upper()}  {decision.subject_name}  ({about}environment {decision.environment}, "
-        f"policy {decision.policy_name})",
-        style="bold green" if good else "bold red",
-        markup=False,
-    )
-    rows = [[r.verdict, ("floor " if r.floor else "") + r.rule, r.message] for r in decision.blocking()]
-    rows += [
-        [r.verdict, ("floor " if r.floor else "") + r.rule, r.message] for r in decision.rules if r.verdict == "pass"
-    ]
-    output.table("", ("", "rule", "why"), rows)
-    for condition in decision.conditions:
-        say(f"  only if: {condition}", style="dim", markup=False)
-    expires = decision.document()["expires_at"][:16]
-    say(f"  decision {decision.digest()}  epoch {decision.epoch}  until {expires}Z", style="dim", markup=False)
 
 
 @app.command()

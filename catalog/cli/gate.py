@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.cli import output
-from catalog.cli.dataset import show_decision
+from catalog.cli.decision import show_decision
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -20,6 +20,7 @@ BLOCKED = 3
 def gate(
     model: Annotated[str, typer.Argument(help="The model, by name or digest.")],
     device_class: Annotated[str, typer.Option(help="The device class; it and the environment choose the policy.")],
+    brief: Annotated[bool, typer.Option("--brief", help="Show only what blocks.")] = False,
     as_: output.As = None,
     json_: output.Json = False,
 ) -> None:
@@ -30,7 +31,7 @@ def gate(
         if json_:
             output.say_json(decision.document())
         else:
-            show_decision(decision)
+            show_decision(decision, brief=brief)
         if decision.verdict != "eligible":
             raise typer.Exit(BLOCKED)
 

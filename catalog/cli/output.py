@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,10 +61,11 @@ def catalog(principal: str | None, default: str) -> Iterator[Catalog]:
 
 
 def console() -> Console:
-    """Where people look."""
+    """Where people look; a pipe is as wide as a good terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 118
+    return Console(highlight=False, width=wide)
 
 
 def say_json(document: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.intent import Intent, Problem, State
-from catalog.errors import Absent, AssayError, Conflict, Damaged, Unavailable
+from catalog.errors import Absent, AssayError, Conflict, Damaged
 from catalog.services.context import Context
 
 log = logging.getLogger("assay.intent")
@@ -28,11 +28,12 @@ class Work:
 
     context: Context
     intent: Intent
-    memory: dict[str, Any]
+    memory: dict[str, Any] = field(default_factory=dict)
     cache: dict[str, Any] = field(default_factory=dict)
     fraction: float = 0.0
     label: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -40,7 +41,9 @@ class Work:
         return self.intent.arguments
 
     def progress(self, fraction: float, label: str | None = None) -> None:
-        """Say how far this step is; the place where a cancelled operation ends."""
+        """Say how far this step is; the place where a cancelled operation ends, and where a closing service stops."""
+        if self.stopping.is_set():
+            raise Stopped
         if self.cancelled.is_set():
             raise Conflict("operation-cancelled", f"{self.intent.kind} was cancelled", do="start it again when ready")
         self.fraction = fraction
@@ -62,6 +65,10 @@ def nothing_to_undo(_work: Work) -> None:
     """For intents whose steps leave nothing behind."""
 
 
+class Stopped(Exception):
+    """The service closes: the intent stays open, and the next service continues it."""
+
+
 class Undecided(Conflict):
     """Something landed outside that no record may follow; the state is named, never guessed."""
 
@@ -75,6 +82,8 @@ class Operations:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="intent")
         self._active: dict[str, Work] = {}
         self._futures: dict[str, Future[None]] = {}
+        self._waits: dict[str, Problem] = {}
+        self._stopping = threading.Event()
         self._guard = threading.Lock()
 
     def start(self, kind: str, by: str, arguments: dict[str, Any]) -> Intent:
@@ -94,11 +103,13 @@ class Operations:
         return intent
 
     def look(self, intent_id: str) -> tuple[Intent, float, str]:
-        """An intent as it stands, and how far its step is."""
+        """An intent as it stands, and how far its step is; a running one that has a problem waits because of it."""
         with self.context.records.read() as c:
             intent = records.one(c, tables.intent, Intent, id=intent_id)
         if intent is None:
             raise Absent("operation-unknown", f"no operation {intent_id!r}", do="look at `assay status`")
+        if intent.state == "running":
+            intent = intent.model_copy(update={"problem": self._waits.get(intent_id)})
         work = self._active.get(intent_id)
         return intent, work.fraction if work else 1.0, work.label if work else ""
 
@@ -135,42 +146,59 @@ class Operations:
         return len(idle)
 
     def close(self) -> None:
-        """Let what runs finish, begin nothing new."""
+        """End what runs at its next progress, as a kill would, and begin nothing new."""
+        self._stopping.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, intent: Intent) -> None:
         with self._guard:
             if intent.id in self._active:
                 return
-            work = Work(self.context, intent, dict(intent.memory))
+            work = Work(self.context, intent, stopping=self._stopping)
             self._active[intent.id] = work
             self._futures[intent.id] = self._pool.submit(self._execute, self.kinds[intent.kind], work)
 
     def _execute(self, kind: Kind, work: Work) -> None:
+        identity = work.intent.id
         try:
             with self.context.locks[kind.serial(work.arguments)]:
-                self._steps(kind, work)
+                # read again: another thread may have finished it after recovery read the list
+                work.intent = self.look(identity)[0].model_copy(update={"problem": None})
+                work.memory = dict(work.intent.memory)
+                if work.intent.state == "running":
+                    self._attempt(kind, work)
+            self._waits.pop(identity, None)
+        except Stopped:
+            log.info("%s %s stays open, the next service continues it", kind.name, identity)
+        except AssayError as error:
+            log.warning("%s %s stays open: %s", kind.name, identity, error)
+            self._waits[identity] = problem(error)
+        finally:
+            self._active.pop(identity, None)
+
+    def _attempt(self, kind: Kind, work: Work) -> None:
+        """Finish the intent or abandon it; an error that leaves here leaves it open."""
+        try:
+            self._steps(kind, work)
+        except Stopped:
+            raise
         except Undecided as error:
             self._end(work, "undecided", error)
-        except Unavailable as error:
-            log.warning("%s %s waits: %s", kind.name, work.intent.id, error)
-            self._give_up(kind, work, error)
         except AssayError as error:
             self._give_up(kind, work, error)
         except Exception as error:
             log.exception("%s %s", kind.name, work.intent.id)
             bug = Damaged("internal-error", f"{type(error).__name__}: {error}", do="report it with the service's log")
             self._give_up(kind, work, bug)
-        finally:
-            self._active.pop(work.intent.id, None)
 
     def _steps(self, kind: Kind, work: Work) -> None:
-        for number, step in enumerate(kind.steps):
-            if number < work.intent.step:
-                continue
+        # the last step is always done again: what it left in the cache died with the process
+        first = min(work.intent.step, len(kind.steps) - 1)
+        for number, step in list(enumerate(kind.steps))[first:]:
             work.progress(0.0, step.__name__.replace("_", " ").strip())
             self.context.boundary(kind.name, step.__name__)
             step(work)
+            self.context.boundary(kind.name, f"{step.__name__}, unsaved")
             self._save(work, step=number + 1, memory=dict(work.memory))
         self.context.boundary(kind.name, "record")
         with self.context.records.write(work.intent.by) as write:
@@ -179,13 +207,9 @@ class Operations:
         self.context.boundary(kind.name, "done")
 
     def _give_up(self, kind: Kind, work: Work, error: AssayError) -> None:
-        try:
-            kind.abandon(work)
-        except AssayError as second:
-            log.warning("%s %s stays open, nothing could be undone: %s", kind.name, work.intent.id, second)
-            return
-        state: State = "cancelled" if error.kind == "operation-cancelled" else "failed"
-        self._end(work, state, error)
+        log.info("%s %s is abandoned: %s", kind.name, work.intent.id, error)
+        kind.abandon(work)
+        self._end(work, "cancelled" if error.kind == "operation-cancelled" else "failed", error)
 
     def _end(self, work: Work, state: State, error: AssayError) -> None:
         with self.context.records.write(work.intent.by) as write:
@@ -198,8 +222,8 @@ class Operations:
             write.replace(tables.intent, {"id": work.intent.id}, work.intent)
 
     def _close(self, write: Write, work: Work, state: State, **changes: Any) -> None:
-        work.intent = work.intent.model_copy(update={"state": state, "ended_at": write.now, **changes})
-        write.replace(tables.intent, {"id": work.intent.id}, work.intent, state=state)
+        ended = work.intent.model_copy(update={"state": state, "ended_at": write.now, **changes})
+        write.replace(tables.intent, {"id": ended.id}, ended, state=state)
 
 
 def problem(error: AssayError) -> Problem:

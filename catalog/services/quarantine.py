@@ -40,12 +40,16 @@ def start(operations: Operations, by: str, dataset: str, ingest: str | None, epi
     return operations.start("quarantine", by, arguments).id
 
 
+def _look(work: Work) -> None:
+    """Remember whether the branch will be this intent's, before it is made."""
+    work.memory["branch"] = work.context.store.head(work.arguments["dataset"], _branch(work)) is None
+
+
 def _project(work: Work) -> None:
     """Show the quarantined version as a branch of the store."""
     dataset = work.arguments["dataset"]
-    branch, commit = _branch(work), work.context.location(work.arguments["manifest_digest"]).commit
-    work.memory["branch"] = work.context.store.head(dataset, branch) is None
-    work.context.store.ensure_branch(dataset, branch, commit)
+    commit = work.context.location(work.arguments["manifest_digest"]).commit
+    work.context.store.ensure_branch(dataset, _branch(work), commit)
 
 
 def _branch(work: Work) -> str:
@@ -113,7 +117,7 @@ def _serial(arguments: Mapping[str, Any]) -> str:
     return f"dataset:{arguments['dataset']}"
 
 
-KIND = Kind("quarantine", (_project,), _record, _abandon, _serial)
+KIND = Kind("quarantine", (_look, _project), _record, _abandon, _serial)
 
 
 def quarantined(context: Context, digests: Mapping[str, str]) -> tuple[QuarantinedEpisode, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.db.door import Write
+from catalog.domain.dataset import repository_of
 from catalog.errors import Conflict
 from catalog.services import manifest, version_commit
 from catalog.services.context import INTENT, MANIFEST
@@ -26,12 +27,13 @@ def start(operations: Operations, by: str, dataset: str, ingest: str) -> str:
 def _look(work: Work) -> None:
     """Find both sides, and refuse any conflict outside `.assay/`."""
     context, dataset = work.context, work.arguments["dataset"]
+    repository = repository_of(dataset)
     version = context.version(work.arguments["manifest_digest"])
     commit = context.location(version.manifest_digest).commit
     head = version_commit.decided_head(context, dataset)
-    if context.store.merge_base(dataset, commit, "main") == head:
+    if context.store.merge_base(repository, commit, "main") == head:
         raise Conflict("already-exists", f"{version.ingest} already stands on main", where=dataset, do="approve it")
-    branch = context.store.head(dataset, version_commit.branch_name(work))
+    branch = context.store.head(repository, version_commit.branch_name(work))
     if branch is None or branch.id != commit:
         raise Conflict(
             "version-outdated",
@@ -39,8 +41,8 @@ def _look(work: Work) -> None:
             where=dataset,
             do="register what is there as a new ingest",
         )
-    ours = {c.path for c in context.store.diff(dataset, "main", commit)}
-    theirs = {c.path for c in context.store.diff(dataset, commit, head)}
+    ours = {c.path for c in context.store.diff(repository, "main", commit)}
+    theirs = {c.path for c in context.store.diff(repository, commit, head)}
     conflicts = sorted(p for p in ours & theirs if not p.startswith(manifest.FOLDER))
     if conflicts:
         raise Conflict(
@@ -54,17 +56,18 @@ def _look(work: Work) -> None:
 
 def _merge(work: Work) -> None:
     """Merge `main` into the branch; its own `.assay/` is replaced in the next step."""
-    context, dataset, branch = work.context, work.arguments["dataset"], version_commit.branch_name(work)
-    log = context.store.log(dataset, branch, 5)
+    context, branch = work.context, version_commit.branch_name(work)
+    repository = repository_of(work.arguments["dataset"])
+    log = context.store.log(repository, branch, 5)
     if not any(c.metadata.get(INTENT) == work.intent.id for c in log):
         metadata = {INTENT: work.intent.id}
         message = f"Bring {work.arguments['ingest']} up to date with main"
-        context.store.merge(dataset, work.memory["head"], branch, message, metadata, keep="destination")
+        context.store.merge(repository, work.memory["head"], branch, message, metadata, keep="destination")
 
 
 def _commit(work: Work) -> None:
     """Write the manifest of the union."""
-    log = work.context.store.log(work.arguments["dataset"], version_commit.branch_name(work), 5)
+    log = work.context.store.log(repository_of(work.arguments["dataset"]), version_commit.branch_name(work), 5)
     if any(c.metadata.get(INTENT) == work.intent.id and MANIFEST in c.metadata for c in log):
         return
     version = work.context.version(work.arguments["manifest_digest"])
@@ -89,11 +92,11 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
 def _abandon(work: Work) -> None:
     """Put the branch back to the registered commit: it is deleted and made again at the same place."""
     if "candidate" in work.memory:
-        dataset, branch = work.arguments["dataset"], version_commit.branch_name(work)
-        head = work.context.store.head(dataset, branch)
+        repository, branch = repository_of(work.arguments["dataset"]), version_commit.branch_name(work)
+        head = work.context.store.head(repository, branch)
         if head is None or head.id != work.memory["candidate"]:
-            work.context.store.delete_branch(dataset, branch)
-            work.context.store.ensure_branch(dataset, branch, work.memory["candidate"])
+            work.context.store.delete_branch(repository, branch)
+            work.context.store.ensure_branch(repository, branch, work.memory["candidate"])
 
 
 def _serial(arguments: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from catalog.domain.dataset import (
     Provenance,
     Root,
     SelectedFrom,
+    repository_of,
 )
 from catalog.errors import Conflict, Invalid
 from catalog.services import version_commit
@@ -161,8 +162,8 @@ def _selected_from(context: Context, dataset: str, episodes: list[Episode]) -> S
 def _base(work: Work) -> None:
     """Choose where the branch begins: the approved head of `main`, or its beginning; refuse a branch of others."""
     context, dataset = work.context, work.arguments["dataset"]
-    context.store.ensure_repository(dataset, {"assay.dataset": dataset})
-    if context.store.head(dataset, version_commit.branch_name(work)) is not None:
+    context.store.ensure_repository(repository_of(dataset), {"assay.dataset": dataset})
+    if context.store.head(repository_of(dataset), version_commit.branch_name(work)) is not None:
         raise Conflict(
             "already-exists",
             f"the store has a branch {version_commit.branch_name(work)} that the catalog did not make",
@@ -177,12 +178,14 @@ def _base(work: Work) -> None:
 
 def _branch(work: Work) -> None:
     """Make the branch; from here on it is this intent's, and goes when the intent is abandoned."""
-    work.context.store.ensure_branch(work.arguments["dataset"], version_commit.branch_name(work), work.memory["base"])
+    repository, branch = repository_of(work.arguments["dataset"]), version_commit.branch_name(work)
+    work.context.store.ensure_branch(repository, branch, work.memory["base"])
 
 
 def _upload(work: Work) -> None:
     """Stage every file of the root; what is staged already with this checksum is overwritten with the same bytes."""
-    context, dataset, branch = work.context, work.arguments["dataset"], version_commit.branch_name(work)
+    context, branch = work.context, version_commit.branch_name(work)
+    repository = repository_of(work.arguments["dataset"])
     if version_commit.committed(work) is not None:
         return
     if "objects" not in work.cache:
@@ -193,7 +196,7 @@ def _upload(work: Work) -> None:
         content = (folder / entry.path.removeprefix(f"{slug}/")).read_bytes()
         if "sha256:" + hashlib.sha256(content).hexdigest() != entry.sha256:
             raise Invalid("path-unreadable", f"{entry.path} changed while it was being registered", do="try again")
-        stored = context.store.upload(dataset, branch, entry.path, content)
+        stored = context.store.upload(repository, branch, entry.path, content)
         return entry.model_copy(update={"store_checksum": stored.checksum})
 
     uploaded = []
@@ -226,7 +229,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
 def _abandon(work: Work) -> None:
     """Remove the branch that this intent made; no record names it."""
     if "base" in work.memory:
-        work.context.store.delete_branch(work.arguments["dataset"], version_commit.branch_name(work))
+        work.context.store.delete_branch(repository_of(work.arguments["dataset"]), version_commit.branch_name(work))
 
 
 def _serial(arguments: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.base import sha256, utc_text
-from catalog.domain.dataset import Episode, Location, Manifest, ObjectEntry, Root, Version
+from catalog.domain.dataset import Episode, Location, Manifest, ObjectEntry, Root, Version, repository_of
 from catalog.errors import Conflict
 from catalog.services import lineage_edges, manifest
 from catalog.services.context import INTENT, MANIFEST, Context
@@ -27,7 +27,7 @@ def branch_name(work: Work) -> str:
 
 def decided_head(context: Context, dataset: str) -> str:
     """The head of `main`, refused unless the catalog decided it."""
-    head = context.store.head(dataset, "main")
+    head = context.store.head(repository_of(dataset), "main")
     approved = context.approvals(dataset)
     if head is None or (head.id != approved[0].merge_commit if approved else bool(head.parents)):
         raise Conflict(
@@ -55,7 +55,7 @@ def commit_tables(
         episodes_table=sha256(episode_table),
         objects_table=sha256(object_table),
     )
-    store, repository, branch = work.context.store, work.arguments["dataset"], branch_name(work)
+    store, repository, branch = work.context.store, repository_of(work.arguments["dataset"]), branch_name(work)
     for path, content in (
         (manifest.MANIFEST, document.canonical()),
         (manifest.EPISODES, episode_table),
@@ -68,7 +68,7 @@ def commit_tables(
 
 def committed(work: Work) -> CommitInfo | None:
     """The commit that this intent made on its branch, if it made one."""
-    log = work.context.store.log(work.arguments["dataset"], branch_name(work), 5)
+    log = work.context.store.log(repository_of(work.arguments["dataset"]), branch_name(work), 5)
     return next((c for c in log if c.metadata.get(INTENT) == work.intent.id), None)
 
 
@@ -83,7 +83,7 @@ def tables_of(context: Context, version: Version) -> tuple[list[Episode], list[O
 
 def fetch(work: Work) -> None:
     """Bring the committed manifest and tables back, so that the record says what the commit says."""
-    context, repository = work.context, work.arguments["dataset"]
+    context, repository = work.context, repository_of(work.arguments["dataset"])
     commit = committed(work)
     if commit is None:
         raise Conflict("version-outdated", f"the commit of intent {work.intent.id} is gone", where=repository)
@@ -102,7 +102,11 @@ def record_version(work: Work, write: Write, action: str, rebased_from: str | No
     dataset = work.arguments["dataset"]
     if write.connection.execute(select(tables.dataset).where(tables.dataset.c.slug == dataset)).first() is None:
         write.insert(
-            tables.dataset, slug=dataset, repository=dataset, created_at=utc_text(write.now), created_by=write.actor
+            tables.dataset,
+            slug=dataset,
+            repository=repository_of(dataset),
+            created_at=utc_text(write.now),
+            created_by=write.actor,
         )
     version = Version(
         id=work.context.ids(),
@@ -124,7 +128,7 @@ def record_version(work: Work, write: Write, action: str, rebased_from: str | No
     )
     location = Location(
         store=work.context.store.name,
-        repository=dataset,
+        repository=repository_of(dataset),
         branch=branch_name(work),
         commit=commit.id,
         metarange=commit.metarange,

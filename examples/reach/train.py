@@ -29,18 +29,32 @@ RIDGE = 1e-6  # by row
 ACTION_TYPE = "absolute joint position"
 CONTRACT: dict[str, object] = {
     "inputs": [
-        {"name": STATE, "shape": [3], "dtype": "float32", "units": "rad", "names": list(JOINTS), "rate_hz": RATE_HZ},
+        {
+            "name": STATE,
+            "shape": [3],
+            "dtype": "float32",
+            "units": ["rad"] * 3,
+            "names": list(JOINTS),
+            "rate_hz": RATE_HZ,
+        },
         {
             "name": RELATIVE,
             "shape": [3],
             "dtype": "float32",
-            "units": "m",
+            "units": ["m"] * 3,
             "names": list(RELATIVE_NAMES),
             "rate_hz": RATE_HZ,
         },
     ],
     "outputs": [
-        {"name": ACTION, "shape": [3], "dtype": "float32", "units": "rad", "names": list(JOINTS), "rate_hz": RATE_HZ}
+        {
+            "name": ACTION,
+            "shape": [3],
+            "dtype": "float32",
+            "units": ["rad"] * 3,
+            "names": list(JOINTS),
+            "rate_hz": RATE_HZ,
+        }
     ],
     "preprocessing": "inputs in order, minus mean, over std; action = joints + predicted change",
     "rate_hz": RATE_HZ,
