@@ -74,9 +74,12 @@ class Outcome:
 
 
 def finite(value: Any) -> Any:
-    """The value with numbers that JSON cannot carry replaced by None, tuples by lists."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    """The value with tuples as lists and numbers as JSON carries them: None where not finite, else nine digits.
+
+    Sums over rows differ in their last digits from run to run, because rows are added in parallel.
+    """
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(k): finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

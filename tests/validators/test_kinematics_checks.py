@@ -102,6 +102,22 @@ def test_units_that_the_dataset_declares(writer, arm, robot):
     assert {f.message for f in against.findings} == {"the robot's record says rad, the dataset says deg"}
 
 
+@pytest.mark.parametrize(("greatest", "judged_channels"), [(1.0, 2), (1.4, 3)])
+def test_a_gripper_from_0_to_1_is_normalised(writer, arm, greatest, judged_channels):
+    tracks = writer.tracks(2)
+    for t in tracks:
+        opening = np.linspace(0, greatest, 60)
+        t.columns["observation.state"][:, 2] = opening
+    root = writer.write(tracks)
+    gripper = load_robot(ARM.replace("elbow", "gripper"))
+    writer.info(
+        root, lambda info: info["features"]["observation.state"].update(names=["base_yaw", "shoulder", "gripper"])
+    )
+    (outcome,) = run(readers.open(root), LIMITS, gripper).outcomes
+    assert outcome.note.startswith(f"{judged_channels} of 3 channels judged")
+    assert ("normalised (inferred): 1 channels" in outcome.note) is (greatest == 1.0)
+
+
 def test_ticks_are_not_evaluable(writer, arm):
     tracks = writer.tracks(1)
     tracks[0].columns["observation.state"] = tracks[0].columns["observation.state"] * 2048

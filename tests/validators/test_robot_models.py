@@ -181,6 +181,14 @@ def test_what_is_refused(text, kind):
     assert caught.value.kind == kind
 
 
+def test_a_doctype_is_refused_whatever_it_holds():
+    model = json.loads(record())["model"]
+    assert load(model).tree.joints
+    for doctype in ('<!DOCTYPE robot SYSTEM "file:///etc/passwd">', '<!DOCTYPE robot [<!ENTITY a "b">]>'):
+        with pytest.raises(InvalidRobot, match="DOCTYPE"):
+            load(doctype + model)
+
+
 @pytest.mark.parametrize(
     "joints",
     [

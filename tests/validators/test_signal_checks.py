@@ -72,6 +72,16 @@ def test_a_nan_is_not_out_of_range(writer):
     assert judged(writer, tracks, suite).passed
 
 
+def test_rows_out_of_range_are_counted_without_the_nan(writer):
+    tracks = writer.tracks(1)
+    tracks[0].columns["action"][:30, 0] = np.nan
+    tracks[0].columns["action"][40, 0] = 20
+    suite = one("expect_column_values_to_be_between", column="action", min_value=-10, max_value=10)
+    (finding,) = judged(writer, tracks, suite).findings
+    assert finding.message == "1 rows above the range"
+    assert finding.start_s == pytest.approx(2.0, abs=0.01)
+
+
 def test_a_column_that_is_not_there_is_not_evaluable_and_blocks_when_required(writer):
     result = judged(writer, writer.tracks(1), one("expect_column_values_to_not_be_null", column="nowhere"))
     assert not result.findings
