@@ -1,0 +1,207 @@
+"""A decision as a release engineer reads it: the verdict, what blocks, on which numbers, and whether it still holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from catalog.domain.decision import Decision, RuleVerdict
+from catalog.domain.evidence import Evidence, Plan
+from catalog.domain.model import Model
+from catalog.domain.policy import ActivePolicy
+from catalog.domain.run import Run
+from catalog.domain.views import ModelView, Status
+from ui.viewmodels.text import number, plain, short, values, when
+
+ORDER = ("fail", "missing", "pass")
+
+
+@dataclass(frozen=True)
+class RuleCard:
+    """One rule, ready to show; `read` are (name, value)."""
+
+    rule: str
+    verdict: str
+    floor: bool
+    message: str
+    clause: str
+    read: tuple[tuple[str, str], ...]
+
+
+def cards(decision: Decision) -> tuple[list[RuleCard], list[RuleCard]]:
+    """The rules that block and those that pass; in each the floor first, and a failure before what is missing."""
+    blocking = sorted(decision.blocking(), key=lambda r: (not r.floor, ORDER.index(r.verdict)))
+    passing = sorted((r for r in decision.rules if r.verdict == "pass"), key=lambda r: not r.floor)
+    return [_card(r) for r in blocking], [_card(r) for r in passing]
+
+
+def _card(rule: RuleVerdict) -> RuleCard:
+    read = tuple(values(rule.read))
+    return RuleCard(plain(rule.rule), rule.verdict, rule.floor, plain(rule.message), plain(rule.clause), read)
+
+
+def headline(decision: Decision) -> str:
+    """One sentence: how many rules stand in the way, and of which kind."""
+    blocking = decision.blocking()
+    if not blocking:
+        return f"All {len(decision.rules)} rules pass, the floor among them."
+    floor = sum(r.floor for r in blocking)
+    failed = sum(r.verdict == "fail" for r in blocking)
+    counts = [f"{failed} failed" if failed else "", f"{len(blocking) - failed} without evidence"]
+    kinds = " and ".join(c for c in counts if c and not c.startswith("0 "))
+    below = f" {floor} of them in the floor, which nothing can lift." if floor else ""
+    return f"{len(blocking)} of {len(decision.rules)} rules do not pass: {kinds}.{below}"
+
+
+def scope(decision: Decision) -> str:
+    """For what the verdict was given, when, and until when."""
+    hardware = f", hardware {decision.hardware}" if decision.hardware else ""
+    return plain(
+        f"{decision.subject_name} for class {decision.device_class} in environment {decision.environment}{hardware}"
+        f" · decided {when(decision.at)}, holds until {when(decision.expires_at)}"
+    )
+
+
+def newest(view: ModelView, device_class: str) -> Decision | None:
+    """The newest recorded decision for a class, None where there is none."""
+    return next((d for d in view.decisions if d.device_class == device_class), None)
+
+
+def classes(policies: list[ActivePolicy]) -> list[str]:
+    """The device classes that have a policy in force; a class without one releases nothing."""
+    found = {p.policy.device_class for p in policies if p.policy.decides == "promotion"}
+    return sorted(c for c in found if c is not None)
+
+
+def model_names(models: list[Model]) -> dict[str, str]:
+    """Digest to name, newest first; where a name was registered again, the digest tells them apart."""
+    ordered = sorted(models, key=lambda m: m.registered_at, reverse=True)
+    names = [m.manifest.name for m in ordered]
+    return {
+        m.digest_: m.manifest.name if names.count(m.manifest.name) == 1 else f"{m.manifest.name} {short(m.digest_)}"
+        for m in ordered
+    }
+
+
+def caveats(decision: Decision, status: Status, now: datetime) -> list[str]:
+    """Why the recorded decision may no longer stand; each says what to do."""
+    found = []
+    if now >= decision.expires_at:
+        found.append(f"This decision expired at {when(decision.expires_at)}. Judge again.")
+    if decision.epoch != status.epoch:
+        found.append(
+            f"Something was quarantined, revoked or changed since: governance epoch {status.epoch}, "
+            f"decided at {decision.epoch}. Judge again."
+        )
+    if status.clock_back:
+        found.append("The clock of the service was set back, so ages and expiry prove nothing. Set it right.")
+    return found
+
+
+def history_rows(view: ModelView, device_class: str) -> list[dict[str, object]]:
+    """Every recorded decision for the class, newest first."""
+    return [
+        {
+            "verdict": [d.verdict],
+            "decided": d.at,
+            "holds until": d.expires_at,
+            "blocking": ", ".join(plain(r.rule) for r in d.blocking()) or "nothing",
+            "policy": plain(d.policy_name),
+            "epoch": d.epoch,
+            "decision": d.digest(),
+        }
+        for d in view.decisions
+        if d.device_class == device_class
+    ]
+
+
+def evidence_read(view: ModelView, decision: Decision) -> list[tuple[Evidence, Plan | None]]:
+    """The evidence that the decision read, each with the plan it answers."""
+    plans = {p.digest(): p for p in view.plans}
+    return [(e, plans.get(e.plan)) for e in view.evidence if e.digest_ in decision.evidence]
+
+
+def evidence_lines(evidence: Evidence) -> list[tuple[str, str]]:
+    """What was tried, where, by whom; the counts are of the table, not of a claim."""
+    said = evidence.statement.predicate
+    host, trials = said.host, said.trials
+    won = sum(t.outcome == "success" and not t.assisted for t in trials)
+    lines = [
+        ("origin", f"{said.harness.origin}, by {said.harness.name} {said.harness.version}"),
+        ("trials", f"{won} successes of {len(trials)}; {sum(t.assisted for t in trials)} assisted"),
+        ("judge", ", ".join(sorted({t.judge for t in trials})) or "none"),
+    ]
+    for load in ("idle", "loaded"):
+        times = [ms for block in said.latency if block.load == load for ms in block.milliseconds]
+        if times:
+            blocks = sum(block.load == load for block in said.latency)
+            lines.append(
+                (
+                    f"latency {load}",
+                    f"{len(times):,} steps in {blocks} blocks, longest {number(round(max(times), 3))} ms",
+                )
+            )
+    lines += [
+        ("host", f"{host.name}: {host.processor}, {host.cores} cores, {host.system}"),
+        ("load", f"{number(round(host.load_idle, 3))} idle, {number(round(host.load_loaded, 3))} loaded"),
+        ("pacing", host.pacing or "not stated"),
+        ("ran", f"{when(said.started_at)} to {when(said.finished_at)}"),
+        ("signed", f"{evidence.signer}, key {evidence.keyid}"),
+        ("received", f"{when(evidence.received_at)}, counts until {when(evidence.expires_at)}"),
+        ("replayed", "no trial was replayed" if evidence.replayed is None else f"{evidence.replayed} trials"),
+    ]
+    return [(label, plain(text)) for label, text in lines]
+
+
+def plan_lines(plan: Plan) -> list[tuple[str, str]]:
+    """What was promised before the first trial."""
+    p = plan.protocol
+    lines = [
+        ("plan", plan.id),
+        ("recorded", f"{when(plan.at)} by {plan.by}, before the first trial"),
+        ("attempt", f"{plan.k} of line {plan.line}, may use {number(plan.alpha)} of the error budget"),
+        ("protocol", f"{p.name} {p.version}, {p.n:,} trials"),
+        ("sampled", ", ".join(p.sampled)),
+        ("fixed", ", ".join(p.fixed) or "nothing"),
+        ("slices", ", ".join(p.slices)),
+        ("latency", f"{p.latency_blocks} blocks of {p.latency_block_steps} steps, idle and loaded"),
+        ("thresholds", ", ".join(f"{k} {number(v)}" for k, v in sorted(plan.thresholds.items()))),
+    ]
+    return [(label, plain(text)) for label, text in lines if text]
+
+
+def run_lines(run: Run) -> list[tuple[str, str]]:
+    """How the model was fitted, as far as it is on record."""
+    code = run.start.code
+    lines = [
+        ("run", f"{run.id} by {run.by}, {run.assurance}"),
+        ("started", when(run.started_at)),
+        ("code", f"{code.commit}{', with a recorded difference' if code.dirty else ''}"),
+    ]
+    lines += [
+        (
+            "input",
+            f"{i.dataset} {i.tag}, manifest {i.manifest_digest}"
+            if i.kind == "version"
+            else f"local folder {i.path}, {len(i.fingerprints)} episodes, no approved version",
+        )
+        for i in run.inputs
+    ]
+    if run.end is not None:
+        lines.append(("opened", f"{len(run.end.opened)} files, {run.end.status}"))
+    return [(label, plain(text)) for label, text in lines]
+
+
+def digest_lines(decision: Decision) -> list[tuple[str, str]]:
+    """Everything the decision is about, exactly; this is what an approver signs."""
+    return [
+        ("decision", decision.digest()),
+        ("model manifest", decision.subject),
+        *(("data manifest", d) for d in decision.data),
+        *(("evidence", e) for e in decision.evidence),
+        ("policy", f"{decision.policy or 'none'}  {plain(decision.policy_name)}"),
+        ("training run", plain(decision.run or "none recorded")),
+        ("governance epoch", str(decision.epoch)),
+        ("audit head", f"{decision.audit_head.size} entries, {decision.audit_head.root}"),
+        ("assurance", decision.assurance),
+    ]

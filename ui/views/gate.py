@@ -1,0 +1,131 @@
+"""The gate: may this model go to this class of device? The verdict first, then what blocks, on which numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from catalog.domain.clock import wall_clock
+from catalog.domain.decision import Decision
+from catalog.domain.views import ModelView, Status
+from ui.components import columns, standing
+from ui.components.facts import facts
+from ui.components.problem import shown
+from ui.session.connection import catalog
+from ui.viewmodels import gate as rows
+from ui.viewmodels.text import aligned, markdown, plain
+from ui.views import lineage
+
+
+def place() -> Any:
+    """This page, for navigation and for links to it."""
+    return st.Page(page, title="Gate", url_path="gate")
+
+
+def page() -> None:
+    """The page."""
+    st.title("Gate")
+    with shown("Reading models and policies …"):
+        connected = catalog()
+        models, policies, status = connected.models(), connected.policies(), connected.status()
+    standing.standing(status, connected.principal)
+    names, classes = rows.model_names(models), rows.classes(policies)
+    if not names:
+        st.info("No model is registered yet.")
+        st.code("assay model register NAME FOLDER", language=None)
+        return
+    if not classes:
+        st.error("No policy is in force for any device class, so nothing may be released.")
+        return
+    left, middle, right = st.columns([3, 3, 1.2], vertical_alignment="bottom")
+    model = left.selectbox("Model", list(names), format_func=names.__getitem__)
+    device_class = middle.selectbox("Device class", classes, key="class", bind="query-params")
+    judge = right.button("Judge now", type="primary", width="stretch", help="Reads everything again, as of now.")
+    if judge:
+        with shown("Judging: reading files, evidence and lineage again …"):
+            connected.gate(model, device_class)
+            status = connected.status()
+    with shown("Reading the decision …"):
+        view = connected.model(model)
+    decision = rows.newest(view, device_class)
+    if decision is None:
+        st.warning(f"Nobody has asked the gate about this model for class {markdown(device_class)} yet. Judge it now.")
+        return
+    _verdict(decision, status)
+    _rules(decision)
+    _basis(view, decision)
+
+
+def _verdict(decision: Decision, status: Status) -> None:
+    eligible = decision.verdict == "eligible"
+    for caveat in rows.caveats(decision, status, wall_clock()):
+        st.warning(caveat)
+    say, colour = (st.success, "green") if eligible else (st.error, "red")
+    headline, scope = markdown(rows.headline(decision)), markdown(rows.scope(decision))
+    with st.container(key="verdict"):
+        say(f"# :{colour}[{decision.verdict.upper()}]\n**{headline}**\n\n{scope}")
+    if decision.conditions:
+        st.subheader("Holds only under these conditions" if eligible else "Would hold only under these conditions")
+        for condition in decision.conditions:
+            st.markdown(f"- {markdown(condition)}")
+
+
+def _rules(decision: Decision) -> None:
+    blocking, passing = rows.cards(decision)
+    if blocking:
+        st.subheader(f"{len(blocking)} rules block")
+        for card in blocking:
+            _card(card)
+    if passing:
+        with st.expander(f"{len(passing)} rules pass", expanded=not blocking):
+            for card in passing:
+                _card(card)
+
+
+def _card(card: rows.RuleCard) -> None:
+    with st.container(border=True):
+        name, message, read = st.columns([1.3, 2.6, 2.4])
+        name.badge(card.verdict, color=columns.VERDICTS[card.verdict])
+        name.markdown(f"**{markdown(card.rule)}**")
+        name.caption("floor: nothing lifts it" if card.floor else "policy")
+        message.text(card.message)
+        message.caption(markdown(card.clause))
+        if card.read:
+            read.code(aligned(card.read), language=None, wrap_lines=True)
+        else:
+            read.caption("There was nothing to read.")
+
+
+def _basis(view: ModelView, decision: Decision) -> None:
+    st.subheader("What it rests on")
+    st.page_link(
+        lineage.place(), label="Lineage of this model →", query_params={"of": f"urn:assay:model:{decision.subject[7:]}"}
+    )
+    evidence, training, digests, history = st.tabs(["Evidence and plan", "Training", "Exact digests", "Decisions"])
+    with evidence:
+        found = rows.evidence_read(view, decision)
+        if not found:
+            st.info("The decision read no evidence.")
+        for item, plan in found:
+            facts(rows.evidence_lines(item))
+            if plan is not None:
+                st.caption("The plan, in the audit log before the first trial")
+                facts(rows.plan_lines(plan))
+    with training:
+        if view.run is None:
+            st.error("No training record: nobody recorded which data and code this model was fitted with.")
+        else:
+            facts(rows.run_lines(view.run))
+    with digests:
+        facts(rows.digest_lines(decision))
+    with history:
+        st.dataframe(
+            rows.history_rows(view, plain(decision.device_class or "")),
+            hide_index=True,
+            column_config={
+                "verdict": columns.words("verdict", columns.VERDICTS),
+                "decided": columns.time("decided"),
+                "holds until": columns.time("holds until"),
+            },
+        )
