@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from catalog.attest.envelope import DECISION, sign
-from catalog.bootstrap import Service, open_service
+from catalog.bootstrap import KINDS, Service, open_service
 from catalog.cli.home import _begin as begin_home
 from catalog.domain.approved import Approved, Wanted
 from catalog.domain.audit import AuditEntry
@@ -34,6 +34,7 @@ from catalog.services import approve, check, quarantine, rebase, register, regis
 from catalog.services.approved import approved
 from catalog.services.audit import entries
 from catalog.services.context import Context, no_boundary
+from catalog.services.intent import Operations
 from catalog.services.judge_dataset import judge_dataset
 from catalog.settings import Settings
 from catalog.storage.lakefs import LakeFS
@@ -73,6 +74,18 @@ class Desk:
         """The intent when the service is done with it for now."""
         return self.service.operations.wait(operation, PATIENCE)
 
+    def settle(self) -> None:
+        """Let the service finish or abandon every intent that is open."""
+        operations = self.service.operations
+        for intent in operations.running():
+            operations.recover()
+            operations.wait(intent.id, PATIENCE)
+
+    def restarted(self, boundary: Boundary = no_boundary) -> Desk:
+        """The same records and store under another service, as after a crash: what was in memory is gone."""
+        context = replace(self.context, boundary=boundary)
+        return Desk(replace(self.service, context=context, operations=Operations(context, KINDS)))
+
     def begin_register(self, dataset: str, ingest: str, folder: Path, by: str = "engineer") -> str:
         """Begin a registration; its provenance is the one beside the data."""
         document = Provenance.parse((folder / "meta/provenance.json").read_bytes())
@@ -82,13 +95,29 @@ class Desk:
         """Register a recording."""
         return ended(self.wait(self.begin_register(dataset, ingest, folder, by)))
 
+    def begin_rebase(self, dataset: str, ingest: str, by: str = "engineer") -> str:
+        """Begin a rebase."""
+        return rebase.start(self.service.operations, by, dataset, ingest)
+
+    def begin_check(self, dataset: str, ingest: str, by: str = "engineer") -> str:
+        """Begin a check."""
+        return check.start(self.service.operations, by, dataset, ingest)
+
+    def begin_quarantine(self, dataset: str, ingest: str, episodes: list[int], by: str = "steward") -> str:
+        """Begin a quarantine."""
+        return quarantine.start(self.service.operations, by, dataset, ingest, episodes, "bad")
+
+    def begin_model(self, name: str, folder: Path, run: str | None = None, by: str = "engineer") -> str:
+        """Begin the registration of a model."""
+        return register_model.start(self.service.operations, by, name, str(folder), run, {})
+
     def check(self, dataset: str, ingest: str, by: str = "engineer") -> dict[str, Any]:
         """Check the newest version of an ingest."""
-        return ended(self.wait(check.start(self.service.operations, by, dataset, ingest)))
+        return ended(self.wait(self.begin_check(dataset, ingest, by)))
 
     def rebase(self, dataset: str, ingest: str, by: str = "engineer") -> dict[str, Any]:
         """Bring an ingest up to date with main."""
-        return ended(self.wait(rebase.start(self.service.operations, by, dataset, ingest)))
+        return ended(self.wait(self.begin_rebase(dataset, ingest, by)))
 
     def judge(self, dataset: str, ingest: str, by: str = "steward") -> Decision:
         """Judge the newest version of an ingest."""
@@ -130,7 +159,7 @@ class Desk:
 
     def register_model(self, name: str, folder: Path, run: str | None = None, by: str = "engineer") -> dict[str, Any]:
         """Register a model folder."""
-        return ended(self.wait(register_model.start(self.service.operations, by, name, str(folder), run, {})))
+        return ended(self.wait(self.begin_model(name, folder, run, by)))
 
     def dataset(self, dataset: str) -> DatasetView:
         """A dataset with its versions."""
@@ -197,3 +226,17 @@ def model_folder(folder: Path, seed: int = 0, **contract: Any) -> Path:
     }
     (folder / "contract.json").write_text(json.dumps(document))
     return folder
+
+
+class Crash(BaseException):
+    """The process is gone: no handler of the service may act on it."""
+
+
+def crash_at(kind: str, boundary: str, error: type[BaseException] = Crash) -> Boundary:
+    """A boundary callback that raises once, between two steps of an intent."""
+
+    def callback(here: str, now: str) -> None:
+        if (here, now) == (kind, boundary):
+            raise error(f"{kind} at {boundary}")
+
+    return callback
