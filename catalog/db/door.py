@@ -1,7 +1,8 @@
 """One door to write: everything that a transaction records is in it together with its audit entry, or not at all.
 
 `write()` begins immediately (SQLite locks the file), makes no network call, and refuses to commit a governed row
-without an audit entry. Times never run backwards: now is the later of the clock and the last audit entry.
+without an audit entry. Times never run backwards and no two transactions share one: now is the clock, or just after
+the last audit entry.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from catalog.domain.transaction import writing
 from catalog.errors import Damaged, Unavailable
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+TICK = timedelta(microseconds=1)
 
 
 class Write:
@@ -33,7 +35,7 @@ class Write:
         self.connection, self.actor = connection, actor
         row = connection.execute(select(tables.head)).one()
         self.last_at = datetime.fromisoformat(row.last_at)
-        self.now = max(clock, self.last_at)
+        self.now = max(clock, self.last_at + TICK)
         self.epoch: int = row.epoch
         self._frontier = Frontier.parse(row.frontier)
         self._last_hash: str = row.last_hash

@@ -15,6 +15,11 @@ Kind = Literal["sensor", "field", "synthetic"]
 Maker = Literal["simulated", "generated", "reconstructed", "stand-in"]
 
 
+def repository_of(dataset: str) -> str:
+    """The lakeFS repository of a dataset; the prefix keeps it apart from the models' and long enough for lakeFS."""
+    return f"data-{dataset}"
+
+
 class Engine(Entity):
     """The simulator that made synthetic data."""
 

@@ -12,7 +12,7 @@ from catalog.attest.envelope import DECISION, Verified, verify
 from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.base import canonical
-from catalog.domain.dataset import Approval, Version
+from catalog.domain.dataset import Approval, Version, repository_of
 from catalog.domain.decision import Decision
 from catalog.domain.principal import Key
 from catalog.errors import Conflict, Refused, Unavailable
@@ -103,17 +103,17 @@ def enrolled_keys(context: Context) -> list[Key]:
 def _merge(work: Work) -> None:
     """Merge C onto H, once; a merge with this intent's id is the one."""
     arguments = work.arguments
-    context, dataset = work.context, arguments["dataset"]
+    context, repository = work.context, repository_of(arguments["dataset"])
     if _merged(work) is None:
         version = context.version(arguments["manifest_digest"])
         _still_stands(context, version, find_decision(context, arguments["decision"]))
         metadata = {INTENT: work.intent.id, MANIFEST: version.manifest_digest, "assay.decision": arguments["decision"]}
         context.boundary("approve", "before-merge")
-        context.store.merge(dataset, arguments["candidate"], "main", f"Approve {version.ingest}", metadata)
+        context.store.merge(repository, arguments["candidate"], "main", f"Approve {version.ingest}", metadata)
 
 
 def _merged(work: Work) -> CommitInfo | None:
-    log = work.context.store.log(work.arguments["dataset"], "main", 20)
+    log = work.context.store.log(repository_of(work.arguments["dataset"]), "main", 20)
     return next((c for c in log if c.metadata.get(INTENT) == work.intent.id), None)
 
 
@@ -121,7 +121,7 @@ def _confirm(work: Work) -> None:
     """The merge must be exactly what was judged, or stay undecided."""
     arguments, context = work.arguments, work.context
     merged = _merged(work)
-    candidate = context.store.head(arguments["dataset"], arguments["candidate"])
+    candidate = context.store.head(repository_of(arguments["dataset"]), arguments["candidate"])
     if merged is None or candidate is None:
         raise Conflict("version-outdated", "the merge is not on main", where=arguments["dataset"], do="judge again")
     if merged.parents != (arguments["head"], arguments["candidate"]) or merged.metarange != candidate.metarange:
@@ -137,7 +137,7 @@ def _confirm(work: Work) -> None:
 def _tag(work: Work) -> None:
     """Name the merge commit; a name that others took leaves the merge undecided."""
     try:
-        work.context.store.tag(work.arguments["dataset"], work.arguments["tag"], work.memory["merge"])
+        work.context.store.tag(repository_of(work.arguments["dataset"]), work.arguments["tag"], work.memory["merge"])
     except Conflict as error:
         raise Undecided("merge-undecided", error.what, where=error.where, do="delete that tag with lakectl") from error
 

@@ -79,7 +79,7 @@ def _answer(context: Context, approval: Approval, version: Version) -> Approved:
         tag=approval.tag,
         manifest_digest=version.manifest_digest,
         commit=approval.merge_commit,
-        folder=str(_folder(context, version)),
+        folder=str(_folder(context, version).resolve()),
         roots=tuple(r.slug for r in version.manifest.roots),
         terms=tuple(r.provenance.terms for r in version.manifest.roots),
         objects=tuple(objects),
@@ -91,6 +91,8 @@ def _folder(context: Context, version: Version) -> Path:
     folder = context.snapshot(version.manifest_digest)
     if not folder.is_dir():
         with context.locks[f"snapshot:{version.manifest_digest}"]:
+            if folder.is_dir():
+                return folder
             location = context.location(version.manifest_digest)
             _, objects = version_commit.tables_of(context, version)
             verified = reread(

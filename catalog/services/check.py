@@ -44,9 +44,10 @@ def _verify(work: Work) -> None:
         faults.append(f"commit {location.commit[:12]} does not name this manifest")
     _, objects = version_commit.tables_of(context, version)
     target = context.snapshot(version.manifest_digest)
-    verified = reread(
-        context.store, location.repository, location.commit, objects, manifest.PATHS, target, work.progress
-    )
+    with context.locks[f"snapshot:{version.manifest_digest}"]:
+        verified = reread(
+            context.store, location.repository, location.commit, objects, manifest.PATHS, target, work.progress
+        )
     work.cache["verified"] = verified
     work.cache["integrity"] = (*faults, *verified.faults)[:FINDINGS]
 
@@ -185,7 +186,5 @@ KIND = Kind("check", (_verify, _run), _record, nothing_to_undo, _serial)
 def newest(context: Context, manifest_digest: str) -> CheckResult | None:
     """The newest check of a version, or None."""
     with context.records.read() as c:
-        found = records.many(
-            c, tables.check, CheckResult, order="id", newest_first=True, manifest_digest=manifest_digest
-        )
-    return found[0] if found else None
+        found = records.many(c, tables.check, CheckResult, order="id", manifest_digest=manifest_digest)
+    return max(found, key=lambda r: r.at, default=None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from catalog.db import records, tables
 from catalog.db.door import Records, Write
@@ -16,7 +17,7 @@ from catalog.domain.clock import Clock, Ids
 from catalog.domain.dataset import Approval, Location, Quarantine, Version
 from catalog.domain.model import Model
 from catalog.domain.run import Run
-from catalog.errors import Absent
+from catalog.errors import Absent, Invalid
 from catalog.storage.port import VersionStore
 
 INTENT = "assay.intent"
@@ -85,9 +86,9 @@ class Context:
         return found
 
     def approvals(self, dataset: str) -> list[Approval]:
-        """The approvals of a dataset, newest first (ids sort by time)."""
+        """The approvals of a dataset, newest first by the log's time (an id has the machine's, which may go back)."""
         with self.records.read() as c:
-            return records.many(c, tables.approval, Approval, order="id", newest_first=True, dataset=dataset)
+            return approvals_of(c, dataset)
 
     def quarantines(self, dataset: str) -> list[Quarantine]:
         """The quarantines of a dataset."""
@@ -108,12 +109,38 @@ class Context:
     def run(self, run_id: str) -> Run:
         """A training run."""
         with self.records.read() as c:
-            found = records.one(c, tables.run, Run, id=run_id)
-        if found is None:
-            raise Absent("run-unknown", f"no run {run_id!r}", do="start one with `training_run`")
-        return found
+            return find_run(c, run_id)
+
+
+def approvals_of(connection: Connection, dataset: str) -> list[Approval]:
+    """The approvals of a dataset as this transaction sees them, newest first."""
+    found = records.many(connection, tables.approval, Approval, order="id", dataset=dataset)
+    return sorted(found, key=lambda a: a.at, reverse=True)
+
+
+def find_run(connection: Connection, run_id: str) -> Run:
+    """A training run as this transaction sees it."""
+    found = records.one(connection, tables.run, Run, id=run_id)
+    if found is None:
+        raise Absent("run-unknown", f"no run {run_id!r}", do="start one with `training_run`")
+    return found
 
 
 def put_run(write: Write, run: Run) -> None:
     """Replace the whole record of a run."""
     write.replace(tables.run, {"id": run.id}, run)
+
+
+def given_folder(path: str) -> Path:
+    """A folder that a client named and the service can read."""
+    folder = Path(path)
+    if not folder.is_absolute():
+        raise Invalid("input-invalid", f"{path[:200]} is not absolute", do="send the absolute path of the folder")
+    try:
+        if folder.is_dir():
+            os.listdir(folder)
+            return folder
+    except OSError as error:
+        what = f"the folder cannot be read: {error.strerror}"
+        raise Invalid("path-unreadable", what, where=path[:200], do="make it readable to the service") from error
+    raise Invalid("path-missing", f"no folder {path[:200]}", do="name a folder that the service can read")

@@ -118,13 +118,12 @@ def standing(context: Context, model: Model, policy: ActivePolicy | None, device
 def _evidence(context: Context, model: Model, device_class: str) -> list[tuple[Evidence, Plan]]:
     """The evidence of the newest plan of this class; an abandoned plan leaves none."""
     with context.records.read() as c:
-        plans = records.many(
-            c, tables.plan, Plan, order="id", newest_first=True, model=model.digest_, device_class=device_class
-        )
+        plans = records.many(c, tables.plan, Plan, order="id", model=model.digest_, device_class=device_class)
         if not plans:
             return []
-        found = records.one(c, tables.evidence, Evidence, plan=plans[0].digest())
-    return [] if found is None else [(found, plans[0])]
+        newest = max(plans, key=lambda p: p.at)
+        found = records.one(c, tables.evidence, Evidence, plan=newest.digest())
+    return [] if found is None else [(found, newest)]
 
 
 def _facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from lineage.urn import Urn
 
 
 def _add(write: Write, edges: list[Edge]) -> None:
-    write.new_edges([(str(e.src), str(e.dst), e.kind.value) for e in edges])
+    # two recordings of one version may be selected from the same parent
+    write.new_edges(list(dict.fromkeys((str(e.src), str(e.dst), e.kind.value) for e in edges)))
 
 
 def _emit(write: Write, event: Event) -> None:

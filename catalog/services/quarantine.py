@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from catalog.db import records, tables
 from catalog.db.door import Write
-from catalog.domain.dataset import Episode, Quarantine
+from catalog.domain.dataset import Episode, Quarantine, repository_of
 from catalog.errors import Invalid
 from catalog.policy.floor_facts import QuarantinedEpisode
 from catalog.services import version_commit
@@ -42,14 +42,14 @@ def start(operations: Operations, by: str, dataset: str, ingest: str | None, epi
 
 def _look(work: Work) -> None:
     """Remember whether the branch will be this intent's, before it is made."""
-    work.memory["branch"] = work.context.store.head(work.arguments["dataset"], _branch(work)) is None
+    work.memory["branch"] = work.context.store.head(repository_of(work.arguments["dataset"]), _branch(work)) is None
 
 
 def _project(work: Work) -> None:
     """Show the quarantined version as a branch of the store."""
-    dataset = work.arguments["dataset"]
+    repository = repository_of(work.arguments["dataset"])
     commit = work.context.location(work.arguments["manifest_digest"]).commit
-    work.context.store.ensure_branch(dataset, _branch(work), commit)
+    work.context.store.ensure_branch(repository, _branch(work), commit)
 
 
 def _branch(work: Work) -> str:
@@ -110,7 +110,7 @@ def _marks(
 
 def _abandon(work: Work) -> None:
     if work.memory.get("branch"):
-        work.context.store.delete_branch(work.arguments["dataset"], _branch(work))
+        work.context.store.delete_branch(repository_of(work.arguments["dataset"]), _branch(work))
 
 
 def _serial(arguments: Mapping[str, Any]) -> str:

@@ -71,7 +71,8 @@ def _commit(work: Work) -> None:
     if any(c.metadata.get(INTENT) == work.intent.id and MANIFEST in c.metadata for c in log):
         return
     version = work.context.version(work.arguments["manifest_digest"])
-    approved = work.context.version(work.context.approvals(version.dataset)[0].manifest_digest)
+    approval = next(a for a in work.context.approvals(version.dataset) if a.merge_commit == work.memory["head"])
+    approved = work.context.version(approval.manifest_digest)
     own = [r for r in version.manifest.roots if r.slug == version.ingest]
     episodes, objects = version_commit.tables_of(work.context, version)
     main_episodes, main_objects = version_commit.tables_of(work.context, approved)

@@ -27,7 +27,7 @@ from catalog.domain.dataset import (
 )
 from catalog.errors import Conflict, Invalid
 from catalog.services import version_commit
-from catalog.services.context import Context
+from catalog.services.context import Context, given_folder
 from catalog.services.intent import Kind, Operations, Work, already_running
 from catalog.storage.snapshot import safe_path
 from validators import fingerprint, readers
@@ -39,11 +39,7 @@ CHUNK = 2**20
 def start(operations: Operations, by: str, dataset: str, ingest: str, path: str, provenance: Provenance) -> str:
     """Begin a registration; returns the operation's id."""
     context = operations.context
-    folder = Path(path)
-    if not folder.is_absolute():
-        raise Invalid("input-invalid", f"{path} is not absolute", do="send the absolute path of the folder")
-    if not folder.is_dir():
-        raise Invalid("path-missing", f"no folder {path}", do="name a folder that the service can read")
+    given_folder(path)
     already_running(context, "register", dataset=dataset, ingest=ingest)
     with context.records.read() as c:
         taken = select(tables.version.c.ingest).where(
@@ -147,11 +143,12 @@ def _selected_from(context: Context, dataset: str, episodes: list[Episode]) -> S
         rows = c.execute(
             select(t.manifest_digest, t.root, t.number, t.fingerprint)
             .join(tables.version, tables.version.c.manifest_digest == t.manifest_digest)
-            .where(tables.version.c.dataset == dataset, t.fingerprint.in_(sorted(wanted)))
-            .order_by(t.manifest_digest, t.root, t.number)
+            .where(tables.version.c.dataset == dataset)
+            .order_by(tables.version.c.registered_at, t.manifest_digest, t.root, t.number)
         )
         for row in rows:
-            found.setdefault((row.manifest_digest, row.root), {})[row.fingerprint] = row.number
+            if row.fingerprint in wanted:
+                found.setdefault((row.manifest_digest, row.root), {})[row.fingerprint] = row.number
     whole = [(key, numbers) for key, numbers in found.items() if numbers.keys() == wanted]
     if not whole:
         return None
@@ -193,7 +190,10 @@ def _upload(work: Work) -> None:
     folder, slug = Path(work.arguments["path"]), work.arguments["ingest"]
 
     def one(entry: ObjectEntry) -> ObjectEntry:
-        content = (folder / entry.path.removeprefix(f"{slug}/")).read_bytes()
+        try:
+            content = (folder / entry.path.removeprefix(f"{slug}/")).read_bytes()
+        except OSError as error:
+            raise Invalid("path-unreadable", str(error), do="leave the folder as it is, and try again") from error
         if "sha256:" + hashlib.sha256(content).hexdigest() != entry.sha256:
             raise Invalid("path-unreadable", f"{entry.path} changed while it was being registered", do="try again")
         stored = context.store.upload(repository, branch, entry.path, content)

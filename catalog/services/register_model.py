@@ -12,11 +12,11 @@ from typing import Any
 
 from catalog.db import records, tables
 from catalog.db.door import Write
-from catalog.domain.base import strict_json
+from catalog.domain.base import sha256, strict_json
 from catalog.domain.model import Contract, Model, ModelFile, ModelManifest
 from catalog.errors import AssayError, Conflict, Invalid
 from catalog.services import lineage_edges
-from catalog.services.context import INTENT, Context, put_run
+from catalog.services.context import INTENT, Context, find_run, given_folder, put_run
 from catalog.services.intent import Kind, Operations, Work
 from catalog.services.train import digest_of
 from catalog.storage.port import CommitInfo
@@ -29,9 +29,7 @@ MAX_FILES = 10_000
 
 def start(operations: Operations, by: str, name: str, path: str, run: str | None, metrics: dict[str, float]) -> str:
     """Begin the registration of a model folder; returns the operation's id."""
-    folder = Path(path)
-    if not folder.is_absolute() or not folder.is_dir():
-        raise Invalid("path-missing", f"no folder {path}", do="give the absolute path of the model's folder")
+    folder = given_folder(path)
     if run is not None and (record := operations.context.run(run)).by != by:
         raise Invalid("input-invalid", f"run {run} is {record.by}'s", do="register it as the run's author")
     manifest = read_manifest(name, folder)
@@ -84,11 +82,20 @@ def _upload(work: Work) -> None:
     store.ensure_branch(repository, BRANCH, "main")
     prefix = _prefix(manifest)
     for number, file in enumerate(manifest.files, start=1):
-        content = (Path(work.arguments["path"]) / file.path).read_bytes()
+        content = _bytes(Path(work.arguments["path"]) / file.path)
+        if sha256(content) != file.sha256:
+            raise Invalid("path-unreadable", f"{file.path} changed while it was being registered", do="try again")
         store.upload(repository, BRANCH, f"{prefix}/{file.path}", content)
         work.progress(number / len(manifest.files))
     store.upload(repository, BRANCH, f"{prefix}.json", manifest.canonical())
     store.commit(repository, BRANCH, f"Register {manifest.name}", {INTENT: work.intent.id})
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Invalid("path-unreadable", str(error), do="leave the folder as it is, and try again") from error
 
 
 def _committed(work: Work) -> CommitInfo | None:
@@ -124,7 +131,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
     at = model.document()["registered_at"]
     write.insert(tables.model, model, digest=digest, name=manifest.name, registered_at=at)
     if model.run is not None:
-        run = work.context.run(model.run)
+        run = find_run(write.connection, model.run)
         put_run(write, run.model_copy(update={"outputs": (*run.outputs, digest)}))
     lineage_edges.of_model(write, model)
     write.audit("model.register", digest, name=manifest.name, run=model.run, files=len(manifest.files))

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import validators.errors
 from catalog.db import tables
+from catalog.db.door import Write
 from catalog.domain.approved import Approved, Wanted
 from catalog.domain.base import canonical, sha256
 from catalog.domain.run import FolderInput, Run, RunEnd, RunStart, VersionInput
 from catalog.errors import Conflict, Invalid, Refused
 from catalog.services import lineage_edges
 from catalog.services.approved import approved
-from catalog.services.context import Context, put_run
+from catalog.services.context import Context, find_run, given_folder, put_run
 from validators import fingerprint, readers
 
 MAX_FILES = 200_000
@@ -34,6 +35,8 @@ def start_run(context: Context, by: str, start: RunStart) -> Run:
 
 def give_version(context: Context, by: str, run_id: str, wanted: Wanted) -> Approved:
     """Hand the approved version that fits to a run, and record that it was handed out."""
+    with context.records.read() as c:
+        find_run(c, run_id)
     answer = approved(context, wanted)
     item = VersionInput(
         dataset=answer.dataset, manifest_digest=answer.manifest_digest, tag=answer.tag, commit=answer.commit
@@ -44,9 +47,7 @@ def give_version(context: Context, by: str, run_id: str, wanted: Wanted) -> Appr
 
 def give_folder(context: Context, by: str, run_id: str, path: str) -> FolderInput:
     """Record that a run uses a local folder: every file by digest, every episode by fingerprint."""
-    folder = Path(path)
-    if not folder.is_absolute() or not folder.is_dir():
-        raise Invalid("path-missing", f"no folder {path}", do="give the absolute path of a folder the service can read")
+    folder = given_folder(path)
     files: dict[str, str] = {}
     for here, _, names in os.walk(folder, followlinks=False):
         for name in names:
@@ -79,10 +80,10 @@ def digest_of(file: Path) -> str:
 
 
 def _add_input(context: Context, by: str, run_id: str, item: VersionInput | FolderInput) -> None:
-    run = _open(context, by, run_id)
-    if item in run.inputs:
-        return
     with context.records.write(by) as write:
+        run = _open(write, by, run_id)
+        if item in run.inputs:
+            return
         put_run(write, run.model_copy(update={"inputs": (*run.inputs, item)}))
         lineage_edges.of_input(write, run, item)
         name = item.manifest_digest if isinstance(item, VersionInput) else item.digest_
@@ -91,17 +92,17 @@ def _add_input(context: Context, by: str, run_id: str, item: VersionInput | Fold
 
 def end_run(context: Context, by: str, run_id: str, end: RunEnd) -> Run:
     """End a run with what the client observed."""
-    run = _open(context, by, run_id)
     with context.records.write(by) as write:
-        run = run.model_copy(update={"end": end, "ended_at": write.now})
+        run = _open(write, by, run_id).model_copy(update={"end": end, "ended_at": write.now})
         put_run(write, run)
         lineage_edges.of_run_end(write, run)
         write.audit("run.end", run.id, status=end.status, observed=end.observed, opened=len(end.opened))
     return run
 
 
-def _open(context: Context, by: str, run_id: str) -> Run:
-    run = context.run(run_id)
+def _open(write: Write, by: str, run_id: str) -> Run:
+    """The run as it stands in this transaction, so that two inputs at once are both kept."""
+    run = find_run(write.connection, run_id)
     if run.by != by:
         raise Refused("separation-of-duties", f"run {run_id} is {run.by}'s, not {by}'s", do="start your own run")
     if run.end is not None:

@@ -13,35 +13,36 @@ from catalog.domain.dataset import Approval
 from catalog.domain.intent import Intent
 from catalog.domain.views import UndecidedHead
 from catalog.errors import AssayError
-from catalog.services.context import INTENT, Context
+from catalog.services.context import INTENT, Context, approvals_of
 
 
 def watch(context: Context) -> list[UndecidedHead]:
     """Compare every main with the records; audit what is new; return what stands undecided now."""
     with context.records.read() as c:
         datasets = list(c.execute(select(tables.dataset.c.slug, tables.dataset.c.repository)).all())
-        running = records.many(c, tables.intent, Intent, order="id", state="running")
         last = c.execute(select(tables.head.c.last_at)).scalar_one()
-    busy = {i.id for i in running if i.kind == "approve"}
     standing = []
     for slug, repository in datasets:
-        found = _look(context, slug, repository, busy, last)
+        found = _look(context, slug, repository, last)
         if found is not None:
             standing.append(found)
         _record(context, slug, found)
     return standing
 
 
-def _look(context: Context, slug: str, repository: str, busy: set[str], now: str) -> UndecidedHead | None:
-    approvals = context.approvals(slug)
+def _look(context: Context, slug: str, repository: str, now: str) -> UndecidedHead | None:
     try:
+        # the head first: what merged it is then either still running or recorded, in one and the same read
         head = context.store.head(repository, "main")
+        with context.records.read() as c:
+            running = records.many(c, tables.intent, Intent, order="id", kind="approve", state="running")
+            approvals = approvals_of(c, slug)
         tags = {a.tag: context.store.tagged(repository, a.tag) for a in approvals}
     except AssayError as error:
         return UndecidedHead(dataset=slug, commit="unknown", noticed_at=now, why=f"the store does not answer: {error}")
     if head is None:
         return UndecidedHead(dataset=slug, commit="none", noticed_at=now, why="main is gone")
-    if head.metadata.get(INTENT) in busy:
+    if head.metadata.get(INTENT) in {i.id for i in running}:
         return None
     if approvals and head.id == approvals[0].merge_commit:
         return _tags(slug, head.id, tags, approvals, now)

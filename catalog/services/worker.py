@@ -49,6 +49,8 @@ def poll(context: Context, operations: Operations) -> None:
             act()
         except (AssayError, LineageError) as error:
             log.warning("%s", error)
+        except Exception:  # the watch on main must outlive a bug of one round
+            log.exception("a round of the worker failed")
 
 
 def flush(context: Context) -> int:

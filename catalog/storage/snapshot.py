@@ -50,7 +50,7 @@ def reread(
     faults += [f"{p}: in the table, not in the commit" for p in sorted(expected.keys() - listed.keys())]
     faults += [f"{p}: unsafe path" for p in sorted(expected) if not safe_path(p)]
     building = target.with_name(target.name + ".building")
-    shutil.rmtree(building, ignore_errors=True)
+    discard(building)
     present = [e for p, e in sorted(expected.items()) if p in listed and safe_path(p)]
 
     def one(entry: ObjectEntry) -> str | None:
@@ -101,9 +101,13 @@ def _publish(building: Path, target: Path) -> None:
     for folder, _, files in os.walk(building, topdown=False):
         for name in files:
             Path(folder, name).chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+    # aside first: a crash while removing must not leave half of a copy under its name
+    old = target.with_name(target.name + ".old")
+    discard(old)
     if target.exists():
-        discard(target)
+        target.rename(old)
     building.rename(target)
+    discard(old)
     for folder, _, _ in os.walk(target, topdown=False):
         Path(folder).chmod(0o555)
 

@@ -1,5 +1,5 @@
-"""The story, told by doing it: recorded data arrives, is checked, approved or quarantined; jobs train on it; evaluations
-give evidence; the gate says of each model why it may or may not go to the edge.
+"""The story, told by doing it: recordings arrive, are checked, approved or quarantined; jobs train; evaluations give
+evidence; the gate says of each model why it may or may not go to the edge.
 
 `python -m examples.reach.story` builds a fresh home below `demo/` and swaps `demo/latest` to it when it succeeds.
 """
