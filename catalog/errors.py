@@ -132,7 +132,16 @@ class Unavailable(AssayError):
     """Something outside failed; the state is the old one and trying again may work."""
 
     status, exit_code = 503, 6
-    kinds = frozenset({"store-unreachable", "store-refused", "service-unreachable", "disk-full", "part-missing"})
+    kinds = frozenset(
+        {
+            "store-unreachable",
+            "store-refused",
+            "service-unreachable",
+            "disk-full",
+            "part-missing",
+            "home-not-initialised",
+        }
+    )
 
 
 class Damaged(AssayError):

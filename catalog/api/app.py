@@ -54,9 +54,7 @@ async def _malformed(_request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = refused(Absent("node-unknown", f"{request.method} {request.url.path}: {error.detail}"))
-    answer.status_code = error.status_code
-    return answer
+    return refused(Absent("node-unknown", f"{request.method} {request.url.path}: {error.detail}"), error.status_code)
 
 
 async def _bug(request: Request, error: Exception) -> Response:

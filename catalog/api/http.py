@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -36,7 +36,7 @@ class State:
     home: Path
     used: float = field(default_factory=time.monotonic)
     open_requests: int = 0
-    keys: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    keys: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
 
 def state(request: Request) -> State:
@@ -98,9 +98,10 @@ def items(found: Sequence[Entity], following: str | None) -> Response:
     )
 
 
-def refused(error: AssayError) -> Response:
-    """An error as an RFC 9457 problem."""
-    return Response(problem(error).canonical(), error.status, media_type="application/problem+json")
+def refused(error: AssayError, status: int | None = None) -> Response:
+    """An error as an RFC 9457 problem; with the status of HTTP itself where it was HTTP that failed."""
+    said = problem(error).model_copy(update={"status": status or error.status})
+    return Response(said.canonical(), said.status, media_type="application/problem+json")
 
 
 class Route(APIRoute):
@@ -127,6 +128,8 @@ class Route(APIRoute):
 
 
 async def _body(request: Request) -> bytes:
+    if "transfer-encoding" in request.headers:
+        raise Invalid("input-invalid", "a body of unknown length", do="send Content-Length")
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length) > MAX_BODY:
         raise Invalid("input-invalid", f"a body of {length[:20]} bytes; at most {MAX_BODY} are taken")
@@ -142,9 +145,7 @@ async def _once(here: State, request: Request, body: bytes, handle: Callable[[Re
         raise Invalid("input-invalid", "a POST needs an Idempotency-Key of 8 to 128 characters", do="send a fresh UUID")
     who = await run_in_threadpool(caller, request)
     digest = sha256(hashlib.sha256(f"{request.url.path}\n".encode() + body).digest())
-    lock = here.keys[f"{who.name}/{key}"]
-    await run_in_threadpool(lock.acquire)
-    try:
+    async with here.keys.setdefault(f"{who.name}/{key}", asyncio.Lock()):
         kept = await run_in_threadpool(_kept, here, who.name, key, digest)
         if kept is not None:
             return kept
@@ -152,9 +153,6 @@ async def _once(here: State, request: Request, body: bytes, handle: Callable[[Re
         if answered.status_code < 500:
             await run_in_threadpool(_keep, here, who.name, key, digest, answered)
         return answered
-    finally:
-        lock.release()
-        here.keys.pop(f"{who.name}/{key}", None)
 
 
 def _kept(here: State, who: str, key: str, digest: str) -> Response | None:

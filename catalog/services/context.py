@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -138,7 +137,7 @@ def given_folder(path: str) -> Path:
         raise Invalid("input-invalid", f"{path[:200]} is not absolute", do="send the absolute path of the folder")
     try:
         if folder.is_dir():
-            os.listdir(folder)
+            next(folder.iterdir(), None)
             return folder
     except OSError as error:
         what = f"the folder cannot be read: {error.strerror}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from catalog.db import tables
+from catalog.domain.dataset import repository_of
 from catalog.services.audit import verify_audit
 from tests.support.house import Crash, Desk, crash_at, model_folder
 from tests.support.recordings import recording
@@ -55,7 +56,7 @@ def _outdated(desk: Desk, name: str, folder: Path) -> None:
 
 def _registered(desk: Desk, name: str) -> bool:
     known = [v for v in desk.dataset(name).versions if v.ingest == INGEST] if _known(desk, name) else []
-    branch = desk.store.head(name, f"ingest-{INGEST}")
+    branch = desk.store.head(repository_of(name), f"ingest-{INGEST}")
     assert bool(known) == (branch is not None), "branch and record disagree"
     if not known or branch is None:
         return False
@@ -71,7 +72,7 @@ def _known(desk: Desk, name: str) -> bool:
 
 def _rebased(desk: Desk, name: str) -> bool:
     versions = [v for v in desk.dataset(name).versions if v.ingest == INGEST]
-    branch = desk.store.head(name, f"ingest-{INGEST}")
+    branch = desk.store.head(repository_of(name), f"ingest-{INGEST}")
     assert branch is not None
     assert branch.id == versions[0].commit, "the branch is not where the newest record says"
     assert len(versions) in (1, 2)
@@ -80,10 +81,10 @@ def _rebased(desk: Desk, name: str) -> bool:
 
 def _approved(desk: Desk, name: str) -> bool:
     approvals = desk.context.approvals(name)
-    head = desk.store.head(name, "main")
+    head = desk.store.head(repository_of(name), "main")
     assert head is not None
     assert bool(head.parents) == bool(approvals), "main was merged without a record, or the other way round"
-    tag = desk.store.tagged(name, "v1.0.0")
+    tag = desk.store.tagged(repository_of(name), "v1.0.0")
     assert tag == (approvals[0].merge_commit if approvals else None)
     if approvals:
         assert approvals[0].merge_commit == head.id
@@ -92,7 +93,7 @@ def _approved(desk: Desk, name: str) -> bool:
 
 def _quarantined(desk: Desk, name: str) -> bool:
     recorded = bool(desk.context.quarantines(name))
-    assert recorded == (desk.store.head(name, f"quarantine-{INGEST}") is not None)
+    assert recorded == (desk.store.head(repository_of(name), f"quarantine-{INGEST}") is not None)
     return recorded
 
 
