@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
-from catalog.client.connection import Connection
+from catalog.client.connection import Connection, document
 from catalog.client.training import TrainingRun
 from catalog.domain import requests
 from catalog.domain.approved import Approved
@@ -68,7 +68,7 @@ class Catalog:
         self, dataset: str, ingest: str, path: Path, provenance: Provenance, progress: Progress | None = None
     ) -> dict[str, Any]:
         """Register a recording as an ingest of a dataset."""
-        body = requests.RegisterDataset(ingest=ingest, path=str(path.resolve()), provenance=provenance)
+        body = document(requests.RegisterDataset, ingest=ingest, path=str(path.resolve()), provenance=provenance)
         return self._long(f"/datasets/{_part(dataset)}/ingests", body, progress)
 
     def check(self, dataset: str, ingest: str, progress: Progress | None = None) -> dict[str, Any]:
@@ -85,16 +85,16 @@ class Catalog:
 
     def approve(self, envelope: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:
         """Approve a version with a signed decision."""
-        return self._long("/datasets/approvals", requests.Signed(envelope=envelope), progress)
+        return self._long("/datasets/approvals", document(requests.Signed, envelope=envelope), progress)
 
     def quarantine(self, dataset: str, ingest: str, episodes: tuple[int, ...], reason: str) -> dict[str, Any]:
         """Quarantine episodes of an ingest; none means all of it."""
-        body = requests.QuarantineEpisodes(episodes=episodes, reason=reason)
+        body = document(requests.QuarantineEpisodes, episodes=episodes, reason=reason)
         return self._long(f"{_ingest(dataset, ingest)}/quarantine", body, None)
 
     def register_robot(self, name: str, suite: str, record: dict[str, Any]) -> Robot:
         """Record a robot."""
-        return self.http.post("/robots", Robot, requests.RegisterRobot(name=name, suite=suite, record=record))
+        return self.http.post("/robots", Robot, document(requests.RegisterRobot, name=name, suite=suite, record=record))
 
     def training_run(self, name: str, code: str | Path = ".", parameters: dict[str, Any] | None = None) -> TrainingRun:
         """A training run to use in a `with` block; what goes in and out is recorded."""
@@ -116,7 +116,7 @@ class Catalog:
         self, name: str, path: Path, run: str | None = None, metrics: dict[str, float] | None = None
     ) -> dict[str, Any]:
         """Register the model in a folder; without a run nobody recorded how it was fitted."""
-        body = requests.RegisterModel(name=name, path=str(path.resolve()), run=run, metrics=metrics or {})
+        body = document(requests.RegisterModel, name=name, path=str(path.resolve()), run=run, metrics=metrics or {})
         return self._long("/models", body, None)
 
     def fetch_model(self, model: Model, folder: Path) -> None:
@@ -129,11 +129,11 @@ class Catalog:
 
     def enrol_line(self, name: str, device_class: str) -> Line:
         """Enrol a model line, as an approver."""
-        return self.http.post("/lines", Line, requests.EnrolLine(name=name, device_class=device_class))
+        return self.http.post("/lines", Line, document(requests.EnrolLine, name=name, device_class=device_class))
 
     def plan(self, model: str, device_class: str, line: str) -> PlanWithSeed:
         """Plan an evaluation."""
-        body = requests.MakePlan(model=model, device_class=device_class, line=line)
+        body = document(requests.MakePlan, model=model, device_class=device_class, line=line)
         return self.http.post("/plans", PlanWithSeed, body)
 
     def find_plan(self, plan: str) -> PlanWithSeed:
@@ -142,11 +142,11 @@ class Catalog:
 
     def evidence(self, envelope: dict[str, Any]) -> Evidence:
         """Bring signed evidence."""
-        return self.http.post("/evidence", Evidence, requests.Signed(envelope=envelope))
+        return self.http.post("/evidence", Evidence, document(requests.Signed, envelope=envelope))
 
     def gate(self, model: str, device_class: str) -> Decision:
         """Judge a model for a device class."""
-        body = requests.JudgeModel(device_class=device_class)
+        body = document(requests.JudgeModel, device_class=device_class)
         return self.http.post(f"/models/{_part(model)}/decision", Decision, body)
 
     def decision(self, digest: str) -> Decision:
@@ -170,7 +170,7 @@ class Catalog:
 
     def verify_audit(self, kept: AuditHead | None = None) -> AuditReport:
         """Have the whole chain recomputed."""
-        return self.http.post("/audit/verify", AuditReport, requests.VerifyAudit(kept=kept))
+        return self.http.post("/audit/verify", AuditReport, document(requests.VerifyAudit, kept=kept))
 
     def status(self) -> Status:
         """How the catalog stands."""
@@ -187,7 +187,8 @@ class Catalog:
             raise
         if intent.problem is not None:
             p = intent.problem
-            raise from_kind(p.kind, p.title, where=p.where, do=p.do)
+            do = "it stays open and is tried again; see `assay status`" if intent.state == "running" else p.do
+            raise from_kind(p.kind, p.title, where=p.where, do=do)
         if intent.result is None:
             raise Conflict("operation-running", f"{intent.kind} is {intent.state}", do="look at `assay status`")
         return intent.result
@@ -196,7 +197,7 @@ class Catalog:
         pause = POLL[0]
         while True:
             view = self.http.get(f"/operations/{operation}", OperationView)
-            if view.intent.state != "running":
+            if view.intent.state != "running" or view.intent.problem is not None:
                 return view.intent
             if progress is not None:
                 progress(view.fraction, view.label)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from pydantic import ValidationError
 
 from catalog.client.launch import ensure
-from catalog.domain.base import Entity, strict_json
+from catalog.domain.base import Entity, first_fault, strict_json
 from catalog.domain.clock import uuid7
 from catalog.domain.intent import Problem
-from catalog.errors import AssayError, Unauthorised, Unavailable, from_kind
+from catalog.errors import AssayError, Invalid, Unauthorised, Unavailable, from_kind
 from catalog.settings import Settings
 
 TIMEOUT = httpx.Timeout(120, connect=5)
@@ -28,8 +29,8 @@ class Connection:
     def __init__(self, settings: Settings, principal: str) -> None:
         self.settings, self.principal = settings, principal
         self._token = _token(settings, principal)
-        self._base = ensure(settings).rstrip("/") + "/api/v1"
-        self._pid, self._http = 0, httpx.Client()
+        self._base = _base(settings)
+        self._pid, self._http = os.getpid(), _http(self._token)
 
     def get(self, path: str, entity: type[E], **query: Any) -> E:
         """GET one document."""
@@ -67,10 +68,14 @@ class Connection:
 
     def _ask(self, method: str, path: str, **options: Any) -> bytes:
         if self._pid != os.getpid():
-            headers = {"Authorization": f"Bearer {self._token}"}
-            self._pid, self._http = os.getpid(), httpx.Client(headers=headers, timeout=TIMEOUT, trust_env=False)
+            self._pid, self._http = os.getpid(), _http(self._token)
         try:
-            answer = self._http.request(method, self._base + path, **options)
+            try:
+                answer = self._http.request(method, self._base + path, **options)
+            except httpx.ConnectError:
+                # a service that we started may have ended, being idle, while the job computed; nothing was sent yet
+                self._base = _base(self.settings)
+                answer = self._http.request(method, self._base + path, **options)
         except httpx.HTTPError as error:
             raise Unavailable(
                 "service-unreachable", f"the service does not answer: {error}", where=self._base, do="try again"
@@ -78,6 +83,22 @@ class Connection:
         if answer.status_code >= 400:
             raise _problem(answer)
         return answer.content
+
+
+def _base(settings: Settings) -> str:
+    return ensure(settings).rstrip("/") + "/api/v1"
+
+
+def _http(token: str) -> httpx.Client:
+    return httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT, trust_env=False)
+
+
+def document(entity: type[E], **fields: Any) -> E:
+    """A document to send; raises `Invalid` naming the first field that may not be so."""
+    try:
+        return entity(**fields)
+    except ValidationError as error:
+        raise Invalid("input-invalid", f"{entity.__name__}: {first_fault(error)}", do="correct that value") from error
 
 
 def _known(query: dict[str, Any]) -> dict[str, Any]:

@@ -10,18 +10,20 @@ from pathlib import Path
 
 import httpx
 
-from catalog.errors import Unavailable, from_kind
+from catalog.errors import Conflict, Unavailable, from_kind
 from catalog.settings import Settings
 
 PATIENCE = 60.0
 STEP = 0.05
+AGAIN = 0.5
+_started: list[subprocess.Popen[bytes]] = []  # kept, so that a service that outlives us is no leak
 
 
 def find(settings: Settings) -> str | None:
     """The address of the running service, or None."""
     try:
         url = str(json.loads(settings.address.read_text())["url"])
-        answer = httpx.get(f"{url}/api/v1/health", timeout=5)
+        answer = httpx.get(f"{url}/api/v1/health", timeout=5, trust_env=False)
         return url if answer.status_code == 200 and answer.json()["service"] == "assay" else None
     except (OSError, ValueError, KeyError, httpx.HTTPError):
         return None
@@ -35,24 +37,34 @@ def ensure(settings: Settings) -> str:
     if not settings.database.exists() and not (settings.home / "bootstrap.json").exists():
         raise Unavailable("home-not-initialised", f"no catalog in {settings.home}", do="run `assay init`")
     log = settings.home / "service.log"
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        start = log.stat().st_size if log.exists() else 0
+        process = _start(settings.home, log)
+        while time.monotonic() < deadline:
+            url = find(settings)
+            if url is not None:
+                return url
+            if process.poll() is not None:
+                break
+            time.sleep(STEP)
+        if process.returncode not in (None, 0, Conflict.exit_code):
+            _explain(log, start)
+        time.sleep(AGAIN)  # another service has the home: it will answer soon, or is ending and gives it free
+    raise Unavailable("service-unreachable", "the service does not answer", where=str(log), do="read that log")
+
+
+def _start(home: Path, log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as out:
-        start = out.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "catalog.cli.main", "serve", "--home", str(settings.home)],
+            [sys.executable, "-m", "catalog.cli.main", "serve", "--home", str(home)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             start_new_session=True,
         )
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        url = find(settings)
-        if url is not None:
-            return url
-        if process.poll() not in (None, 0, 5):  # 5: another service has the home, and will answer
-            _explain(log, start)
-        time.sleep(STEP)
-    raise Unavailable("service-unreachable", "the service does not answer", where=str(log), do="read that log")
+    _started.append(process)
+    return process
 
 
 def _explain(log: Path, start: int) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from catalog.client import environment
+from catalog.client.connection import document
 from catalog.client.observe import Observer
 from catalog.domain import requests
 from catalog.domain.approved import Approved, Wanted
 from catalog.domain.run import FolderInput, Run, RunEnd, RunStart
-from catalog.errors import Conflict, Damaged
+from catalog.errors import Conflict, Damaged, Invalid
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +44,10 @@ class ApprovedData:
             raise Damaged("listing-mismatch", f"{path} is no object of {self.answer.dataset} {self.answer.tag}")
         file = self.folder / path
         if path not in self._verified:
-            found = file_digest(file)
+            try:
+                found = file_digest(file)
+            except OSError as error:
+                found = error.strerror or "unreadable"
             if found != entry.sha256:
                 raise Damaged(
                     "digest-mismatch",
@@ -88,7 +93,8 @@ class TrainingRun:
         return self._open().id
 
     def __enter__(self) -> TrainingRun:
-        start = RunStart(
+        start = document(
+            RunStart,
             name=self._name,
             code=environment.code(self._code),
             parameters=self._parameters,
@@ -108,7 +114,7 @@ class TrainingRun:
         self, dataset: str, version: str = "*", kind: str | None = None, licence: str | None = None
     ) -> ApprovedData:
         """The newest approved version that fits, recorded as an input of this run."""
-        wanted = Wanted(dataset=dataset, version=version, kind=kind, licence=licence)
+        wanted = document(Wanted, dataset=dataset, version=version, kind=kind, licence=licence)
         answer = self._catalog.http.post(f"/runs/{self.id}/versions", Approved, wanted)
         self._observer.known(Path(answer.folder))
         return ApprovedData(answer, self._observer)
@@ -116,11 +122,16 @@ class TrainingRun:
     def input(self, path: str | Path) -> Path:
         """Use a local folder; the service reads it and knows its episodes by their fingerprints."""
         folder = Path(path).resolve()
-        self._catalog.http.post(f"/runs/{self.id}/folders", FolderInput, requests.GiveFolder(path=str(folder)))
+        self._catalog.http.post(
+            f"/runs/{self.id}/folders", FolderInput, document(requests.GiveFolder, path=str(folder))
+        )
         return folder
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
-        """Numbers that the job wants kept with its run."""
+        """Numbers that the job wants kept with its run; finite ones."""
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise Invalid("input-invalid", f"metric {name!r} is {value}", do="log a finite number, or none")
         self._metrics |= metrics
 
     def log_model(self, name: str, folder: str | Path, metrics: dict[str, float] | None = None) -> str:
