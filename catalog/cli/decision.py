@@ -24,7 +24,8 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
     passed = [r for r in decision.rules if r.verdict == "pass"]
     shown = blocking if brief else [*blocking, *passed]
     if shown:
-        output.table("", ("", "rule", "why"), [[r.verdict, _name(r), _why(r)] for r in shown])
+        rows = [[r.verdict, _name(r), _brief(r) if brief else _why(r)] for r in shown]
+        output.table("", ("", "rule", "why"), rows)
     if brief:
         say(f"  {len(passed)} rules passed", style="dim", markup=False)
         return
@@ -32,6 +33,11 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
         say(f"  only if: {condition}", style="dim", markup=False)
     until = decision.document()["expires_at"][:16]
     say(f"  decision {decision.digest()}, epoch {decision.epoch}, until {until}Z", style="dim", markup=False)
+
+
+def _brief(rule: RuleVerdict) -> str:
+    """The requirement that is not met, without the values: the first sentence."""
+    return rule.message.partition(" Cannot be judged: ")[0].partition(" Not so: ")[0]
 
 
 def _name(rule: RuleVerdict) -> str:

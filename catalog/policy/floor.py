@@ -128,12 +128,23 @@ def _quarantine(search: QuarantineSearch | None, what: str) -> Answer:
         return _unknown(f"The {what} could not be searched for quarantined episodes.")
     read = {"episodes": search.episodes, "found": [e.document() for e in search.found]}
     if search.found:
-        names = [
-            f"{e.dataset}/{e.root} episode {e.index} in {e.found_in}, by its {e.found_by} ({e.reason})"
-            for e in search.found
-        ]
-        return "fail", f"Quarantined content in the {what}: {_names(names)}.", read
+        return "fail", f"Quarantined content in the {what}: {_names(_by_recording(search))}.", read
     return "pass", f"None of {search.episodes} episodes is quarantined.", read
+
+
+def _by_recording(search: QuarantineSearch) -> list[str]:
+    """One phrase for each recording and place that quarantined episodes were found in; `read` has every episode."""
+    grouped: dict[tuple[str, str, str], dict[int, str]] = {}
+    for e in search.found:
+        grouped.setdefault((f"{e.dataset}/{e.root}", e.found_in, e.reason), {}).setdefault(e.index, e.found_by)
+    said = []
+    for (recording, place, reason), episodes in sorted(grouped.items()):
+        first = ", ".join(str(i) for i in sorted(episodes)[:NAMED])
+        more = f" and {len(episodes) - NAMED} more" if len(episodes) > NAMED else ""
+        found_by = " and ".join(sorted(set(episodes.values())))
+        plural = "" if len(episodes) == 1 else "s"
+        said.append(f"{recording} episode{plural} {first}{more} in {place}, by {found_by} ({reason})")
+    return said
 
 
 def _ancestry(facts: ModelFloor) -> Answer:

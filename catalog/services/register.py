@@ -17,6 +17,7 @@ from sqlalchemy import select
 import validators.errors
 from catalog.db import tables
 from catalog.db.door import Write
+from catalog.domain.base import canonical, sha256
 from catalog.domain.dataset import (
     Episode,
     ObjectEntry,
@@ -65,24 +66,25 @@ def _read(work: Work) -> None:
         bad = recording.problems[0]
         raise Invalid("dataset-unreadable", bad.message, where=f"{folder}/{bad.path}", do="mend or remove that file")
     work.progress(0.1)
-    holding = {e.path for e in recording.episodes} | {v for e in recording.episodes for v in e.videos.values()}
+    files = {name: (size, digest) for name, size, digest in _digests(work, folder, sorted(_files(folder)))}
+    own = {e.index: (e.path, *sorted(e.videos.values())) for e in recording.episodes}
+    holding = {path for paths in own.values() for path in paths}
     work.cache["episodes"] = [
         Episode(
             root=slug,
             index=e.index,
-            fingerprint=fingerprints[e.index],
+            fingerprint=fingerprints.get(e.index) or _content_mark([files[p][1] for p in own[e.index]]),
             length=e.length,
             start_s=e.start_s or 0.0,
             end_s=e.end_s or 0.0,
-            objects=tuple(f"{slug}/{p}" for p in (e.path, *sorted(e.videos.values()))),
+            objects=tuple(f"{slug}/{p}" for p in own[e.index]),
             **{key: _text(e.provenance, key) for key in ("robot", "rig", "site", "operator", "seed")},
         )
         for e in recording.episodes
     ]
-    files = sorted(_files(folder))
     work.cache["objects"] = [
         ObjectEntry(path=f"{slug}/{name}", size=size, sha256=digest, store_checksum="", rows=name in holding)
-        for name, size, digest in _digests(work, folder, files)
+        for name, (size, digest) in files.items()
     ]
     work.cache["root"] = Root(
         slug=slug,
@@ -96,14 +98,20 @@ def _read(work: Work) -> None:
     )
 
 
+def _content_mark(digests: list[str]) -> str:
+    """What an episode without state and action is known by: the digests of its files, and nothing finer."""
+    return sha256(canonical({"schema": "content-mark@1", "files": digests}))
+
+
 def _text(provenance: Mapping[str, object], key: str) -> str:
     value = provenance.get(key, "")
     return str(value)[:200] if isinstance(value, str | int) else ""
 
 
 def _files(folder: Path) -> Iterator[str]:
-    for here, _, names in os.walk(folder, followlinks=False):
-        for name in names:
+    for here, folders, names in os.walk(folder, followlinks=False):
+        links = [name for name in folders if Path(here, name).is_symlink()]
+        for name in (*links, *names):
             path = Path(here, name)
             relative = path.relative_to(folder).as_posix()
             if path.is_symlink() or not path.is_file() or not safe_path(relative):

@@ -56,10 +56,7 @@ def give_folder(context: Context, by: str, run_id: str, path: str) -> FolderInpu
                 raise Invalid("input-invalid", f"{path} has more than {MAX_FILES} files", do="register it as a dataset")
             if file.is_file() and not file.is_symlink():
                 files[file.relative_to(folder).as_posix()] = digest_of(file)
-    try:
-        fingerprints = tuple(sorted(fingerprint.fingerprints(readers.open(folder)).values()))
-    except validators.errors.UnreadableDataset:
-        fingerprints = ()  # not episodes: its files are known by their digests alone
+    fingerprints = _fingerprints(folder)
     item = FolderInput(
         path=path,
         digest_=sha256(canonical(files)),
@@ -68,6 +65,24 @@ def give_folder(context: Context, by: str, run_id: str, path: str) -> FolderInpu
     )
     _add_input(context, by, run_id, item)
     return item
+
+
+def _fingerprints(folder: Path) -> tuple[str, ...]:
+    """Of every episode in a folder; a folder of no known format is known by the digests of its files alone.
+
+    An episode that cannot be read could be anything, so a damaged recording is refused.
+    """
+    try:
+        recording = readers.open(folder)
+        bad = recording.problems[0].message if recording.problems else ""
+        found = fingerprint.fingerprints(recording)
+    except validators.errors.UnreadableDataset as error:
+        if error.kind == "format-unknown":
+            return ()
+        bad, found = str(error), {}
+    if bad:
+        raise Invalid("dataset-unreadable", bad, where=str(folder), do="mend or remove that file")
+    return tuple(sorted(found.values()))
 
 
 def digest_of(file: Path) -> str:

@@ -108,7 +108,7 @@ MODEL_BLOCKED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"quarantine": {"episodes": 400, "found": [QUARANTINED]}},
         "no-quarantined-input",
         "fail",
-        "arm-reach-standin/rig-b episode 7 in folder /data/copy, by its fingerprint (joint zero off by 5 degrees)",
+        "arm-reach-standin/rig-b episode 7 in folder /data/copy, by fingerprint (joint zero off by 5 degrees)",
     ),
     "found though nothing was counted": (
         {"quarantine": {"episodes": 0, "found": [QUARANTINED]}},
