@@ -23,7 +23,7 @@ def legend(kinds: Iterable[str]) -> None:
         if kind in shown
     ]
     words += [
-        SWATCH.format(ink=INK, fill="#fff", border=f"3px solid {BAD}", word="⛔ blocked, failing or quarantined"),
+        SWATCH.format(ink=INK, fill="#fff", border=f"3px solid {BAD}", word="✗ blocked, failing or quarantined"),
         SWATCH.format(ink=INK, fill="#fff", border=f"1px solid {GOOD}", word="✓ approved or eligible"),
         SWATCH.format(ink=INK, fill="#fff", border=f"3px double {INK}", word="what you asked about"),
     ]

@@ -7,7 +7,7 @@ import textwrap
 from ui.viewmodels.lineage import Graph, Node
 from ui.viewmodels.text import plain
 
-WIDTH, LINES = 30, 4  # characters and lines of a label; the table has the whole of it
+WIDTH, LINES = 24, 4  # characters and lines of a label; the table has the whole of it
 INK, GREY, BAD, GOOD = "#1f2937", "#6b7280", "#c62828", "#2e7d32"
 KINDS: dict[str, tuple[str, str]] = {  # kind: fill, shape
     "dataset": ("#bbdefb", "cylinder"),
@@ -31,11 +31,11 @@ UNKNOWN = ("#ffffff", "box")
 
 
 def dot(graph: Graph) -> str:
-    """The graph, left to right in the direction data flows; nodes are numbered, so no text of theirs names anything."""
+    """The graph, downwards in the direction data flows; nodes are numbered, so no text of theirs names anything."""
     number = {node.key: f"n{i}" for i, node in enumerate(graph.nodes)}
     lines = [
         "digraph lineage {",
-        '  graph [rankdir=LR bgcolor="transparent" nodesep=0.25 ranksep=0.55 pad=0.2]',
+        '  graph [rankdir=TB bgcolor="transparent" nodesep=0.25 ranksep=0.4 pad=0.1]',
         f'  node [fontname="Helvetica,Arial,sans-serif" fontsize=11 fontcolor="{INK}" style="filled" penwidth=1]',
         f'  edge [fontname="Helvetica,Arial,sans-serif" fontsize=9 fontcolor="{GREY}" color="{GREY}" arrowsize=0.7]',
     ]
@@ -49,7 +49,7 @@ def dot(graph: Graph) -> str:
 
 def _node(node: Node) -> str:
     fill, shape = KINDS.get(node.kind, UNKNOWN)
-    mark = {"bad": "⛔ ", "good": "✓ "}.get(node.tone, "") if node.detail else ""
+    mark = {"bad": "✗ ", "good": "✓ "}.get(node.tone, "") if node.detail else ""
     rows = [row for line in node.label.split("\n") for row in _wrapped(line)]
     rows += [mark * (n == 0) + row for n, row in enumerate(r for d in node.detail.split("\n") for r in _wrapped(d))]
     border = {"bad": BAD, "good": GOOD}.get(node.tone, GREY)

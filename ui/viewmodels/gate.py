@@ -41,7 +41,7 @@ def _card(rule: RuleVerdict) -> RuleCard:
 
 
 def headline(decision: Decision) -> str:
-    """One sentence: how many rules stand in the way, and of which kind."""
+    """The first reason, then how many rules stand in the way and of which kind."""
     blocking = decision.blocking()
     if not blocking:
         return f"All {len(decision.rules)} rules pass, the floor among them."
@@ -50,7 +50,8 @@ def headline(decision: Decision) -> str:
     counts = [f"{failed} failed" if failed else "", f"{len(blocking) - failed} without evidence"]
     kinds = " and ".join(c for c in counts if c and not c.startswith("0 "))
     below = f" {floor} of them in the floor, which nothing can lift." if floor else ""
-    return f"{len(blocking)} of {len(decision.rules)} rules do not pass: {kinds}.{below}"
+    first = min(blocking, key=lambda r: (not r.floor, ORDER.index(r.verdict)))
+    return f"{plain(first.message)} {len(blocking)} of {len(decision.rules)} rules do not pass: {kinds}.{below}"
 
 
 def scope(decision: Decision) -> str:

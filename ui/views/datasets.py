@@ -139,6 +139,7 @@ def _check(version: VersionView) -> None:
     st.dataframe(
         rows.check_rows(check),
         hide_index=True,
+        height="content",
         column_config={
             "outcome": columns.words("outcome", columns.OUTCOMES),
             "note": st.column_config.TextColumn(width="large"),

@@ -39,7 +39,7 @@ def page() -> None:
         st.error("No policy is in force for any device class, so nothing may be released.")
         return
     left, middle, right = st.columns([3, 3, 1.2], vertical_alignment="bottom")
-    model = left.selectbox("Model", list(names), format_func=names.__getitem__)
+    model = left.selectbox("Model", list(names), format_func=names.__getitem__, key="model", bind="query-params")
     device_class = middle.selectbox("Device class", classes, key="class", bind="query-params")
     judge = right.button("Judge now", type="primary", width="stretch", help="Reads everything again, as of now.")
     if judge:
@@ -65,32 +65,46 @@ def _verdict(decision: Decision, status: Status) -> None:
     headline, scope = markdown(rows.headline(decision)), markdown(rows.scope(decision))
     with st.container(key="verdict"):
         say(f"# :{colour}[{decision.verdict.upper()}]\n**{headline}**\n\n{scope}")
-    if decision.conditions:
-        st.subheader("Holds only under these conditions" if eligible else "Would hold only under these conditions")
-        for condition in decision.conditions:
-            st.markdown(f"- {markdown(condition)}")
 
 
 def _rules(decision: Decision) -> None:
     blocking, passing = rows.cards(decision)
-    if blocking:
-        st.subheader(f"{len(blocking)} rules block")
-        for card in blocking:
+    for floor in (True, False):
+        if own := [card for card in blocking if card.floor == floor]:
+            st.subheader(f"{_part(decision, floor=floor)}: {_counted(own, 'block')}")
+            _cards(own)
+    if decision.conditions:
+        st.subheader(
+            "Holds only under these conditions" if not blocking else "It could hold only under these conditions"
+        )
+        st.markdown("\n".join(f"- {markdown(condition)}" for condition in decision.conditions))
+    for floor in (True, False):
+        if own := [card for card in passing if card.floor == floor]:
+            with st.expander(f"{_part(decision, floor=floor)}: {_counted(own, 'pass')}", expanded=not blocking):
+                _cards(own)
+
+
+def _counted(cards: list[rows.RuleCard], verb: str) -> str:
+    return f"{len(cards)} rules {verb}" if len(cards) > 1 else f"1 rule {verb}{'es' if verb == 'pass' else 's'}"
+
+
+def _part(decision: Decision, *, floor: bool) -> str:
+    return "The floor, which nothing can lift" if floor else f"Policy {markdown(decision.policy_name)}"
+
+
+def _cards(cards: list[rows.RuleCard]) -> None:
+    with st.container(gap="xsmall"):
+        for card in cards:
             _card(card)
-    if passing:
-        with st.expander(f"{len(passing)} rules pass", expanded=not blocking):
-            for card in passing:
-                _card(card)
 
 
 def _card(card: rows.RuleCard) -> None:
     with st.container(border=True):
-        name, message, read = st.columns([1.3, 2.6, 2.4])
-        name.badge(card.verdict, color=columns.VERDICTS[card.verdict])
-        name.markdown(f"**{markdown(card.rule)}**")
-        name.caption("floor: nothing lifts it" if card.floor else "policy")
-        message.text(card.message)
-        message.caption(markdown(card.clause))
+        name, message, read = st.columns([1.6, 2.8, 2.4], gap="small")
+        name.markdown(f":{columns.VERDICTS[card.verdict]}-badge[{card.verdict}] **{markdown(card.rule)}**")
+        with message.container(gap=None):
+            st.text(card.message)
+            st.caption(markdown(card.clause))
         if card.read:
             read.code(aligned(card.read), language=None, wrap_lines=True)
         else:

@@ -97,7 +97,11 @@ def _show(graph: graphs.Graph) -> None:
     if len(graph.nodes) <= DRAWN:
         legend({node.kind for node in graph.nodes})
         with st.container(border=True, key="graph"):
-            st.graphviz_chart(dot(graph), width="stretch", alt="Lineage, left to right; the same edges are below.")
+            st.graphviz_chart(
+                dot(graph),
+                width="content",
+                alt="Lineage, downwards as data flows; the same edges are in the table below.",
+            )
     else:
         st.info(f"{len(graph.nodes)} nodes are too many for a picture; the table has all of them.")
     st.subheader(f"{len(graph.links)} edges")
