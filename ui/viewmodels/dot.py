@@ -10,7 +10,7 @@ from ui.viewmodels.text import plain
 WIDTH, LINES = 24, 4  # characters and lines of a label; the table has the whole of it
 INK, GREY, BAD, GOOD = "#1f2937", "#6b7280", "#c62828", "#2e7d32"
 KINDS: dict[str, tuple[str, str]] = {  # kind: fill, shape
-    "dataset": ("#bbdefb", "cylinder"),
+    "dataset": ("#90caf9", "box3d"),
     "version": ("#dbeafe", "folder"),
     "episode": ("#e0f2f1", "tab"),
     "fingerprint": ("#eceff1", "note"),
@@ -49,9 +49,7 @@ def dot(graph: Graph) -> str:
 
 def _node(node: Node) -> str:
     fill, shape = KINDS.get(node.kind, UNKNOWN)
-    mark = {"bad": "✗ ", "good": "✓ "}.get(node.tone, "") if node.detail else ""
-    rows = [row for line in node.label.split("\n") for row in _wrapped(line)]
-    rows += [mark * (n == 0) + row for n, row in enumerate(r for d in node.detail.split("\n") for r in _wrapped(d))]
+    rows = [row for line in (*node.label.split("\n"), *node.detail.split("\n")) for row in _wrapped(line)]
     border = {"bad": BAD, "good": GOOD}.get(node.tone, GREY)
     width = 2.5 if node.tone == "bad" else 3.0 if node.start else 1.0
     edges = " peripheries=2" if node.start else ""

@@ -11,7 +11,7 @@ from catalog.domain.model import Model
 from catalog.domain.policy import ActivePolicy
 from catalog.domain.run import Run
 from catalog.domain.views import ModelView, Status
-from ui.viewmodels.text import number, plain, short, values, when
+from ui.viewmodels.text import number, plain, short, value, values, when
 
 ORDER = ("fail", "missing", "pass")
 
@@ -38,6 +38,26 @@ def cards(decision: Decision) -> tuple[list[RuleCard], list[RuleCard]]:
 def _card(rule: RuleVerdict) -> RuleCard:
     read = tuple(values(rule.read))
     return RuleCard(plain(rule.rule), rule.verdict, rule.floor, plain(rule.message), plain(rule.clause), read)
+
+
+def figures(decision: Decision) -> list[dict[str, object]]:
+    """Every measured value beside the threshold it was compared with, where a rule compares one with one."""
+    rows: list[dict[str, object]] = []
+    for rule in decision.rules:
+        limits = {k: v for k, v in rule.read.items() if k.startswith("policy.")}
+        facts = {k: v for k, v in rule.read.items() if k not in limits}
+        if len(limits) == len(facts) == 1 and not rule.floor:
+            (fact, found), (limit, threshold) = *facts.items(), *limits.items()
+            rows.append(
+                {
+                    "verdict": [rule.verdict],
+                    "rule": plain(rule.rule),
+                    "measured": plain(fact),
+                    "value": value(found, fact),
+                    "threshold": value(threshold, limit),
+                }
+            )
+    return rows
 
 
 def headline(decision: Decision) -> str:

@@ -18,6 +18,7 @@ from catalog.domain.views import DatasetView, EdgeView, Lineage, ModelView
 from ui.viewmodels.text import plain, ranges, short
 
 PREFIX = "urn:assay:"
+YES, NO = "✓", "✗"
 Tone = Literal["bad", "good", "plain"]
 
 
@@ -80,9 +81,9 @@ def marks(datasets: Iterable[DatasetView], models: Iterable[ModelView]) -> Marks
             urn = f"{PREFIX}version:{view.slug}:{v.manifest_digest.removeprefix('sha256:')}"
             if v.state in ("quarantined", "failing"):
                 count = f", {v.quarantined_episodes} episodes" if v.quarantined_episodes else ""
-                found.of[urn] = ("bad", f"{v.state}{count}")
+                found.of[urn] = ("bad", f"{NO} {v.state}{count}")
             else:
-                found.of[urn] = ("good" if v.state == "approved" else "plain", v.state)
+                found.of[urn] = ("good", f"{YES} approved") if v.state == "approved" else ("plain", v.state)
     for model in models:
         _mark_model(found, model)
     return found
@@ -92,22 +93,19 @@ def _mark_model(found: Marks, view: ModelView) -> None:
     newest = {d.device_class or "": d for d in reversed(view.decisions)}
     blocked = sorted(c for c, d in newest.items() if d.verdict == "blocked")
     eligible = sorted(c for c, d in newest.items() if d.verdict == "eligible")
-    words = [
-        f"blocked: {', '.join(blocked)}" if blocked else "",
-        f"eligible: {', '.join(eligible)}" if eligible else "",
-    ]
-    if view.run is None:
-        words.insert(0, "no training record")
+    words = ["" if view.run else f"{NO} no training record"]
+    words.append(f"{YES} eligible: {', '.join(eligible)}" if eligible else "")
+    words.append(f"{NO} blocked: {', '.join(blocked)}" if blocked else "")
     tone: Tone = "good" if eligible else "bad" if blocked or view.run is None else "plain"
     found.of[f"{PREFIX}model:{view.model.digest_.removeprefix('sha256:')}"] = (tone, "\n".join(w for w in words if w))
     for d in view.decisions:
         tone = "good" if d.verdict == "eligible" else "bad"
-        found.of[f"{PREFIX}decision:{d.id}"] = (tone, f"for {d.device_class}")
+        found.of[f"{PREFIX}decision:{d.id}"] = (tone, f"{YES if tone == 'good' else NO} for {d.device_class}")
     for item in view.run.inputs if view.run else ():
         if isinstance(item, FolderInput):
             bad = len(set(item.fingerprints) & found.fingerprints)
             why = f"{bad} quarantined episodes" if bad else "no approved version"
-            found.of[f"{PREFIX}folder:{item.digest_.removeprefix('sha256:')}"] = ("bad", why)
+            found.of[f"{PREFIX}folder:{item.digest_.removeprefix('sha256:')}"] = ("bad", f"{NO} {why}")
 
 
 def build(traces: Iterable[Lineage], known: Marks) -> Graph:
@@ -171,14 +169,14 @@ def _node(key: str, urns: set[str], labels: Mapping[str, str], known: Marks, mar
     if kind == "episode" and key not in urns:
         bad = urns & marked
         numbers = ranges(int(parts_of(u)[3]) for u in bad)
-        detail = f"{len(bad)} quarantined: {numbers}" if bad else ""
+        detail = f"{NO} {len(bad)} quarantined: {numbers}" if bad else ""
         slug, manifest, root = parts_of(key)
         count = f"{len(urns)} episode{'s' if len(urns) > 1 else ''}"
         label = f"{count} of {slug}/{root}\nin {short(manifest)}"
         return Node(key, kind, label, detail, "bad" if bad else "plain", start)
     tone, detail = known.of.get(key, _told(kind, labels.get(key, "")))
     if key in marked or (kind == "fingerprint" and f"sha256:{parts_of(key)[0]}" in known.fingerprints):
-        tone, detail = "bad", "quarantined"
+        tone, detail = "bad", f"{NO} quarantined"
     return Node(key, kind, _label(key, kind, labels.get(key, key)), detail, tone, start)
 
 
@@ -186,7 +184,7 @@ def _told(kind: str, label: str) -> tuple[Tone, str]:
     """What the catalog's label itself says of a decision on a dataset."""
     if kind != "decision":
         return "plain", ""
-    return ("good", "on a dataset") if label.endswith("eligible") else ("bad", "on a dataset")
+    return ("good", f"{YES} on a dataset") if label.endswith("eligible") else ("bad", f"{NO} on a dataset")
 
 
 def _label(key: str, kind: str, label: str) -> str:
@@ -194,6 +192,8 @@ def _label(key: str, kind: str, label: str) -> str:
     parts = parts_of(key)
     if kind in ("evidence", "policy", "folder", "fingerprint"):
         return f"{kind} {short(parts[0])}"
+    if kind == "plan":
+        return f"plan …{plain(parts[0])[-12:]}"  # ids begin with the time, so their ends tell them apart
     if kind in ("source", "robot", "principal", "device"):
         return plain(" ".join(parts))
     return plain(label)

@@ -70,7 +70,8 @@ def value(read: Any, name: str = "") -> str:
         unit = UNITS.get(name.rsplit("_", 1)[-1], "") if "_" in name else ""
         return f"{number(read)} {unit}".strip().replace(" °", "°")
     if isinstance(read, dict):
-        return ", ".join(f"{plain(str(k))} {value(v, str(k))}" for k, v in read.items() if v not in ("", None))
+        said = [f"{plain(str(k))} {value(v, str(k))}" for k, v in read.items() if v not in ("", None)]
+        return ", ".join(sorted(said, key=lambda text: ("sha256:" in text, text)))
     if isinstance(read, list | tuple):
         return ", ".join(value(v) for v in read) or "none"
     return plain(str(read))

@@ -69,6 +69,14 @@ def _verdict(decision: Decision, status: Status) -> None:
 
 def _rules(decision: Decision) -> None:
     blocking, passing = rows.cards(decision)
+    if figures := rows.figures(decision):
+        st.subheader("The numbers")
+        st.dataframe(
+            figures,
+            hide_index=True,
+            height="content",
+            column_config={"verdict": columns.words("verdict", columns.VERDICTS)},
+        )
     for floor in (True, False):
         if own := [card for card in blocking if card.floor == floor]:
             st.subheader(f"{_part(decision, floor=floor)}: {_counted(own, 'block')}")
@@ -100,7 +108,7 @@ def _cards(cards: list[rows.RuleCard]) -> None:
 
 def _card(card: rows.RuleCard) -> None:
     with st.container(border=True):
-        name, message, read = st.columns([1.6, 2.8, 2.4], gap="small")
+        name, message, read = st.columns([1.5, 2.4, 3], gap="small")
         name.markdown(f":{columns.VERDICTS[card.verdict]}-badge[{card.verdict}] **{markdown(card.rule)}**")
         with message.container(gap=None):
             st.text(card.message)
