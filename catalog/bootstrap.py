@@ -6,15 +6,17 @@ import json
 import logging
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -59,7 +61,7 @@ class EmbeddedStore:
         stdout = self._process.stdout
         line = stdout.readline() if stdout is not None else b""
         if not line:
-            self._process.wait()
+            self.stop()
             raise Unavailable(
                 "store-unreachable",
                 "the embedded lakeFS server did not start",
@@ -95,16 +97,11 @@ class Service:
     operations: Operations
     worker: Worker
     embedded: EmbeddedStore | None
-    lock: FileLock = field(repr=False)
+    opened: ExitStack = field(repr=False)
 
     def close(self) -> None:
-        """Stop what runs, in the order it depends."""
-        self.worker.stop()
-        self.operations.close()
-        self.context.records.close()
-        if self.embedded is not None:
-            self.embedded.stop()
-        self.lock.release()
+        """Stop what runs, in the order it depends, whatever fails on the way."""
+        self.opened.close()
 
 
 def open_service(
@@ -116,19 +113,17 @@ def open_service(
 ) -> Service:
     """Open the home, alone: migrate its records, start the store, recover what was running."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = FileLock(settings.home / "service.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise Conflict("home-locked", "another service has this home", where=str(settings.home)) from error
-    embedded: EmbeddedStore | None = None
-    try:
-        records = _records(settings, clock, ids)
+    with ExitStack() as opened:
+        _lock(settings, opened)
+        records = Records(settings.database, clock)
+        opened.callback(records.close)
+        _prepare(records, clock, ids)
         if settings.lakefs_url is None:
             embedded = EmbeddedStore(settings)
+            opened.callback(embedded.stop)
             store = LakeFS(EMBEDDED, embedded.url, embedded.key, embedded.secret)
         else:
-            store = _external(settings)
+            embedded, store = None, _external(settings)
         context = Context(
             records=records,
             store=store,
@@ -141,25 +136,31 @@ def open_service(
         )
         settings.snapshots.mkdir(exist_ok=True)
         _bootstrap(settings, context)
-    except BaseException:
-        if embedded is not None:
-            embedded.stop()
-        lock.release()
-        raise
-    operations = Operations(context, KINDS)
-    worker = Worker(context, operations, settings.poll_seconds)
-    worker.start()
-    return Service(settings, context, operations, worker, embedded, lock)
+        operations = Operations(context, KINDS)
+        opened.callback(operations.close)
+        worker = Worker(context, operations, settings.poll_seconds)
+        worker.start()
+        opened.callback(worker.stop)
+        return Service(settings, context, operations, worker, embedded, opened.pop_all())
 
 
-def _records(settings: Settings, clock: Clock, ids: Ids) -> Records:
-    records = Records(settings.database, clock)
+def _lock(settings: Settings, opened: ExitStack) -> None:
+    lock = FileLock(settings.home / "service.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise Conflict(
+            "home-locked", "another service has this home", where=str(settings.home), do="use it, or `assay down`"
+        ) from error
+    opened.callback(lock.release)
+
+
+def _prepare(records: Records, clock: Clock, ids: Ids) -> None:
     migrate(records.engine)
     with records.read() as c:
         fresh = c.exec_driver_sql("select count(*) from head").scalar_one() == 0
     if fresh:
         begin(records.engine, clock, ids)
-    return records
 
 
 def _external(settings: Settings) -> LakeFS:
@@ -184,19 +185,23 @@ def _bootstrap(settings: Settings, context: Context) -> None:
 
 def serve(settings: Settings, port: int = 0) -> None:
     """Serve the API on loopback until a signal, or until nothing was asked for `idle_seconds`."""
-    service = open_service(settings)
-    state = State(service.context, service.operations, settings.home)
-    listener = _listener(port)
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(create_app(state), log_level="warning", access_log=False))
-    _say(settings.address, {"url": url, "pid": os.getpid(), "version": __version__})
-    idle = threading.Thread(target=_end_when_idle, args=(server, state, service, settings.idle_seconds), daemon=True)
-    idle.start()
-    try:
-        server.run(sockets=[listener])
-    finally:
-        settings.address.unlink(missing_ok=True)
-        service.close()
+    # uvicorn raises the signal that ended it once more, so it must end in an exception, or nothing below is closed
+    signal.signal(signal.SIGTERM, _terminated)
+    with closing(_listener(port)) as listener, closing(open_service(settings)) as service:
+        state = State(service.context, service.operations, settings.home)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(create_app(state), log_level="warning", access_log=False))
+        _say(settings.address, {"url": url, "pid": os.getpid(), "version": __version__})
+        watch = (server, state, service, settings.idle_seconds)
+        threading.Thread(target=_end_when_idle, args=watch, daemon=True).start()
+        try:
+            server.run(sockets=[listener])
+        finally:
+            settings.address.unlink(missing_ok=True)
+
+
+def _terminated(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _listener(port: int) -> socket.socket:

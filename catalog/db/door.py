@@ -153,7 +153,7 @@ class Records:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent read."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -162,7 +162,7 @@ class Records:
         token = writing.set(True)
         try:
             with (
-                _translated(),
+                translated(),
                 self.engine.connect().execution_options(immediate=True) as connection,
                 connection.begin(),
             ):
@@ -192,7 +192,8 @@ class Records:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Errors of the database as ours."""
     try:
         yield
     except OperationalError as error:

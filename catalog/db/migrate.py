@@ -12,6 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine, insert
 
 from catalog.db import tables
+from catalog.db.door import translated
 from catalog.domain.audit import GENESIS, Frontier
 from catalog.domain.base import utc_text
 from catalog.domain.clock import Clock, Ids
@@ -28,7 +29,7 @@ def migrate(engine: Engine) -> None:
     """Upgrade to the newest revision this program knows."""
     config = _config()
     script = ScriptDirectory.from_config(config)
-    with engine.connect() as connection:
+    with translated(), engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None:
             try:

@@ -115,7 +115,8 @@ class Operations:
 
     def wait(self, intent_id: str, timeout: float | None = None) -> Intent:
         """Wait until the service is done with an intent for now."""
-        future = self._futures.get(intent_id)
+        with self._guard:
+            future = self._futures.get(intent_id)
         if future is not None:
             future.result(timeout)
         return self.look(intent_id)[0]

@@ -1,0 +1,39 @@
+"""A service in a process of its own that kills itself (-9) between two steps: `python -m tests.support.killed HOME …`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from catalog.settings import Settings
+from tests.support.house import Desk, House
+
+
+def main(home: str, kind: str, boundary: str, dataset: str, ingest: str, folder: str) -> None:
+    """Begin one act and die at the boundary; reaching the end is an error."""
+
+    def kill(here: str, now: str) -> None:
+        if (here, now) == (kind, boundary):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with House(Settings(home=Path(home), poll_seconds=3600.0)).open(kill) as desk:
+        desk.wait(_begin(desk, kind, dataset, ingest, Path(folder)))
+    sys.exit("it was not killed")
+
+
+def _begin(desk: Desk, kind: str, dataset: str, ingest: str, folder: Path) -> str:
+    if kind == "register":
+        return desk.begin_register(dataset, ingest, folder)
+    if kind == "rebase":
+        return desk.begin_rebase(dataset, ingest)
+    if kind == "approve":
+        return desk.begin_approve(desk.sign(desk.judge(dataset, ingest)))
+    if kind == "quarantine":
+        return desk.begin_quarantine(dataset, ingest, [0])
+    return desk.begin_model(dataset, folder)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
