@@ -18,7 +18,11 @@ from catalog.cli import output
 from catalog.errors import AssayError, Unavailable
 
 if TYPE_CHECKING:
+    import psutil
+
     from catalog.settings import Settings
+
+PATIENCE = 40.0  # seconds; running intents finish their step
 
 
 def serve(
@@ -110,7 +114,21 @@ def _end(settings: Settings) -> bool:
         pid = int(json.loads(settings.address.read_text())["pid"])
         process = psutil.Process(pid)
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=40)
     except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
         return False
+    deadline = time.monotonic() + PATIENCE
+    while _alive(process):
+        if time.monotonic() > deadline:
+            raise Unavailable("service-unreachable", f"process {pid} does not end", do="look at home/service.log")
+        time.sleep(0.05)
     return True
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Whether it runs; one that ended and is not yet reaped by its parent does not."""
+    import psutil
+
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
