@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from catalog.domain.decision import Decision, RuleVerdict
 
 
+HEADLINES = 3
+BOUNDS = (".lower", ".p99_ms", ".attempt")
+
+
 def show_decision(decision: Decision, *, brief: bool = False) -> None:
     """Print a decision; briefly, what passed is only counted."""
     say = output.console().print
@@ -22,10 +26,11 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
     )
     blocking = decision.blocking()
     passed = [r for r in decision.rules if r.verdict == "pass"]
+    for line in _headlines(decision):
+        say(f"  {line}", style="bold", markup=False)
     shown = blocking if brief else [*blocking, *passed]
     if shown:
-        rows = [[r.verdict, _name(r), _brief(r) if brief else _why(r)] for r in shown]
-        output.table("", ("", "rule", "why"), rows)
+        output.table("", ("", "rule", "why"), [[r.verdict, _name(r), _brief(r) if brief else _why(r)] for r in shown])
     if brief:
         say(f"  {len(passed)} rules passed", style="dim", markup=False)
         return
@@ -33,6 +38,16 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
         say(f"  only if: {condition}", style="dim", markup=False)
     until = decision.document()["expires_at"][:16]
     say(f"  decision {decision.digest()}, epoch {decision.epoch}, until {until}Z", style="dim", markup=False)
+
+
+def _headlines(decision: Decision) -> list[str]:
+    """What decides: when blocked, what failed, else the first thing missing; when eligible, the bounds that were read."""
+    blocking = decision.blocking()
+    if blocking:
+        failed = [r for r in blocking if r.verdict == "fail"] or blocking[:1]
+        return [f"because: {_brief(r)}" for r in failed[:HEADLINES]]
+    read = {k: v for r in decision.rules for k, v in r.read.items() if k.endswith(BOUNDS)}
+    return [f"bounds: {', '.join(f'{k} {_value(v)}' for k, v in sorted(read.items()))}"] if read else []
 
 
 def _brief(rule: RuleVerdict) -> str:
@@ -45,6 +60,8 @@ def _name(rule: RuleVerdict) -> str:
 
 
 def _why(rule: RuleVerdict) -> str:
+    if rule.verdict == "missing" and not rule.floor:
+        return _brief(rule)
     if rule.floor or rule.verdict != "pass" or not rule.read:
         return rule.message
     return f"{rule.message} [{', '.join(f'{k} = {_value(v)}' for k, v in sorted(rule.read.items()))}]"
