@@ -54,22 +54,24 @@ def _signed(context: Context, by: str, envelope: dict[str, Any]) -> tuple[Decisi
     decision = Decision.parse(verified.payload)
     if find_decision(context, decision.digest()) != decision or decision.decides != "dataset-approval":
         raise Refused("decision-mismatch", "this is no dataset decision of this catalog", do="judge and sign again")
-    version = context.version(decision.subject)
-    _separate(version, verified, by)
+    _separate(context, context.version(decision.subject), verified, by)
     if decision.verdict != "eligible":
         rule = decision.blocking()[0]
         raise Refused("decision-blocked", f"{rule.rule}: {rule.message}", do="mend it, check and judge again")
-    if decision.expires_at <= now:
-        raise Refused("decision-expired", f"the decision expired at {decision.expires_at}", do="judge again")
     return decision, verified.keys[0].keyid
 
 
-def _separate(version: Version, verified: Verified, by: str) -> None:
+def _separate(context: Context, version: Version, verified: Verified, by: str) -> None:
+    """Who brought the data approves nothing of it, whoever rebased it since."""
     signers = {key.principal for key in verified.keys}
-    if version.registered_by in signers:
+    authors, source = {version.registered_by}, version.rebased_from
+    while source is not None:
+        earlier = context.version(source)
+        authors, source = authors | {earlier.registered_by}, earlier.rebased_from
+    if own := sorted(signers & authors):
         raise Refused(
             "separation-of-duties",
-            f"{version.registered_by} registered this version and may not approve it",
+            f"{own[0]} registered this version and may not approve it",
             do="let another steward sign",
         )
     if signers != {by}:
@@ -77,7 +79,10 @@ def _separate(version: Version, verified: Verified, by: str) -> None:
 
 
 def _still_stands(context: Context, version: Version, decision: Decision) -> None:
-    """Evaluate again: the answer must still be eligible, on the same head, in the same epoch."""
+    """Evaluate again: the answer must still be eligible, unexpired, on the same head, in the same epoch."""
+    now, _ = context.records.now()
+    if decision.expires_at <= now:
+        raise Refused("decision-expired", f"the decision expired at {decision.expires_at}", do="judge again")
     _, epoch = context.records.head()
     rules, policy, evidence, head = evaluate_version(context, version)
     if head != decision.head or context.location(version.manifest_digest).commit != decision.candidate:

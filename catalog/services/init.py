@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import func, select
 
 from catalog.attest.keys import keyid
@@ -40,6 +40,18 @@ class Bootstrap(Entity):
     """Who is there when a home begins."""
 
     newcomers: Annotated[tuple[Newcomer, ...], Field(min_length=1, max_length=100)]
+
+    @model_validator(mode="after")
+    def _nobody_twice(self) -> Bootstrap:
+        keys = [n.public for n in self.newcomers if n.public is not None]
+        for what, found in (
+            ("one key", keys),
+            ("one token", [n.token_digest for n in self.newcomers]),
+            ("one name", [n.name for n in self.newcomers]),
+        ):
+            if len(set(found)) != len(found):
+                raise ValueError(f"{what} is given to two principals")
+        return self
 
 
 def initialised(context: Context) -> bool:
