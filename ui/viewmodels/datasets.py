@@ -114,14 +114,14 @@ def finding_rows(check: CheckResult) -> list[Row]:
         {
             "severity": [f.severity],
             "check": plain(f.check),
-            "what was found": plain(f.message),
             "episodes": ranges(f.episodes) or "all",
-            "recording": plain(f.root),
-            "stream": plain(f.stream),
             "span": span(f),
             "value": measure(f.value, f.unit),
             "limit": measure(f.limit, f.unit),
             "resolves": plain(f.resolves),
+            "what was found": plain(f.message),
+            "stream": plain(f.stream),
+            "recording": plain(f.root),
         }
         for f in sorted(check.findings, key=lambda f: (f.severity != "blocking", f.root, f.check, f.episodes))
     ]

@@ -7,7 +7,7 @@ import textwrap
 from ui.viewmodels.lineage import Graph, Node
 from ui.viewmodels.text import plain
 
-WIDTH, LINES = 24, 4  # characters and lines of a label; the table has the whole of it
+WIDTH, LINES = 28, 4  # characters and lines of a label; the table has the whole of it
 INK, GREY, BAD, GOOD = "#1f2937", "#6b7280", "#c62828", "#2e7d32"
 KINDS: dict[str, tuple[str, str]] = {  # kind: fill, shape
     "dataset": ("#90caf9", "box3d"),

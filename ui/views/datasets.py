@@ -130,7 +130,7 @@ def _check(version: VersionView) -> None:
             hide_index=True,
             column_config={
                 "severity": columns.words("severity", columns.SEVERITIES),
-                "what was found": st.column_config.TextColumn(width="large"),
+                "what was found": st.column_config.TextColumn(width="medium"),
             },
         )
     elif check.passed:
