@@ -1,0 +1,245 @@
+"""What the documentation says is tried: commands parse, links lead somewhere, code compiles, documents are valid."""
+
+import ast
+import importlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import typer
+
+from catalog.api.app import create_app
+from catalog.api.http import State
+from catalog.cli.main import app
+from catalog.client.evaluation import HarnessModule
+from catalog.domain.dataset import Provenance
+from catalog.domain.evidence import Trial
+from catalog.errors import CLASSES
+from catalog.policy.floor import dataset_floor, model_floor
+from catalog.policy.floor_facts import DatasetFloor, ModelFloor
+from catalog.policy.loader import load
+from catalog.settings import PREFIX, Settings
+from validators.expectations import SHIPPED, Expectation
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+PARTS = re.compile(r"(Unit|Default|Source|Resolves|Known false alarms): ")
+
+page = pytest.mark.parametrize("path", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(path.read_text()) if kind == language]
+
+
+def commands(path: Path) -> Iterator[list[str]]:
+    """Every `assay …` of a page: lines of shell blocks, and inline code with a subcommand."""
+    text = path.read_text()
+    lines = [line for block in blocks(path, "sh") for line in block.splitlines()]
+    lines += re.findall(r"`(assay [a-z][^`]*)`", BLOCK.sub("", text))
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["assay"]:
+            yield words[1:]
+
+
+def parse(words: list[str]) -> None:
+    """Parse a command line as the command would, without running it; a missing argument is prose, not a mistake."""
+    command: Any = typer.main.get_command(app)
+    context = command.make_context("assay", [], resilient_parsing=True)
+    while hasattr(command, "commands"):
+        assert words, "a group alone"
+        assert words[0] in command.commands, f"no command {words[0]!r} in {command.name}"
+        command, words = command.commands[words[0]], words[1:]
+        context = command.make_context(command.name, [], parent=context, resilient_parsing=True)
+    known = {o: p for p in command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("-")}
+    arguments = sum(1 for p in command.params if p.param_type_name == "argument")
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word.startswith("-"):
+            assert word in known, f"{command.name} has no option {word}"
+            if not known[word].is_flag and rest:
+                rest.pop(0)
+        else:
+            arguments -= 1
+    assert arguments >= 0, f"{command.name} takes fewer arguments"
+
+
+@page
+def test_commands_parse(path: Path) -> None:
+    for words in commands(path):
+        if not {"…", "..."} & set(words):
+            parse(words)
+
+
+def test_a_wrong_command_does_not_parse() -> None:
+    for wrong in (["polish"], ["gate", "m", "--policy", "mine"], ["dataset", "show", "a", "b"]):
+        with pytest.raises(AssertionError):
+            parse(wrong)
+
+
+@page
+def test_shell_blocks_give_whole_commands(path: Path) -> None:
+    """What stands in a block can be copied: required options are there."""
+    for block in blocks(path, "sh"):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] != ["assay"]:
+                continue
+            command: Any = typer.main.get_command(app)
+            for word in words[1:]:
+                if word in getattr(command, "commands", {}):
+                    command = command.commands[word]
+            for required in (p for p in command.params if p.required and p.param_type_name == "option"):
+                assert set(required.opts) & set(words), f"{line!r} lacks {required.opts[0]}"
+
+
+@page
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in LINK.findall(path.read_text()):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        there = (path.parent / name).resolve() if name else path
+        assert there.is_file(), f"{path.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(there), f"{path.name} links to {target}"
+
+
+def anchors(path: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@page
+def test_paths_exist(path: Path) -> None:
+    """Code spans that look like files or folders of the repository."""
+    for span in re.findall(r"`([\w./-]+/[\w./{},-]*)`", BLOCK.sub("", path.read_text())):
+        first = span.split("/")[0]
+        if first in {"catalog", "validators", "lineage", "infra", "ui", "tests", "examples", "docs"}:
+            assert (ROOT / span).exists(), f"{path.name} names {span}"
+    if path.name == "architecture.md":
+        for span in re.findall(r"`((?:services|policy|domain|db)/\w+\.py)`", path.read_text()):
+            assert (ROOT / "catalog" / span).is_file(), f"{path.name} names {span}"
+
+
+@page
+def test_python_compiles_and_imports_resolve(path: Path) -> None:
+    for source in blocks(path, "python"):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                for name in node.names:
+                    importlib.import_module(name.name)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, name.name) for name in node.names)
+
+
+@page
+def test_make_targets_and_variables_exist(path: Path) -> None:
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)", " ".join(re.findall(r"`[^`]+`", text) + blocks(path, "sh")))) <= targets
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    assert set(re.findall(r"\bASSAY_[A-Z_]+\b", text)) <= known
+
+
+def test_provenance_examples_are_valid() -> None:
+    examples = blocks(ROOT / "docs/provenance.md", "json")
+    assert [Provenance.of(json.loads(e)).source.origin for e in examples] == [
+        "recorded, origin unverified",
+        "simulated",
+    ]
+
+
+def test_the_policy_example_is_proven() -> None:
+    (example,) = blocks(ROOT / "docs/policies.md", "yaml")
+    assert load(example).name == "tiny-arm"
+
+
+def test_the_floor_is_listed() -> None:
+    text = (ROOT / "docs/policies.md").read_text().partition("## The floor")[2]
+    _, model, dataset = text.split("| for a ")
+    assert rules_of(model) == {r.rule for r in model_floor(ModelFloor.model_construct(**nothing(ModelFloor)))}
+    assert rules_of(dataset) == {r.rule for r in dataset_floor(DatasetFloor.model_construct(**nothing(DatasetFloor)))}
+
+
+def nothing(facts: Any) -> dict[str, Any]:
+    """Facts that nobody established: None, or empty where the floor asks for a collection."""
+    return {
+        name: ()
+        if "tuple" in str(f.annotation) and not f.is_required()
+        else f.get_default()
+        if not f.is_required()
+        else None
+        for name, f in facts.model_fields.items()
+    }
+
+
+def rules_of(section: str) -> set[str]:
+    first = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return set(re.findall(r"`([a-z-]+)`", " ".join(first)))
+
+
+def test_the_harness_example_runs(tmp_path: Path) -> None:
+    (example,) = blocks(ROOT / "docs/evaluation.md", "python")
+    module: dict[str, Any] = {}
+    exec(compile(example, "docs/evaluation.md", "exec"), module)
+    assert set(HarnessModule.__annotations__) <= module.keys()
+    rows = [Trial.of(row) for row in module["trials"](tmp_path, [1, 2], lambda done, of: None)]
+    assert [row.seed for row in rows] == [1, 2]
+    assert module["step"](tmp_path)() is None
+
+
+def test_the_api_page_names_real_routes() -> None:
+    text = (ROOT / "docs/api.md").read_text()
+    served = create_app(cast(State, None))
+    assert served.openapi_url is not None
+    routes = {*served.openapi()["paths"], served.openapi_url}
+    named = {name.rstrip(".") for name in re.findall(r"/api/v1/[\w{}/.]+", text)}
+    assert len(named) > 4
+    assert named <= routes
+
+
+def error_table() -> str:
+    rows = []
+    for cls in CLASSES:
+        means = (cls.__doc__ or "").split("\n")[0]
+        kinds = ", ".join(f"`{kind}`" for kind in sorted(cls.kinds))
+        rows.append(f"| {cls.__name__} | {means} | {cls.exit_code} | {cls.status} | {kinds} |")
+    return "\n".join(rows)
+
+
+def check_table() -> str:
+    rows = [
+        "| check | what it computes | unit | default | resolves | known false alarms |",
+        "|---|---|---|---|---|---|",
+    ]
+    for expectation in SHIPPED:
+        said = parts(expectation)
+        cells = [f"`{expectation.check}`<br>`{expectation.type}`", said[""]]
+        cells += [said.get(name, "") for name in ("Unit", "Default", "Resolves", "Known false alarms")]
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def parts(expectation: type[Expectation]) -> dict[str, str]:
+    """The docstring by its headings; before the first one stands what is computed."""
+    first, *rest = PARTS.split(" ".join((expectation.__doc__ or "").split()))
+    return {
+        "": first.strip(),
+        **{name: text.strip().rstrip(".") for name, text in zip(rest[::2], rest[1::2], strict=True)},
+    }
+
+
+@pytest.mark.parametrize(("name", "table"), [("docs/errors.md", error_table), ("docs/checks.md", check_table)])
+def test_tables_are_what_the_code_says(name: str, table: Any) -> None:
+    """When this fails, replace the table on that page with the one that the code gives."""
+    assert table() in (ROOT / name).read_text()
