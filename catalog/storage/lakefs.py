@@ -112,7 +112,10 @@ class LakeFS:
         pending = list(paths)
         for start in range(0, len(pending), PAGE):
             chunk = lakefs_sdk.PathList(paths=pending[start : start + PAGE])
-            self._call(self._objects.delete_objects, repository, branch, chunk)
+            done = self._call(self._objects.delete_objects, repository, branch, chunk)
+            if done.errors:
+                what = f"{done.errors[0].path} was not deleted: {done.errors[0].message}"
+                raise Unavailable("store-refused", what, where=f"{repository}/{branch}", do="look at that branch")
 
     def listing(self, repository: str, ref: str, prefix: str = "") -> Iterator[StoredObject]:
         """All objects of a ref in path order."""
