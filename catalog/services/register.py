@@ -17,7 +17,6 @@ from sqlalchemy import select
 import validators.errors
 from catalog.db import tables
 from catalog.db.door import Write
-from catalog.domain.base import canonical, sha256
 from catalog.domain.dataset import (
     Episode,
     ObjectEntry,
@@ -30,8 +29,9 @@ from catalog.errors import Conflict, Invalid
 from catalog.services import version_commit
 from catalog.services.context import Context, given_folder
 from catalog.services.intent import Kind, Operations, Work, already_running
+from catalog.services.read_episodes import read_episodes
 from catalog.storage.snapshot import safe_path
-from validators import fingerprint, readers
+from validators import readers
 
 THREADS = 8
 CHUNK = 2**20
@@ -59,7 +59,6 @@ def _read(work: Work) -> None:
     folder, slug = Path(work.arguments["path"]), work.arguments["ingest"]
     try:
         recording = readers.open(folder)
-        fingerprints = fingerprint.fingerprints(recording)
     except validators.errors.UnreadableDataset as error:
         raise Invalid("dataset-unreadable", str(error), where=str(folder), do="mend or remove that file") from error
     if recording.problems:
@@ -67,21 +66,12 @@ def _read(work: Work) -> None:
         raise Invalid("dataset-unreadable", bad.message, where=f"{folder}/{bad.path}", do="mend or remove that file")
     work.progress(0.1)
     files = {name: (size, digest) for name, size, digest in _digests(work, folder, sorted(_files(folder)))}
-    own = {e.index: (e.path, *sorted(e.videos.values())) for e in recording.episodes}
-    holding = {path for paths in own.values() for path in paths}
-    work.cache["episodes"] = [
-        Episode(
-            root=slug,
-            index=e.index,
-            fingerprint=fingerprints.get(e.index) or _content_mark([files[p][1] for p in own[e.index]]),
-            length=e.length,
-            start_s=e.start_s or 0.0,
-            end_s=e.end_s or 0.0,
-            objects=tuple(f"{slug}/{p}" for p in own[e.index]),
-            **{key: _text(e.provenance, key) for key in ("robot", "rig", "site", "operator", "seed")},
-        )
-        for e in recording.episodes
-    ]
+    try:
+        episodes = read_episodes(recording, slug, {name: digest for name, (_, digest) in files.items()})
+    except validators.errors.UnreadableDataset as error:
+        raise Invalid("dataset-unreadable", str(error), where=str(folder), do="mend or remove that file") from error
+    holding = {path.removeprefix(f"{slug}/") for e in episodes for path in e.objects}
+    work.cache["episodes"] = episodes
     work.cache["objects"] = [
         ObjectEntry(path=f"{slug}/{name}", size=size, sha256=digest, store_checksum="", rows=name in holding)
         for name, (size, digest) in files.items()
@@ -96,16 +86,6 @@ def _read(work: Work) -> None:
         bytes=sum(o.size for o in work.cache["objects"]),
         selected_from=_selected_from(work.context, work.arguments["dataset"], work.cache["episodes"]),
     )
-
-
-def _content_mark(digests: list[str]) -> str:
-    """What an episode without state and action is known by: the digests of its files, and nothing finer."""
-    return sha256(canonical({"schema": "content-mark@1", "files": digests}))
-
-
-def _text(provenance: Mapping[str, object], key: str) -> str:
-    value = provenance.get(key, "")
-    return str(value)[:200] if isinstance(value, str | int) else ""
 
 
 def _files(folder: Path) -> Iterator[str]:

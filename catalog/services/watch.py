@@ -14,6 +14,7 @@ from catalog.domain.intent import Intent
 from catalog.domain.views import UndecidedHead
 from catalog.errors import AssayError
 from catalog.services.context import INTENT, Context, approvals_of
+from catalog.storage.port import CommitInfo
 
 
 def watch(context: Context) -> list[UndecidedHead]:
@@ -42,14 +43,20 @@ def _look(context: Context, slug: str, repository: str, now: str) -> UndecidedHe
         return UndecidedHead(dataset=slug, commit="unknown", noticed_at=now, why=f"the store does not answer: {error}")
     if head is None:
         return UndecidedHead(dataset=slug, commit="none", noticed_at=now, why="main is gone")
-    if head.metadata.get(INTENT) in {i.id for i in running}:
+    if any(_merges(i, head) for i in running):
         return None
     if approvals and head.id == approvals[0].merge_commit:
         return _tags(slug, head.id, tags, approvals, now)
     if not approvals and not head.parents:
         return None
-    why = f"main is at {head.id[:12]} ({head.message[:80]}), which no decision made"
+    why = f"main is at {head.id[:12]} ({head.message[:80]!r}), which no decision made"
     return UndecidedHead(dataset=slug, commit=head.id, noticed_at=now, why=why)
+
+
+def _merges(intent: Intent, head: CommitInfo) -> bool:
+    """Whether this head is the merge that a running approval made: its name alone proves nothing."""
+    judged = (intent.arguments["head"], intent.arguments["candidate"])
+    return head.metadata.get(INTENT) == intent.id and head.parents == judged
 
 
 def _tags(

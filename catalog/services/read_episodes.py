@@ -1,0 +1,46 @@
+"""Read the episodes of a recording: what they are known by, where their rows lie, what they were recorded on.
+
+Register writes this table and check reads it again from the committed bytes, so a table that somebody else wrote is
+found even when it agrees with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from catalog.domain.base import canonical, sha256
+from catalog.domain.dataset import Episode
+from validators import fingerprint
+from validators.recording import Recording
+
+
+def read_episodes(recording: Recording, slug: str, digests: Mapping[str, str]) -> list[Episode]:
+    """The episodes of the root `slug`; `digests` are those of its files, by path below the root.
+
+    Raises the reader's `UnreadableDataset` where rows cannot be read.
+    """
+    marks = fingerprint.fingerprints(recording)
+    own = {e.index: (e.path, *sorted(e.videos.values())) for e in recording.episodes}
+    return [
+        Episode(
+            root=slug,
+            index=e.index,
+            fingerprint=marks.get(e.index) or _content_mark([digests[p] for p in own[e.index]]),
+            length=e.length,
+            start_s=e.start_s or 0.0,
+            end_s=e.end_s or 0.0,
+            objects=tuple(f"{slug}/{p}" for p in own[e.index]),
+            **{key: _text(e.provenance, key) for key in ("robot", "rig", "site", "operator", "seed")},
+        )
+        for e in recording.episodes
+    ]
+
+
+def _content_mark(digests: list[str]) -> str:
+    """What an episode without state and action is known by: the digests of its files, and nothing finer."""
+    return sha256(canonical({"schema": "content-mark@1", "files": digests}))
+
+
+def _text(provenance: Mapping[str, object], key: str) -> str:
+    value = provenance.get(key, "")
+    return str(value)[:200] if isinstance(value, str | int) else ""
