@@ -23,7 +23,7 @@ from catalog.bootstrap import KINDS, Service, open_service
 from catalog.cli.home import _begin as begin_home
 from catalog.domain.approved import Approved, Wanted
 from catalog.domain.audit import AuditEntry
-from catalog.domain.clock import Clock, wall_clock
+from catalog.domain.clock import Clock, Ids, uuid7, wall_clock
 from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.intent import Intent
@@ -196,9 +196,9 @@ class House:
         return cls(settings)
 
     @contextmanager
-    def open(self, boundary: Boundary = no_boundary, clock: Clock = wall_clock) -> Iterator[Desk]:
+    def open(self, boundary: Boundary = no_boundary, clock: Clock = wall_clock, ids: Ids = uuid7) -> Iterator[Desk]:
         """A service on this home, closed at the end."""
-        service = open_service(self.settings, boundary=boundary, clock=clock)
+        service = open_service(self.settings, boundary=boundary, clock=clock, ids=ids)
         try:
             yield Desk(service)
         finally:
