@@ -8,6 +8,7 @@ from pydantic import Field
 
 from catalog.domain.base import Count, Digest, Entity, Name, ObjectPath, Slug, Text, Utc
 
+CONTRACT = "contract.json"
 SAFE_SUFFIXES = frozenset({".npz", ".onnx", ".safetensors", ".json"})
 
 
@@ -66,6 +67,10 @@ class ModelManifest(Entity):
     files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
     contract: Contract
     converted_from: Digest | None = None
+
+    def weights(self) -> frozenset[str]:
+        """The digests of all files but the contract: numbers may lie in JSON, too."""
+        return frozenset(f.sha256 for f in self.files if f.path != CONTRACT)
 
 
 class Model(Entity):

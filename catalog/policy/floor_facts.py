@@ -18,7 +18,7 @@ class InputState(Entity):
 
     name: Name
     digest_: Digest = Field(alias="digest")
-    kind: Literal["version", "folder"]
+    kind: Literal["version", "folder", "file"]
     approved: bool
     why_not: Text = ""
 

@@ -86,8 +86,8 @@ def _floor(
         listing_faults=None if result is None else tuple(f for f in result.integrity if "bytes are" not in f),
         main=main,
         quarantine=QuarantineSearch(episodes=len(episodes), found=quarantined(context, names)),
-        sources=tuple(f"{r.slug}: {r.provenance.source.origin}" for r in roots),
-        terms=tuple(f"{r.slug}: {r.provenance.terms.licence}" for r in roots),
+        sources=tuple(f"{r.slug}: {r.provenance.source.origin}"[:200] for r in roots),
+        terms=tuple(f"{r.slug}: {r.provenance.terms.licence}"[:200] for r in roots),
         parents_unknown=_unknown_parents(context, version),
     )
 

@@ -18,7 +18,7 @@ from catalog.domain.evidence import Evidence, Plan
 from catalog.domain.model import Model
 from catalog.domain.policy import ActivePolicy
 from catalog.domain.principal import Key
-from catalog.domain.run import FolderInput, Run, VersionInput
+from catalog.domain.run import FolderInput, VersionInput
 from catalog.errors import AssayError
 from catalog.policy.conditions import conditions
 from catalog.policy.evaluate import evaluate
@@ -42,6 +42,7 @@ from catalog.services import version_commit
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
 from catalog.services.judge_dataset import approval_of
+from catalog.services.made_from import MadeFrom, holders, made_from
 from catalog.services.quarantine import quarantined
 from catalog.services.register_model import model_bytes
 
@@ -83,8 +84,8 @@ def standing(context: Context, model: Model, policy: ActivePolicy | None, device
     """Everything the gate establishes about a model, as of now."""
     run = context.run(model.run) if model.run is not None else None
     proofs = _evidence(context, model, device_class)
-    inputs = run.inputs if run is not None else ()
-    versions = [context.version(i.manifest_digest) for i in inputs if isinstance(i, VersionInput)]
+    origin = made_from(context, model)
+    versions = list(origin.versions)
     digests, files = _files(context, model)
     floor = ModelFloor(
         clock=clock(context),
@@ -97,9 +98,9 @@ def standing(context: Context, model: Model, policy: ActivePolicy | None, device
         run_finished=run.end is not None and run.end.status == "finished" if run else None,
         assurance=run.assurance if run else None,
         assurance_required=policy.policy.run_assurance if policy else None,
-        inputs=tuple(_input(context, i) for i in inputs) if run else None,
-        quarantine=_quarantine(context, run, versions) if run else None,
-        ancestry=_ancestry(context, versions) if run else None,
+        inputs=_inputs(context, origin) if run and run.inputs else () if run else None,
+        quarantine=_quarantine(context, origin) if run else None,
+        ancestry=_ancestry(context, origin) if run else None,
         digests=digests,
         overlap=_overlap(context, versions, proofs) if run and proofs else None,
         evidence=tuple(_state(context, e, p) for e, p in proofs),
@@ -147,6 +148,16 @@ def _state(context: Context, evidence: Evidence, plan: Plan) -> EvidenceState:
     )
 
 
+def _inputs(context: Context, origin: MadeFrom) -> tuple[InputState, ...]:
+    """What was handed out, and what was opened without being handed out."""
+    why = "opened, and no input of the run holds it"
+    beside = [
+        InputState(name=f.path[-200:], digest_=f.sha256, kind="file", approved=False, why_not=why)
+        for f in origin.beside
+    ]
+    return (*(_input(context, i) for run in origin.runs for i in run.inputs), *beside)
+
+
 def _input(context: Context, item: VersionInput | FolderInput) -> InputState:
     if isinstance(item, FolderInput):
         why = "a local folder, not an approved version"
@@ -161,30 +172,35 @@ def _input(context: Context, item: VersionInput | FolderInput) -> InputState:
     )
 
 
-def _quarantine(context: Context, run: Run, versions: list[Version]) -> QuarantineSearch:
+def _quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
     """Search all that went in, or was opened, for quarantined content under any name."""
     names: dict[str, str] = {}
     count = 0
-    for version in versions:
+    for version in origin.versions:
         episodes, objects = version_commit.tables_of(context, version)
         count += len(episodes)
         names |= {e.fingerprint: f"{version.dataset} {e.root}/{e.index}" for e in episodes}
         names |= {o.sha256: f"{version.dataset} {o.path}" for o in objects if o.rows}
-    for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
-        count += len(folder.fingerprints)
-        names |= dict.fromkeys((*folder.fingerprints, *folder.objects), folder.path[-200:])
-    if run.end is not None:
-        names |= {f.sha256: f.path[-200:] for f in run.end.opened if f.sha256 not in names}
+    for run in origin.runs:
+        for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
+            count += len(folder.fingerprints)
+            names |= dict.fromkeys((*folder.fingerprints, *folder.objects), folder.path[-200:])
+        if run.end is not None:
+            names |= {f.sha256: f.path[-200:] for f in run.end.opened if f.sha256 not in names}
+    inside = holders(context, {f.sha256 for f in origin.beside})
+    for file in origin.beside:
+        names |= dict.fromkeys(inside.get(file.sha256, ()), file.path[-200:])
     return QuarantineSearch(episodes=count, found=quarantined(context, names))
 
 
-def _ancestry(context: Context, versions: list[Version]) -> AncestrySearch:
-    """The inputs and what they descend from. A version they were selected or rebased from needs no approval itself:
+def _ancestry(context: Context, origin: MadeFrom) -> AncestrySearch:
+    """The inputs, the models that were continued, and what the inputs descend from.
 
-    what was kept of it is searched episode by episode.
+    A version they were selected or rebased from needs no approval itself: what was kept of it is searched episode by
+    episode.
     """
-    seen: dict[str, Ancestor] = {}
-    pending, complete = list(versions), True
+    seen = {base.digest_: base for base in origin.bases}
+    pending, complete = list(origin.versions), True
     while pending:
         version = pending.pop()
         if version.manifest_digest in seen:

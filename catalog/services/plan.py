@@ -117,8 +117,4 @@ def attempts(context: Context, model: Model, device_class: str, line: str) -> in
 
 def _kin(one: Model, other: Model) -> bool:
     same_run = one.run is not None and one.run == other.run
-    return one.digest_ == other.digest_ or same_run or bool(_weights(one) & _weights(other))
-
-
-def _weights(model: Model) -> set[str]:
-    return {f.sha256 for f in model.manifest.files if not f.path.endswith(".json")}
+    return one.digest_ == other.digest_ or same_run or bool(one.manifest.weights() & other.manifest.weights())

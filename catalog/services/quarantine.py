@@ -133,7 +133,7 @@ def quarantined(context: Context, digests: Mapping[str, str]) -> tuple[Quarantin
                     root=row.root,
                     index=row.number,
                     found_by=row.of,
-                    found_in=digests[row.digest],
+                    found_in=digests[row.digest][-200:],
                     reason=reasons[row.quarantine].reason,
                 )
                 for row in rows

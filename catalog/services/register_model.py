@@ -13,7 +13,7 @@ from typing import Any
 from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.base import sha256, strict_json
-from catalog.domain.model import Contract, Model, ModelFile, ModelManifest
+from catalog.domain.model import CONTRACT, Contract, Model, ModelFile, ModelManifest
 from catalog.errors import AssayError, Conflict, Invalid
 from catalog.services import lineage_edges
 from catalog.services.context import INTENT, Context, find_run, given_folder, put_run
@@ -22,7 +22,6 @@ from catalog.services.train import digest_of
 from catalog.storage.port import CommitInfo
 from catalog.storage.snapshot import safe_path
 
-CONTRACT = "contract.json"
 BRANCH = "models"
 MAX_FILES = 10_000
 

@@ -1,0 +1,107 @@
+"""What a model was made from: its run, the runs of the models it continues, and what its run opened beside its inputs.
+
+A tainted model does not become clean by being continued, and a file does not become an input by not being declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from sqlalchemy import select
+
+from catalog.db import records, tables
+from catalog.domain.dataset import Version
+from catalog.domain.model import Model
+from catalog.domain.run import FolderInput, OpenedFile, Run, VersionInput
+from catalog.policy.floor_facts import Ancestor
+from catalog.services import version_commit
+from catalog.services.context import Context
+
+RECORDED = frozenset({".parquet", ".mcap", ".hdf5", ".h5", ".mp4", ".bag", ".arrow", ".feather", ".npy", ".npz"})
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """The model's run first, then those of its bases; the bases themselves; files opened that no input holds."""
+
+    runs: tuple[Run, ...]
+    bases: tuple[Ancestor, ...]
+    versions: tuple[Version, ...]
+    beside: tuple[OpenedFile, ...]
+
+
+def made_from(context: Context, model: Model) -> MadeFrom:
+    """Follow base models, conversions, and registered weights that a run opened, to their beginning."""
+    with context.records.read() as c:
+        known = {m.digest_: m for m in records.many(c, tables.model, Model, order="digest")}
+    runs: dict[str, Run] = {}
+    bases: dict[str, Ancestor] = {}
+    pending, seen = [model], {model.digest_}
+    while pending:
+        current = pending.pop()
+        run = context.run(current.run) if current.run is not None else None
+        if run is not None:
+            runs[run.id] = run
+        for name, digest in _continued(current, run, known):
+            if digest in seen:
+                continue
+            seen.add(digest)
+            base = known.get(digest)
+            why = "not known here, so neither is what it was fitted on" if base is None else ""
+            if base is not None:
+                pending.append(base)
+                why = "" if base.run is not None else "it has no training record"
+            bases[digest] = Ancestor(name=f"model {name}"[:200], digest_=digest, approved=not why, why_not=why)
+    inputs = [i for run in runs.values() for i in run.inputs if isinstance(i, VersionInput)]
+    versions = {i.manifest_digest: context.version(i.manifest_digest) for i in inputs}
+    beside = _beside(context, runs.values(), versions.values(), [m for m in known.values() if m.digest_ in seen])
+    return MadeFrom(tuple(runs.values()), tuple(bases.values()), tuple(versions.values()), beside)
+
+
+def _continued(model: Model, run: Run | None, known: dict[str, Model]) -> list[tuple[str, str]]:
+    found = []
+    if (base := model.manifest.contract.base_model) is not None:
+        found.append((base.name, base.digest_))
+    if model.manifest.converted_from is not None:
+        found.append((model.manifest.name, model.manifest.converted_from))
+    if run is not None and run.end is not None:
+        read = {f.sha256 for f in run.end.opened} - model.manifest.weights()
+        found += [(m.manifest.name, m.digest_) for m in known.values() if read & m.manifest.weights()]
+    return found
+
+
+def _beside(
+    context: Context, runs: Iterable[Run], versions: Iterable[Version], models: list[Model]
+) -> tuple[OpenedFile, ...]:
+    """Opened files that hold recordings, by name or because the catalog knows their bytes, and are no input's."""
+    held = {digest for m in models for digest in m.manifest.weights()}
+    for version in versions:
+        held |= {o.sha256 for o in version_commit.tables_of(context, version)[1]}
+    opened: dict[str, OpenedFile] = {}
+    for run in runs:
+        held |= {digest for i in run.inputs if isinstance(i, FolderInput) for digest in i.objects}
+        if run.end is not None:
+            opened |= {f.sha256: f for f in run.end.opened}
+    strange = [f for f in opened.values() if f.sha256 not in held]
+    recorded = holders(context, {f.sha256 for f in strange})
+    return tuple(f for f in strange if f.sha256 in recorded or PurePosixPath(f.path).suffix.lower() in RECORDED)
+
+
+def holders(context: Context, digests: set[str]) -> dict[str, set[str]]:
+    """Of objects that hold rows in any version: the fingerprints of all episodes in them, by the object's digest."""
+    o, found, wanted = tables.object_.c, dict[str, set[str]](), sorted(digests)
+    with context.records.read() as c:
+        rows = [
+            row
+            for first in range(0, len(wanted), 500)
+            for row in c.execute(
+                select(o.manifest_digest, o.path, o.sha256).where(o.rows, o.sha256.in_(wanted[first : first + 500]))
+            )
+        ]
+    for manifest in sorted({row.manifest_digest for row in rows}):
+        episodes, _ = version_commit.tables_of(context, context.version(manifest))
+        for row in (r for r in rows if r.manifest_digest == manifest):
+            found.setdefault(row.sha256, set()).update(e.fingerprint for e in episodes if row.path in e.objects)
+    return found
