@@ -45,7 +45,13 @@ def fill(desk: Desk, folder: Path) -> None:
     """An approved dataset, one with a quarantined episode, a model with that episode among its inputs, a wild one."""
     desk.bring("arm-clean", "one", recording(folder / "clean", seed=1, kind="synthetic", **simulated("simulated")))
     bad = recording(
-        folder / "bad", seed=2, spoil={1: "gap"}, kind="synthetic", licence=HOSTILE[:190], **simulated("stand-in")
+        folder / "bad",
+        seed=2,
+        rig=f"rig {HOSTILE}",
+        spoil={1: "gap"},
+        kind="synthetic",
+        licence=HOSTILE[:190],
+        **simulated("stand-in"),
     )
     desk.register("arm-bad", "week-1", bad)
     desk.check("arm-bad", "week-1")

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.xdist_group("browser")]
 
 ARGUMENTS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 PATIENCE_MS = 30_000
+LURED = 'img[src*=evil], svg image, [*|href*="evil"]'  # text that became a picture or a link
 # The server answers 404 below a page's own address, and the browser then asks at the root; and a library says that it
 # lays out graphs without a worker.
 UNAVOIDABLE = ("/_stcore/", 'No script tag of type "javascript/worker" was found')
@@ -124,7 +125,9 @@ def test_the_lineage_of_a_model_marks_what_taints_it(page: Page, site: Site) -> 
     expect(graph).to_contain_text("3 episodes of arm-bad/week-1", timeout=PATIENCE_MS)
     expect(graph).to_contain_text("✗ 1 quarantined: 1")
     expect(graph).to_contain_text("same content ×3")
-    page.get_by_role("button", name="What came of it").click()
+    expect(graph).to_contain_text("<img")  # a rig's name, as text
+    expect(page.locator(LURED)).to_have_count(0)
+    page.get_by_text("What came of it").click()
     settled(page)
     expect(graph).not_to_contain_text("run fit")
 
@@ -132,12 +135,12 @@ def test_the_lineage_of_a_model_marks_what_taints_it(page: Page, site: Site) -> 
 def test_what_is_pasted_is_traced_or_refused_with_its_reason(page: Page, site: Site) -> None:
     visit(page, f"{site.url}/lineage?of=urn:assay:robot:bench-arm", "Lineage")
     expect(page.get_by_text("Nothing is recorded in this direction")).to_be_visible()
-    visit(page, f"{site.url}/lineage?of=urn:assay:version:![x](http%3A//evil.example/d.png)", "Lineage")
+    visit(page, f"{site.url}/lineage?of=urn:assay:version:![x](//evil.example/d.png):aa", "Lineage")
     problem = page.locator(".st-key-problem")
     expect(problem).to_contain_text("evil.example/d.png")
     expect(problem).to_contain_text("What to do")
     expect(problem).to_contain_text("kind: input-invalid")
-    expect(page.locator("img[src*=evil], a[href*=evil]")).to_have_count(0)
+    expect(page.locator(LURED)).to_have_count(0)
 
 
 def test_the_gate_says_at_once_why_a_model_is_blocked(page: Page, site: Site) -> None:
@@ -154,7 +157,7 @@ def test_the_gate_says_at_once_why_a_model_is_blocked(page: Page, site: Site) ->
     expect(page.get_by_text("no approved version").filter(visible=True)).to_be_visible()
     page.get_by_role("tab", name="Exact digests").click()
     expect(page.get_by_text("governance epoch").filter(visible=True)).to_be_visible()
-    expect(page.locator("img[src*=evil], a[href*=evil]")).to_have_count(0)
+    expect(page.locator(LURED)).to_have_count(0)
 
 
 def test_the_gate_judges_when_asked(page: Page, site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from catalog.domain.run import Run
 from catalog.domain.views import ModelView, Status
 from ui.viewmodels.text import number, plain, short, value, values, when
 
+FIRST, REASON = 3, 220  # reasons beside the verdict, and their characters; the rules have all of it
 ORDER = ("fail", "missing", "pass")
 
 
@@ -61,17 +63,23 @@ def figures(decision: Decision) -> list[dict[str, object]]:
 
 
 def headline(decision: Decision) -> str:
-    """The first reason, then how many rules stand in the way and of which kind."""
+    """One sentence: how many rules stand in the way, and of which kind."""
     blocking = decision.blocking()
     if not blocking:
         return f"All {len(decision.rules)} rules pass, the floor among them."
     floor = sum(r.floor for r in blocking)
     failed = sum(r.verdict == "fail" for r in blocking)
-    counts = [f"{failed} failed" if failed else "", f"{len(blocking) - failed} without evidence"]
-    kinds = " and ".join(c for c in counts if c and not c.startswith("0 "))
+    counts = (f"{failed} failed", f"{len(blocking) - failed} without evidence")
+    kinds = " and ".join(c for c in counts if not c.startswith("0 "))
     below = f" {floor} of them in the floor, which nothing can lift." if floor else ""
-    first = min(blocking, key=lambda r: (not r.floor, ORDER.index(r.verdict)))
-    return f"{plain(first.message)} {len(blocking)} of {len(decision.rules)} rules do not pass: {kinds}.{below}"
+    return f"{len(blocking)} of {len(decision.rules)} rules do not pass: {kinds}.{below}"
+
+
+def reasons(decision: Decision) -> list[str]:
+    """What to look at first: the rules that failed, floor first; where none failed, the first that is missing."""
+    blocking, _ = cards(decision)
+    failed = [card for card in blocking if card.verdict == "fail"]
+    return [textwrap.shorten(card.message, REASON, placeholder=" …") for card in (failed or blocking[:1])[:FIRST]]
 
 
 def scope(decision: Decision) -> str:

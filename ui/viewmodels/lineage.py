@@ -80,8 +80,7 @@ def marks(datasets: Iterable[DatasetView], models: Iterable[ModelView]) -> Marks
         for v in view.versions:
             urn = f"{PREFIX}version:{view.slug}:{v.manifest_digest.removeprefix('sha256:')}"
             if v.state in ("quarantined", "failing"):
-                count = f", {v.quarantined_episodes} episodes" if v.quarantined_episodes else ""
-                found.of[urn] = ("bad", f"{NO} {v.state}{count}")
+                found.of[urn] = ("bad", f"{NO} {v.state}")
             else:
                 found.of[urn] = ("good", f"{YES} approved") if v.state == "approved" else ("plain", v.state)
     for model in models:

@@ -17,6 +17,8 @@ from ui.viewmodels import gate as rows
 from ui.viewmodels.text import aligned, markdown, plain
 from ui.views import lineage
 
+OPEN, SCROLLED = 6, 240  # values shown open; more of them scroll in a box of this height in pixels
+
 
 def place() -> Any:
     """This page, for navigation and for links to it."""
@@ -64,7 +66,8 @@ def _verdict(decision: Decision, status: Status) -> None:
     say, colour = (st.success, "green") if eligible else (st.error, "red")
     headline, scope = markdown(rows.headline(decision)), markdown(rows.scope(decision))
     with st.container(key="verdict"):
-        say(f"# :{colour}[{decision.verdict.upper()}]\n**{headline}**\n\n{scope}")
+        reasons = "\n".join(f"- {markdown(reason)}" for reason in rows.reasons(decision))
+        say(f"# :{colour}[{decision.verdict.upper()}]\n**{headline}**\n\n{reasons}\n\n{scope}")
 
 
 def _rules(decision: Decision) -> None:
@@ -114,7 +117,8 @@ def _card(card: rows.RuleCard) -> None:
             st.text(card.message)
             st.caption(markdown(card.clause))
         if card.read:
-            read.code(aligned(card.read), language=None, wrap_lines=True)
+            height = "content" if len(card.read) <= OPEN else SCROLLED
+            read.code(aligned(card.read), language=None, wrap_lines=True, height=height)
         else:
             read.caption("There was nothing to read.")
 

@@ -1,0 +1,131 @@
+"""A decision in the order a release engineer needs: floor first, what blocks first, every value, what no longer holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.domain.decision import AuditHead, Decision, RuleVerdict, verdict_of
+from catalog.domain.policy import Verdict
+from catalog.domain.views import Status
+from ui.viewmodels import gate
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+DIGEST = f"sha256:{'d' * 64}"
+HEAD = AuditHead(size=9, root=DIGEST)
+
+
+def rule(name: str, verdict: Verdict, *, floor: bool = False, **read: Any) -> RuleVerdict:
+    return RuleVerdict(rule=name, verdict=verdict, message=f"{name}!", clause="c", floor=floor, read=read)
+
+
+def decided(*rules: RuleVerdict) -> Decision:
+    return Decision(
+        id="1",
+        decides="promotion",
+        subject=DIGEST,
+        subject_name="reach",
+        policy=DIGEST,
+        policy_name="demo-arm",
+        evidence=(DIGEST,),
+        data=(DIGEST,),
+        device_class="demo-arm",
+        hardware="any",
+        environment="demo",
+        epoch=3,
+        audit_head=HEAD,
+        at=AT,
+        expires_at=AT + timedelta(hours=24),
+        rules=rules,
+        verdict=verdict_of(rules),
+    )
+
+
+def standing(epoch: int = 3, *, clock_back: bool = False) -> Status:
+    counts = dict.fromkeys(("audit_size", "datasets", "versions", "approved", "models", "decisions"), 0)
+    return Status(
+        version="1",
+        environment="demo",
+        home="/h",
+        epoch=epoch,
+        audit_root=DIGEST,
+        clock_back=clock_back,
+        running=(),
+        undecided=(),
+        undecided_merges=(),
+        **counts,
+    )
+
+
+verdicts = st.sampled_from(["pass", "fail", "missing"])
+
+
+@given(st.lists(st.tuples(verdicts, st.booleans()), min_size=1, max_size=12))
+def test_every_rule_is_shown_once_in_the_order_of_what_stops_a_release(given_: list[tuple[Verdict, bool]]) -> None:
+    decision = decided(*(rule(f"r{i}", v, floor=f) for i, (v, f) in enumerate(given_)))
+    blocking, passing = gate.cards(decision)
+    assert sorted(c.rule for c in blocking + passing) == sorted(r.rule for r in decision.rules)
+    assert {c.verdict for c in passing} <= {"pass"}
+    assert "pass" not in {c.verdict for c in blocking}
+    assert [c.floor for c in blocking] == sorted((c.floor for c in blocking), reverse=True)
+    assert [c.floor for c in passing] == sorted((c.floor for c in passing), reverse=True)
+    assert bool(blocking) == (decision.verdict == "blocked")
+
+
+def test_the_headline_counts_and_the_reasons_begin_with_what_failed() -> None:
+    decision = decided(
+        rule("p", "fail"), rule("f", "missing", floor=True), rule("g", "fail", floor=True), rule("ok", "pass")
+    )
+    said = gate.headline(decision)
+    assert said.startswith("3 of 4 rules do not pass: 2 failed and 1 without evidence.")
+    assert "2 of them in the floor" in said
+    assert gate.reasons(decision) == ["g!", "p!"]
+    assert gate.reasons(decided(rule("p", "missing"), rule("f", "missing", floor=True))) == ["f!"]
+    assert gate.reasons(decided(rule("ok", "pass"))) == []
+    assert gate.headline(decided(rule("ok", "pass"))) == "All 1 rules pass, the floor among them."
+
+
+def test_numbers_stand_beside_their_thresholds() -> None:
+    decision = decided(
+        rule("rate", "fail", **{"success.lower": 0.85, "policy.success_lower_ratio": 0.9}),
+        rule("floor", "pass", floor=True, **{"a": 1, "policy.b": 2}),
+        rule("origin", "pass", **{"success.origin": "simulated"}),
+    )
+    assert gate.figures(decision) == [
+        {"verdict": ["fail"], "rule": "rate", "measured": "success.lower", "value": "0.85", "threshold": "0.9"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "status", "said"),
+    [
+        (AT, standing(), []),
+        (AT + timedelta(hours=24), standing(), ["expired"]),
+        (AT, standing(epoch=4), ["governance epoch 4"]),
+        (AT, standing(clock_back=True), ["clock"]),
+        (AT + timedelta(days=2), standing(epoch=9, clock_back=True), ["expired", "governance epoch 9", "clock"]),
+    ],
+)
+def test_what_no_longer_holds_is_said(now: datetime, status: Status, said: list[str]) -> None:
+    found = gate.caveats(decided(rule("ok", "pass")), status, now)
+    assert len(found) == len(said)
+    assert all(word in caveat for word, caveat in zip(said, found, strict=True))
+
+
+def test_the_digests_are_whole() -> None:
+    decision = decided(rule("ok", "pass"))
+    lines = gate.digest_lines(decision)
+    assert ("decision", decision.digest()) in lines
+    assert ("model manifest", DIGEST) in lines
+    assert ("data manifest", DIGEST) in lines
+    assert ("training run", "none recorded") in lines
+
+
+def test_the_scope_names_class_environment_hardware_and_times() -> None:
+    said = gate.scope(decided(rule("ok", "pass")))
+    for word in ("demo-arm", "environment demo", "hardware any", "2026-03-01 00:00:00 UTC", "2026-03-02"):
+        assert word in said
