@@ -3,8 +3,11 @@
 import ast
 import importlib
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +26,8 @@ from catalog.policy.floor import dataset_floor, model_floor
 from catalog.policy.floor_facts import DatasetFloor, ModelFloor
 from catalog.policy.loader import load
 from catalog.settings import PREFIX, Settings
+from tests.support.house import model_folder
+from tests.support.recordings import provenance, recording
 from validators.expectations import SHIPPED
 from validators.expectations.expectation import Expectation
 
@@ -186,6 +191,36 @@ def test_the_harness_example_runs(tmp_path: Path) -> None:
     rows = [Trial.of(row) for row in module["trials"](tmp_path, [1, 2], lambda done, of: None)]
     assert [row.seed for row in rows] == [1, 2]
     assert module["step"](tmp_path)() is None
+
+
+def test_a_reader_of_the_readme_gets_there(tmp_path: Path) -> None:
+    """The second block of "Your own data" and the training job after it, as they stand, on a folder of one's own."""
+    section = (ROOT / "README.md").read_text().partition("## Your own data")[2]
+    walk = next(block for kind, block in BLOCK.findall(section) if "assay init" in block)
+    (job,) = [block for kind, block in BLOCK.findall(section) if kind == "python"]
+    folder, home = recording(tmp_path / "folder"), tmp_path / "home"
+    (tmp_path / "provenance.json").write_text(json.dumps(provenance()))
+    model_folder(tmp_path / "models" / "reach-first")
+    own = {"PATH": str(folder), "provenance.json": str(tmp_path / "provenance.json")}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)} | {"ASSAY_HOME": str(home)}
+    assay = [sys.executable, "-m", "catalog.cli.main"]
+
+    def run(command: list[str], where: Path) -> str:
+        done = subprocess.run(command, cwd=where, env=environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+    try:
+        for line in walk.splitlines():
+            words = [own.get(word, word) for word in shlex.split(line, comments=True)]
+            if words[:1] == ["assay"]:
+                said = run([*assay, *words[1:]], ROOT)
+        assert "approved" in said
+        assert "v1.0.0" in said
+        run([sys.executable, "-c", job], tmp_path)
+        assert "trained-on  pick-place v1.0.0" in run([*assay, "trace", "reach-first"], ROOT)
+    finally:
+        run([*assay, "down"], ROOT)
 
 
 def test_the_api_page_names_real_routes() -> None:
