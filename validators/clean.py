@@ -1,5 +1,7 @@
 """Writes a LeRobot v2.1 dataset without some episodes, re-indexed, complete at once or not at all."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import tempfile

@@ -1,5 +1,7 @@
 """JSON and YAML from strangers: no duplicate keys, no NaN, no anchors or tags, and a limit on size before parsing."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Iterator

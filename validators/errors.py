@@ -1,5 +1,7 @@
 """What this package refuses, as one small tree: a class says what a handler does, `kind` says why and never changes."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import ClassVar
 

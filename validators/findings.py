@@ -1,5 +1,7 @@
 """What a check says: findings with episode, time span, value, limit and resolution, and an outcome for each check."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Mapping

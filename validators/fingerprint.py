@@ -1,5 +1,7 @@
 """`fingerprint@1`: the same motion has the same digest under any file name, encoding or numbering."""
 
+from __future__ import annotations
+
 import hashlib
 
 import numpy as np

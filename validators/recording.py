@@ -1,5 +1,7 @@
 """A recording: what was declared about it (facts), its episodes, and its frames as a lazy Polars table."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -128,7 +130,7 @@ class Recording:
         """Rows in all readable files."""
         return sum(e.length for e in self.episodes)
 
-    def only(self, episodes: tuple[Episode, ...], problems: tuple[Problem, ...]) -> "Recording":
+    def only(self, episodes: tuple[Episode, ...], problems: tuple[Problem, ...]) -> Recording:
         """The recording with those episodes alone, the problems beside its own."""
         paths = {self.root / e.path for e in episodes}
         tables = tuple(replace(t, paths=tuple(p for p in t.paths if p in paths)) for t in self.tables)

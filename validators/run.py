@@ -1,5 +1,7 @@
 """Runs a suite over a recording: one pass over the frames, a verdict for each expectation, nothing left out."""
 
+from __future__ import annotations
+
 import dataclasses
 from dataclasses import dataclass
 from importlib.metadata import version

@@ -1,5 +1,7 @@
 """`assay check`: what is wrong with a folder of recordings, at once; no service, no account, nothing remembered."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +52,7 @@ def check(
     raise typer.Exit(CLEAN if result.passed else BLOCKED)
 
 
-def judge(path: Path, suite: str | None, robot: Path | None) -> tuple["SuiteResult", str]:
+def judge(path: Path, suite: str | None, robot: Path | None) -> tuple[SuiteResult, str]:
     """The verdict on a folder, and which suite was chosen why; progress goes to standard error."""
     from validators import readers, suites
     from validators import robot as robots
@@ -76,7 +78,7 @@ def reported(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(UNREADABLE) from error
 
 
-def _fail(error: "ValidatorError", *, as_json: bool) -> None:
+def _fail(error: ValidatorError, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"error": {"kind": error.kind, "path": error.path, "message": str(error)}}, indent=2))
     else:
@@ -95,7 +97,7 @@ def _explain(name: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator["Progress"]:
+def _progress() -> Iterator[Progress]:
     """A bar on standard error where that is a terminal, gone when the work is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -113,7 +115,7 @@ def _progress() -> Iterator["Progress"]:
         yield report
 
 
-def _show(path: Path, result: "SuiteResult", chosen: str) -> None:
+def _show(path: Path, result: SuiteResult, chosen: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -139,7 +141,7 @@ def _show(path: Path, result: "SuiteResult", chosen: str) -> None:
         console.print(Text(f"Explain one: assay check --explain {result.findings[0].check}", style="dim"))
 
 
-def _said(result: "SuiteResult") -> dict[str, list[str]]:
+def _said(result: SuiteResult) -> dict[str, list[str]]:
     """What could not be evaluated, and what is said even when clean, with the checks that say it."""
     said: dict[str, list[str]] = {}
     for outcome in result.outcomes:
@@ -151,7 +153,7 @@ def _said(result: "SuiteResult") -> dict[str, list[str]]:
     return said
 
 
-def _verdict(console: "Console", result: "SuiteResult") -> None:
+def _verdict(console: Console, result: SuiteResult) -> None:
     from rich.text import Text
 
     statuses = [o.status for o in result.outcomes]
@@ -163,7 +165,7 @@ def _verdict(console: "Console", result: "SuiteResult") -> None:
     console.print(Text(word, style=style), Text(counts + named))
 
 
-def _list(console: "Console", result: "SuiteResult") -> None:
+def _list(console: Console, result: SuiteResult) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
@@ -190,14 +192,14 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def worst_first(findings: tuple["Finding", ...]) -> list["Finding"]:
+def worst_first(findings: tuple[Finding, ...]) -> list[Finding]:
     """Blocking before warnings, what concerns the whole dataset first, then episodes by how much is wrong with them."""
     weight: dict[int, int] = {}
     for finding in findings:
         for episode in finding.affected:
             weight[episode] = weight.get(episode, 0) + (1000 if finding.severity == "blocking" else 1)
 
-    def rank(finding: "Finding") -> tuple[bool, int, int]:
+    def rank(finding: Finding) -> tuple[bool, int, int]:
         most = max((weight[i] for i in finding.affected), default=1 << 60)
         return finding.severity != "blocking", -most, min(finding.affected, default=-1)
 
@@ -216,7 +218,7 @@ def ranges(indices: tuple[int, ...], *, shorten: bool = False) -> str:
     return f"{len(indices)} of {parts[0]}…{parts[-1]}" if shorten and len(parts) > 3 else ", ".join(parts)
 
 
-def _span(finding: "Finding") -> str:
+def _span(finding: Finding) -> str:
     if finding.start_s is None or finding.end_s is None:
         return ""
     return f"{finding.start_s:.2f}-{finding.end_s:.2f} s"

@@ -1,5 +1,7 @@
 """`assay clean`: the same dataset without some episodes, as a new folder; the old one is not touched."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Annotated

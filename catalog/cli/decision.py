@@ -41,7 +41,7 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
 
 
 def _headlines(decision: Decision) -> list[str]:
-    """What decides: when blocked, what failed, else the first thing missing; when eligible, the bounds that were read."""
+    """What decides: when blocked, what failed or else is missing first; when eligible, the bounds that were read."""
     blocking = decision.blocking()
     if blocking:
         failed = [r for r in blocking if r.verdict == "fail"] or blocking[:1]

@@ -3,6 +3,8 @@
 Joint vectors are float64 (3,) in rad, ordered as `JOINTS`; positions are float64 (3,) in m in the base frame.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,6 +3,8 @@
 The noise leaves the good path and the demonstrator answers it, so the recording also shows the way back.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,6 +3,8 @@
 `python -m examples.reach.job NAME --out FOLDER [--approved DATASET[@TAG]] [--folder PATH] [--unrecorded]`
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,6 +4,8 @@ Source of the layout: lerobot's `codebase_version` v2.1 (`meta/info.json`, `epis
 `episodes_stats.jsonl`, `data/chunk-000/episode_000000.parquet`).
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

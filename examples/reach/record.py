@@ -5,6 +5,8 @@ the faults that field data has, and say `stand-in` wherever a recording names it
 nowhere in the folder: finding them is the checks' work. Same seed, same bytes.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import math

@@ -5,6 +5,8 @@ with the plain number), and the pair (`SCENE`, seed) names it: `SCENE` digests t
 the scene of no recorded episode whatever the seeds are.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

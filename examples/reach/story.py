@@ -4,6 +4,8 @@ evidence; the gate says of each model why it may or may not go to the edge.
 `python -m examples.reach.story` builds a fresh home below `demo/` and swaps `demo/latest` to it when it succeeds.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os

@@ -5,6 +5,8 @@ joint (rad) and answers the absolute joint command (rad). Needs no simulator. So
 Random Features for Large-Scale Kernel Machines, NIPS 2007.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,7 +111,7 @@ class Policy:
         (folder / "contract.json").write_text(json.dumps(contract, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Policy":
+    def load(cls, folder: Path) -> Policy:
         """Read a saved policy; nothing in the folder is executed.
 
         Raises:

@@ -1,5 +1,7 @@
 """All expectations by the name they have in a suite, and by the short name of their check."""
 
+from __future__ import annotations
+
 from validators.expectations.calibration import ExpectJointZeroBelow
 from validators.expectations.expectation import Expectation
 from validators.expectations.frames import ExpectEffectiveFrameRate

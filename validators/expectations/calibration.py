@@ -1,8 +1,10 @@
 """Calibration: does forward kinematics of the recorded joints land where an outside tracker saw the arm?"""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,7 @@ from validators.expectations.kinematics import Mapped, extent_metrics, mapped, s
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import channels
 from validators.robot.kinematics import Array, Site, Tree
-
-if TYPE_CHECKING:
-    from validators.planner import Values
+from validators.values import Values
 
 FALSE_ALARMS, FOUND = 0.01, 0.95
 STEPS = 6
@@ -131,7 +131,7 @@ class ExpectJointZeroBelow(Expectation):
         sample = (*channels(subject.recording, subject.feature(STATE)), *channels(subject.recording, seen))
         return Needs(extent_metrics(subject, STATE), sample)
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         robot = subject.robot
         assert robot is not None
         assert robot.tracker is not None
@@ -170,7 +170,7 @@ class ExpectJointZeroBelow(Expectation):
             groups.setdefault(f"rig {rig}" if rig else f"episode {episode.index}", []).append(position)
         return groups
 
-    def _sampled(self, subject: Subject, values: "Values", found: list[Mapped]) -> Array:
+    def _sampled(self, subject: Subject, values: Values, found: list[Mapped]) -> Array:
         """[rows, 1 + 3 + joints]: position of the episode, tracker m, joints rad or m; rows that are finite."""
         assert values.sampled is not None
         assert subject.robot is not None

@@ -1,17 +1,17 @@
 """An expectation: parameters, the metrics it needs, and a verdict from their values. It knows no Great Expectations."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from validators.findings import Judgement, NotEvaluable
 from validators.metrics import Lift, Metric
 from validators.recording import Feature, Recording
-
-if TYPE_CHECKING:
-    from validators.planner import Values
-    from validators.robot import RobotModel
+from validators.robot import RobotModel
+from validators.values import Values
 
 Progress: TypeAlias = Callable[[str, int, int], None]  # what, done, of how many
 
@@ -31,7 +31,7 @@ class Subject:
     """What is judged: a recording, against a robot's model where one is given."""
 
     recording: Recording
-    robot: "RobotModel | None" = None
+    robot: RobotModel | None = None
     progress: Progress | None = None
 
     def feature(self, name: str) -> Feature:
@@ -68,7 +68,7 @@ class Expectation(ABC):
         """What has to be read; raises `NotEvaluable`."""
 
     @abstractmethod
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         """The verdict; raises `NotEvaluable`."""
 
 

@@ -1,8 +1,10 @@
 """Frames: what the cameras really delivered, decoded, whatever the container declares."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,7 @@ from validators.expectations.expectation import STATE, Expectation, Needs, Subje
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import channels
 from validators.metrics.video import available, decode
-
-if TYPE_CHECKING:
-    from validators.planner import Values
+from validators.values import Values
 
 JOIN_S = 0.3  # repeats closer than this belong to one span
 LEAST_REPEATS = 3  # a span of fewer says nothing
@@ -52,7 +52,7 @@ class ExpectEffectiveFrameRate(Expectation):
             raise NotEvaluable(error.detail) from error
         return Needs()
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         videos = [(i, c, p) for i, e in enumerate(subject.recording.episodes) for c, p in sorted(e.videos.items())]
         findings: list[Finding] = []
         seen = repeats = 0
@@ -74,7 +74,7 @@ class ExpectEffectiveFrameRate(Expectation):
         return Judgement(tuple(findings), note, {"frames": seen, "repeated": repeats})
 
     def _slow(
-        self, subject: Subject, values: "Values", position: int, camera: str, repeated: NDArray[np.bool_]
+        self, subject: Subject, values: Values, position: int, camera: str, repeated: NDArray[np.bool_]
     ) -> Iterator[Finding]:
         fps, episode = subject.fps, subject.recording.episodes[position]
         start = episode.start_s or 0.0
@@ -103,7 +103,7 @@ def spans(repeated: NDArray[np.bool_], fps: float) -> list[tuple[int, int]]:
     return [(int(p[0]) - 1, int(p[-1])) for p in parts if p.size >= LEAST_REPEATS]
 
 
-def _moves(subject: Subject, values: "Values", position: int, first: int, last: int) -> bool:
+def _moves(subject: Subject, values: Values, position: int, first: int, last: int) -> bool:
     """Whether any channel of the state changes in those rows; without a state nothing speaks for a still scene."""
     feature = subject.recording.facts.features.get(STATE)
     if feature is None or not feature.width:

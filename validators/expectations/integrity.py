@@ -1,8 +1,10 @@
 """Integrity: does the folder hold what its metadata says: how many, of which type, in which order?"""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -11,9 +13,7 @@ from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, count, greatest, least, previous
 from validators.recording import START, Feature
-
-if TYPE_CHECKING:
-    from validators.planner import Values
+from validators.values import Values
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ExpectCountsToMatchMetadata(Expectation):
             raise NotEvaluable(f"a {subject.recording.format} folder declares no counts")
         return Needs()
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         return Judgement((*self._totals(subject), *self._lengths(subject), *self._videos(subject)))
 
     def _finding(self, stream: str, message: str, value: int, limit: int, unit: str, **where: object) -> Finding:
@@ -102,7 +102,7 @@ class ExpectDeclaredTypes(Expectation):
     def needs(self, subject: Subject) -> Needs:
         return Needs(tuple(self._short(f) for f in self._listed(subject)))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         recording = subject.recording
         index = {str(recording.root / e.path): e.index for e in recording.episodes}
         findings = []
@@ -163,7 +163,7 @@ class ExpectIndicesInOrder(Expectation):
     def needs(self, subject: Subject) -> Needs:
         return Needs(self._metrics(subject))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         first, steps, low, high, *jumps = (values[m] for m in self._metrics(subject))
         episodes = subject.recording.episodes
         own = np.array([e.index for e in episodes], dtype=np.float64)

@@ -1,9 +1,11 @@
 """Kinematics: do the joints stay where the robot's model lets them, in the units they are written in?"""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import tau
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -12,9 +14,7 @@ from validators.expectations.expectation import STATE, Expectation, Needs, Subje
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, channels, greatest, least
 from validators.robot.kinematics import Joint
-
-if TYPE_CHECKING:
-    from validators.planner import Values
+from validators.values import Values
 
 PER_UNIT = {"rad": 1.0, "deg": 180 / np.pi, "m": 1.0}
 _SPELLINGS = {
@@ -51,7 +51,7 @@ def extent_metrics(subject: Subject, column: str) -> tuple[Metric, ...]:
     return tuple(m for lift in lifts for m in (least(lift), greatest(lift)))
 
 
-def mapped(subject: Subject, values: "Values", column: str) -> list[Mapped]:
+def mapped(subject: Subject, values: Values, column: str) -> list[Mapped]:
     """The channels that are joints, with units as the record declares, else as the dataset does, else inferred.
 
     Inferred, from all joints together: those named hand, gripper, finger or jaw with all values in 0..1 are
@@ -82,7 +82,7 @@ def mapped(subject: Subject, values: "Values", column: str) -> list[Mapped]:
     return _inferred(subject, values, found)
 
 
-def _inferred(subject: Subject, values: "Values", found: list[Mapped]) -> list[Mapped]:
+def _inferred(subject: Subject, values: Values, found: list[Mapped]) -> list[Mapped]:
     extent = {m.label: _extent(values, m) for m in found}
     grips = {m.label for m in found if _is_grip(m.label) and extent[m.label][0] >= 0 and extent[m.label][1] <= 1}
     arm = [m for m in found if m.joint.motion == "hinge" and m.label not in grips]
@@ -102,7 +102,7 @@ def _is_grip(label: str) -> bool:
     return any(word in label.lower() for word in ("hand", "grip", "finger", "jaw", "thumb"))
 
 
-def _extent(values: "Values", m: Mapped) -> tuple[float, float]:
+def _extent(values: Values, m: Mapped) -> tuple[float, float]:
     low, high = values[least(m.lift)], values[greatest(m.lift)]
     finite = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)]])
     return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -140,7 +140,7 @@ class ExpectJointsWithinLimits(Expectation):
             raise NotEvaluable("no robot model is given (--robot FILE)")
         return Needs(extent_metrics(subject, self.column))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         feature = subject.feature(self.column)
         found = mapped(subject, values, self.column)
         findings = [self._disagree(m) for m in found if m.own and m.own != m.unit]
@@ -158,7 +158,7 @@ class ExpectJointsWithinLimits(Expectation):
         message = f"the robot's record says {m.unit}, the dataset says {m.own}"
         return Finding(self.check, f"{self.column}.{m.label}", message, resolves="a declared unit")
 
-    def _outside(self, subject: Subject, values: "Values", m: Mapped) -> list[Finding]:
+    def _outside(self, subject: Subject, values: Values, m: Mapped) -> list[Finding]:
         assert m.scale is not None
         assert m.joint.lower is not None
         assert m.joint.upper is not None

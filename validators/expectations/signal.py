@@ -1,10 +1,12 @@
 """Signals: are values there, finite, within range, and do they move when they are told to?"""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -13,9 +15,7 @@ from validators.expectations.expectation import ACTION, STATE, Expectation, Need
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, channels, count, greatest, least, previous
 from validators.recording import START, Feature
-
-if TYPE_CHECKING:
-    from validators.planner import Values
+from validators.values import Values
 
 
 def _where(subject: Subject, feature: Feature, condition: str) -> Lift:
@@ -42,7 +42,7 @@ class _Rows(Expectation):
     def needs(self, subject: Subject) -> Needs:
         return Needs(tuple(self._metric(subject, f) for f in self.features(subject)))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         findings: list[Finding] = []
         for feature in self.features(subject):
             rows = values[self._metric(subject, feature)]
@@ -50,7 +50,7 @@ class _Rows(Expectation):
             findings += self._located(subject, values, feature, failing) if failing else []
         return Judgement(tuple(findings))
 
-    def _located(self, subject: Subject, values: "Values", feature: Feature, failing: list[int]) -> list[Finding]:
+    def _located(self, subject: Subject, values: Values, feature: Feature, failing: list[int]) -> list[Finding]:
         lifts = channels(subject.recording, feature)
         found = []
         for position, frame in values.rows(failing, lifts).items():
@@ -146,7 +146,7 @@ class ExpectColumnValuesToBeBetween(Expectation):
         lifts = channels(subject.recording, subject.feature(self.column))
         return Needs(tuple(m for lift in lifts for m in (least(lift), greatest(lift))))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         feature = subject.feature(self.column)
         low = -np.inf if self.min_value is None else self.min_value
         high = np.inf if self.max_value is None else self.max_value
@@ -222,7 +222,7 @@ class ExpectNoFrozenRows(Expectation):
         moves = [greatest(lift) for lift in self._commands(subject)]
         return Needs((*moves, *(m for a in actions for m in (least(a), greatest(a)))))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         actions = channels(subject.recording, subject.feature(ACTION))
         commands = self._commands(subject)
         limits = [float(_spread(values[least(a)], values[greatest(a)])) * self.moved for a in actions]

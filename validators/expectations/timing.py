@@ -1,7 +1,9 @@
 """Timing: does the clock run forwards, evenly, at the declared rate? Judged on `timestamp`, the only clock here."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -10,9 +12,7 @@ from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, clock, count, greatest, since_previous, total
 from validators.recording import CLOCK
-
-if TYPE_CHECKING:
-    from validators.planner import Values
+from validators.values import Values
 
 SYNTHETIC_S = 1e-4  # LeRobot's own tolerance for timestamps made from the index
 
@@ -58,7 +58,7 @@ class ExpectTimeToIncrease(Expectation):
     def needs(self, subject: Subject) -> Needs:
         return Needs((self._metric(subject),))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         backwards = values[self._metric(subject)]
         dt = _dt(subject)
         findings = []
@@ -109,7 +109,7 @@ class ExpectNoGaps(Expectation):
     def needs(self, subject: Subject) -> Needs:
         return Needs(self._metrics(subject))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         late, widest, error = (values[m] for m in self._metrics(subject))
         limit = self.period_factor / subject.fps
         dt = _dt(subject)
@@ -160,7 +160,7 @@ class ExpectMeanRate(Expectation):
     def needs(self, subject: Subject) -> Needs:
         return Needs(self._metrics(subject))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         span, steps, error = (values[m] for m in self._metrics(subject))
         with np.errstate(divide="ignore", invalid="ignore"):
             rate = np.where((steps >= 4) & (span > 0), steps / span, np.nan)
@@ -208,7 +208,7 @@ class ExpectJitterBelow(Expectation):
     def needs(self, subject: Subject) -> Needs:
         return Needs(self._metrics(subject))
 
-    def judge(self, subject: Subject, values: "Values") -> Judgement:
+    def judge(self, subject: Subject, values: Values) -> Judgement:
         deviation, error = (values[m] for m in self._metrics(subject))
         if _synthetic(error):
             raise NotEvaluable(f"synthetic clock: |dt - 1/fps| <= {SYNTHETIC_S} s everywhere, made from the index")

@@ -3,6 +3,8 @@
 Needs the extra `gx`. Great Expectations loads an unknown type as an empty suite without a word, so `load` compares.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import typing

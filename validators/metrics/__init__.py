@@ -3,6 +3,8 @@
 `diff` and `shift` live in lifts (`with_columns`), never in the fused aggregate: there they would make Polars buffer.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -16,7 +18,7 @@ class Lift:
 
     name: str
     expr: pl.Expr = field(compare=False, repr=False)
-    needs: tuple["Lift", ...] = ()
+    needs: tuple[Lift, ...] = ()
 
     @property
     def column(self) -> pl.Expr:

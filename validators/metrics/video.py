@@ -1,5 +1,7 @@
 """Frames of a video, compared bit by bit with the one before; needs PyAV, the extra `video`."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType

@@ -1,5 +1,7 @@
 """Readers: a folder in, a `Recording` out. The format is found by looking; what cannot be read is refused by name."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from validators.errors import UnreadableDataset

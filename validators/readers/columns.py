@@ -1,5 +1,7 @@
 """Parquet footers, read once: rows, schema and clock span of each file, before any data page is touched."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

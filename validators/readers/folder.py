@@ -1,5 +1,7 @@
 """Files of one folder and none outside it: every path from metadata or from disk is resolved before it is opened."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from pathlib import Path

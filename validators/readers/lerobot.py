@@ -1,5 +1,7 @@
 """LeRobot v2.1: `meta/info.json` declares, `meta/*.jsonl` list; a Parquet file, and a video a camera, an episode."""
 
+from __future__ import annotations
+
 import re
 import string
 from collections.abc import Iterator, Mapping

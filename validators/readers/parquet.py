@@ -1,5 +1,7 @@
 """A folder of Parquet files with a clock column `timestamp` in seconds: each file is one episode, in order of name."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import polars as pl

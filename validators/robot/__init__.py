@@ -1,5 +1,7 @@
 """A robot's model: joint limits and forward kinematics from URDF or MJCF; which channel of the data is which joint."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 from collections.abc import Mapping

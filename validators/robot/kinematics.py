@@ -1,5 +1,7 @@
 """Where a point of a tree of joints is, for many rows at once, and how it moves with each joint."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias

@@ -1,5 +1,7 @@
 """MJCF: nested bodies with joints and sites, defaults by class, angles in degrees unless the compiler says radian."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element

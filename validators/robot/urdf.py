@@ -1,5 +1,7 @@
 """URDF: links joined by joints; the pose of a link is its joint's origin, then the joint's motion about its axis."""
 
+from __future__ import annotations
+
 from xml.etree.ElementTree import Element
 
 import numpy as np

@@ -1,5 +1,7 @@
 """XML from strangers: no DOCTYPE (so no entities), limits on size, depth and count; numbers are finite."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 

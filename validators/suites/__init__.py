@@ -1,5 +1,7 @@
 """Suites: Great Expectations' JSON, read whole or refused; an unknown type or parameter is an error, never dropped."""
 
+from __future__ import annotations
+
 import dataclasses
 import fnmatch
 import hashlib
