@@ -127,9 +127,7 @@ def approve(
 
         decision = catalog.judge_dataset(dataset, ingest)
         if decision.verdict != "eligible":
-            if json_:
-                output.say_json(decision.document())
-            else:
+            if not json_:
                 show_decision(decision, brief=True)
             rule = decision.blocking()[0]
             if rule.rule == "on-main-head":
