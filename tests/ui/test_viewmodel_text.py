@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 
 from ui.viewmodels import text
 
-PUNCTUATION = set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-
 
 @given(st.text())
 def test_markdown_leaves_no_mark_unescaped_and_loses_nothing(said: str) -> None:
     shown = text.markdown(said)
     assert not re.search(r"(?<!\\)(?:\\\\)*[!-/:-@\[\]-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", shown))
-    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown) == text.plain(said)
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown).replace(text.JOINER, "") == text.plain(said)
+
+
+@given(
+    st.text(), st.sampled_from(["http://evil.example", "HTTPS://evil.example", "www.evil.example", "a@evil.example"])
+)
+def test_no_address_is_left_for_markdown_to_link(around: str, address: str) -> None:
+    read = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text.markdown(around + address))
+    assert not re.search(r"(?i)https?://|www\.|@[-\w]", read)
 
 
 @given(st.text())

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
+JOINER = "\N{WORD JOINER}"
 HEX = 12  # hexadecimal digits of a digest where the whole of it is shown elsewhere
 UNITS = {"ms": "ms", "m": "m", "mm": "mm", "s": "s", "deg": "°", "hz": "Hz", "hours": "h", "days": "d", "rad": "rad"}
 
@@ -24,8 +25,12 @@ def _seen(character: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text that Markdown shows as it is: every ASCII punctuation mark is escaped, as CommonMark allows."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", plain(text))
+    """Text that Markdown shows as it is: every ASCII punctuation mark is escaped, as CommonMark allows.
+
+    Addresses become links after escapes are read (GitHub's autolinks), so an unseen joiner breaks each of them.
+    """
+    broken = re.sub(r"(?i)(https?:(?=//)|www(?=\.)|@)", rf"\1{JOINER}", plain(text))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", broken)
 
 
 def short(digest: str) -> str:
