@@ -71,7 +71,7 @@ class EdgeRule:
     """What one kind of edge means.
 
     `joins`: the allowed (src, dst) kinds. `sentence`: the edge in words, with `{src}` and `{dst}`.
-    `recalled`: whether what is wrong with `src` is wrong with `dst`.
+    `recalled`: whether what is wrong with `src` is wrong with `dst`, so that recall walks this kind.
     """
 
     joins: frozenset[tuple[NodeKind, NodeKind]]
@@ -140,8 +140,3 @@ RULES: Mapping[EdgeKind, EdgeRule] = MappingProxyType(
         EdgeKind.INSTALLED_ON: _rule("{src} was installed on {dst}", (_N.RELEASE, _N.DEVICE)),
     }
 )
-
-
-def followed_by_recall(kind: EdgeKind) -> bool:
-    """Whether recall, and the floor's ancestry in the other direction, walks edges of this kind."""
-    return RULES[kind].recalled

@@ -83,11 +83,6 @@ def verify(
     return Verified(parsed.payload, signers)
 
 
-def payload_of(envelope: Any, payload_type: str) -> bytes:
-    """The payload, NOT verified: to show what would be signed, or to look up whose keys to verify with."""
-    return _parse(envelope, payload_type).payload
-
-
 def _verified(signature: Signature, pae: bytes, keys: Sequence[Key], role: KeyRole, at: datetime) -> Key:
     named = [key for key in keys if key.keyid == signature.keyid]
     short = signature.keyid[:16]

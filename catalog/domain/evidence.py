@@ -13,8 +13,6 @@ from pydantic import Field
 from catalog.domain.base import Count, Digest, Entity, Name, Slug, Text, Utc
 
 EvidenceOrigin = Literal["simulated", "stand-in"]
-PREDICATE = "urn:assay:predicate:trials@1"
-STATEMENT = "https://in-toto.io/Statement/v1"
 
 
 class Protocol(Entity):

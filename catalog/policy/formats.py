@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import lzma
+import struct
+import tokenize
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -11,6 +15,22 @@ import numpy as np
 
 from catalog.domain.model import SAFE_SUFFIXES
 
+# what zipfile, its decompressors and numpy's header reader are seen to raise on bytes made to break them
+HOSTILE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+)
 JSON_LIMIT = 64 * 2**20  # bytes of a JSON file or a safetensors header
 
 
@@ -26,8 +46,8 @@ def unsafe(name: str, stream: IO[bytes]) -> str:
             json.loads(_limited(stream, int.from_bytes(stream.read(8), "little")))
         elif suffix == ".json":
             json.loads(_limited(stream, JSON_LIMIT))
-    except (OSError, ValueError, EOFError, RecursionError, zipfile.BadZipFile) as error:
-        return f"cannot be read as {suffix}: {error}"
+    except HOSTILE as error:
+        return f"cannot be read as {suffix}: {type(error).__name__} {str(error)[:200]!r}"
     return ""  # ONNX is protobuf: a graph and numbers
 
 

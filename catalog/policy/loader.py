@@ -17,12 +17,13 @@ from catalog.errors import Invalid
 from catalog.policy.cel import CompiledRule, compile_rule
 from catalog.policy.facts import UNITS, kind_of, unit_of
 from catalog.policy.reads import dotted
-from catalog.policy.strict_yaml import Path, load_with_lines
+from catalog.policy.strict_yaml import Path
+from catalog.policy.strict_yaml import load as load_yaml
 
 
 def load(text: str) -> Policy:
     """Parse and prove a policy; raises `Invalid("policy-invalid")` naming line or rule and what to do."""
-    data, lines = load_with_lines(text)
+    data, lines = load_yaml(text)
     try:
         policy = Policy.model_validate_json(json.dumps(data, allow_nan=False))
     except ValidationError as error:

@@ -27,13 +27,11 @@ _RESOLVER = yaml.resolver.Resolver()
 Path = tuple[str | int, ...]
 
 
-def load(text: str) -> Any:
-    """The document as plain data; raises `Invalid("policy-invalid")` naming line and column."""
-    return load_with_lines(text)[0]
+def load(text: str) -> tuple[Any, dict[Path, int]]:
+    """The document as plain data, and the line (from 1) on which each of its parts begins, by path.
 
-
-def load_with_lines(text: str) -> tuple[Any, dict[Path, int]]:
-    """The document, and the line (from 1) on which each of its parts begins, by path."""
+    Raises `Invalid("policy-invalid")` naming line and column.
+    """
     if len(text) > LIMIT or len(text.encode("utf-8", "replace")) > LIMIT:
         raise Invalid("policy-invalid", f"the document is larger than {LIMIT} bytes", do="make it smaller")
     reader = _Reader(text)

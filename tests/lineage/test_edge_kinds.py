@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lineage import errors, urn
 from lineage.edge import Edge
 from lineage.errors import EdgeError
-from lineage.kinds import RULES, EdgeKind, NodeKind, followed_by_recall
+from lineage.kinds import RULES, EdgeKind, NodeKind
 
 
 def digest(word):
@@ -50,7 +50,7 @@ def test_every_kind_of_node_is_joined_and_upstream_or_downstream_of_something():
 
 
 def test_only_a_selection_is_not_followed():
-    assert {kind for kind in EdgeKind if not followed_by_recall(kind)} == {EdgeKind.SELECTED_FROM}
+    assert {kind for kind in EdgeKind if not RULES[kind].recalled} == {EdgeKind.SELECTED_FROM}
 
 
 def test_nothing_runs_from_a_whole_to_its_parts():
@@ -124,7 +124,7 @@ def walk(edges, *starts):
     while rim:
         node = rim.pop()
         for edge in edges:
-            if edge.src == node and followed_by_recall(edge.kind) and edge.dst not in reached:
+            if edge.src == node and RULES[edge.kind].recalled and edge.dst not in reached:
                 reached.add(edge.dst)
                 rim.append(edge.dst)
     return reached
