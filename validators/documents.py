@@ -92,6 +92,6 @@ def parse_yaml(text: str) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH or documents > 1:
                 raise DocumentError(f"{where}: {'a second document' if documents > 1 else 'nested too deeply'}")
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506  the loader is SafeLoader with one rule more
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - the loader is SafeLoader with one rule more
     except yaml.YAMLError as error:
         raise DocumentError(" ".join(str(error).split())) from error

@@ -9,7 +9,7 @@ from validators.readers import lerobot, parquet
 from validators.recording import Recording
 
 
-def open(path: Path) -> Recording:  # noqa: A001  the verb of the package: readers.open(path)
+def open(path: Path) -> Recording:  # noqa: A001 - the verb of the package: readers.open(path)
     """The recording in the folder `path`: LeRobot v2.1, or Parquet files with a clock column `timestamp` in seconds.
 
     Raises `UnreadableDataset` when nothing can be judged; a damaged file among good ones is a `Problem` instead.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from validators.documents import DocumentError, parse_json, parse_jsonl
 from validators.errors import UnreadableDataset
@@ -71,15 +72,7 @@ def read(root: Path) -> Recording:
     if not episodes:
         _nothing(root, info, problems)
     problems += _strays(root, info, set(found.values()))
-    facts = Facts(
-        robot_type=facts.robot_type,
-        fps=facts.fps,
-        codebase_version=facts.codebase_version,
-        totals=facts.totals,
-        features=facts.features,
-        tasks=tasks,
-        listed={i: line["length"] for i, line in listed.items()},
-    )
+    facts = replace(facts, tasks=tasks, listed={i: line["length"] for i, line in listed.items()})
     return Recording("lerobot-v2.1", root, facts, tuple(episodes), columns.tables(footers), tuple(problems))
 
 
@@ -178,7 +171,7 @@ def _lines(root: Path, relative: str) -> Iterator[tuple[int, dict[str, Any]]]:
         raise _invalid(root / relative, str(error)) from error
 
 
-def _count(value: object) -> bool:
+def _count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31
 
 
@@ -190,7 +183,7 @@ def _listed(root: Path) -> dict[int, dict[str, Any]]:
             raise _invalid(root / EPISODES, f"line {number}: episode_index and length must be counts")
         if index in found:
             raise _invalid(root / EPISODES, f"line {number}: episode {index} is listed twice")
-        found[int(index)] = line  # type: ignore[arg-type]
+        found[index] = line
         if len(found) > MAX_EPISODES:
             raise UnreadableDataset("too-large", f"more than {MAX_EPISODES} episodes", path=root / EPISODES)
     return dict(sorted(found.items()))
@@ -210,7 +203,7 @@ def _provenance(root: Path) -> dict[int, Mapping[str, object]]:
         index = line.get("episode_index")
         if not _count(index) or index in found:
             raise _invalid(root / PROVENANCE, f"line {number}: episode_index is missing or occurs twice")
-        found[int(index)] = line  # type: ignore[arg-type]
+        found[index] = line
     return found
 
 

@@ -41,7 +41,7 @@ def parse(text: str) -> Element:
     """The root element. Raises `InvalidRobot` (`model-invalid`)."""
     if len(text) > MAX_BYTES:
         raise InvalidRobot("model-invalid", f"larger than {MAX_BYTES} bytes")
-    parser = XMLParser(target=_Builder())  # noqa: S314  the builder refuses DOCTYPE, so nothing expands
+    parser = XMLParser(target=_Builder())  # noqa: S314 - the builder refuses DOCTYPE, so nothing expands
     try:
         parser.feed(text)
         root = parser.close()
