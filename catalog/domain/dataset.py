@@ -138,8 +138,8 @@ class Location(Entity):
     """Where the bytes of a version are; a copy elsewhere adds one of these and changes nothing else."""
 
     store: Name
-    repository: Slug
-    branch: Slug
+    repository: Name
+    branch: Name
     commit: Commit
     metarange: str
 

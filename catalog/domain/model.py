@@ -80,7 +80,7 @@ class Model(Entity):
     manifest: ModelManifest
     run: str | None
     metrics: dict[str, float] = Field(default_factory=dict)
-    repository: Slug
+    repository: Name
     commit: str
     registered_by: Slug
     registered_at: Utc

@@ -47,7 +47,7 @@ def evaluate_version(
     context: Context, version: Version
 ) -> tuple[tuple[RuleVerdict, ...], ActivePolicy | None, tuple[str, ...], str | None]:
     """All rules on a version as of now; also the policy, the evidence digests and the head they were read at."""
-    result = check.newest(context, version.manifest_digest)
+    result = _in_force(context, version, check.newest(context, version.manifest_digest))
     policy = active_policy(context, "dataset-approval", None)
     main = main_state(context, version)
     rules = dataset_floor(_floor(context, version, result, policy, main))
@@ -57,6 +57,14 @@ def evaluate_version(
         )
         rules += evaluate(policy.policy, facts.facts())
     return rules, policy, () if result is None else (result.digest(),), main.head if main else None
+
+
+def _in_force(context: Context, version: Version, result: CheckResult | None) -> CheckResult | None:
+    """The check, unless a robot's record is newer: limits that were not applied prove nothing."""
+    robots = [check.robot_record(context, r.provenance.source.robot) for r in version.manifest.roots]
+    if result is not None and any(r is not None and r.registered_at > result.at for r in robots):
+        return None
+    return result
 
 
 def _floor(

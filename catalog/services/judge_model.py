@@ -95,7 +95,7 @@ def standing(context: Context, model: Model, policy: ActivePolicy | None, device
         policy=policy.digest_ if policy else None,
         policy_environments=policy.policy.environments if policy else (),
         run=run.id if run else None,
-        run_finished=run.end is not None and run.end.status == "finished" if run else None,
+        run_finished=run.end.status == "finished" if run and run.end else None,
         assurance=run.assurance if run else None,
         assurance_required=policy.policy.run_assurance if policy else None,
         inputs=_inputs(context, origin) if run and run.inputs else () if run else None,

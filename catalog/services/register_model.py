@@ -50,8 +50,8 @@ def read_manifest(name: str, folder: Path) -> ModelManifest:
             do="describe inputs, outputs, units, rates, normalisation and runtime in it",
         )
     files: list[ModelFile] = []
-    for here, _, names in os.walk(folder, followlinks=False):
-        for file in (Path(here, n) for n in names):
+    for here, folders, names in os.walk(folder, followlinks=False):
+        for file in (Path(here, n) for n in (*(f for f in folders if Path(here, f).is_symlink()), *names)):
             relative = file.relative_to(folder).as_posix()
             if file.is_symlink() or not file.is_file() or not safe_path(relative) or len(files) == MAX_FILES:
                 raise Invalid("model-invalid", f"{relative!r} is no plain file, or one too many", where=str(folder))

@@ -19,6 +19,7 @@ from catalog.errors import Conflict, Invalid, Refused
 from catalog.services import lineage_edges
 from catalog.services.approved import approved
 from catalog.services.context import Context, find_run, given_folder, put_run
+from catalog.storage.snapshot import safe_path
 from validators import fingerprint, readers
 
 MAX_FILES = 200_000
@@ -54,8 +55,11 @@ def give_folder(context: Context, by: str, run_id: str, path: str) -> FolderInpu
             file = Path(here, name)
             if len(files) == MAX_FILES:
                 raise Invalid("input-invalid", f"{path} has more than {MAX_FILES} files", do="register it as a dataset")
+            relative = file.relative_to(folder).as_posix()
+            if not safe_path(relative):
+                raise Invalid("dataset-unreadable", f"{relative!r} is no plain name", where=path, do="rename it")
             if file.is_file() and not file.is_symlink():
-                files[file.relative_to(folder).as_posix()] = digest_of(file)
+                files[relative] = digest_of(file)
     fingerprints = _fingerprints(folder)
     item = FolderInput(
         path=path,

@@ -78,9 +78,9 @@ def reread(
 
 
 def safe_path(path: str) -> bool:
-    """Whether an object's key may become a file below a folder."""
+    """Whether an object's key may become a file below a folder, and be shown: no control or direction characters."""
     parts = PurePosixPath(path).parts
-    return bool(parts) and "\\" not in path and "\0" not in path and path == "/".join(parts) and ".." not in parts
+    return bool(parts) and "\\" not in path and path.isprintable() and path == "/".join(parts) and ".." not in parts
 
 
 def _copy(
