@@ -37,13 +37,13 @@ def page() -> None:
     if of is None:
         st.info("Choose a dataset, a version or a model, or paste a URN.")
         return
-    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    left, right = st.columns(2, vertical_alignment="bottom")
     direction = left.segmented_control(
         "Direction", list(DIRECTIONS), format_func=DIRECTIONS.__getitem__, default="both", required=True
     )
     content = right.toggle(
-        "Follow content: show recordings, and copies of them under other names",
-        help="Episodes are known by their fingerprint, so a copy is found whatever it is called.",
+        "Follow content under any name",
+        help="Shows recordings and their copies: episodes are known by their fingerprint, whatever they are called.",
     )
     with shown("Tracing …"):
         traces = _traces(connected, datasets, of, str(direction), episodes=content)
