@@ -1,4 +1,4 @@
-"""Events as JSON lines in a file: an event is in the file whole and on disk when `append` returns, or not at all.
+"""Events as JSON lines in a file: an event is in the file whole and on disk when `append_line` returns, or not at all.
 
 A caller that was interrupted appends the same event again; readers drop lines that repeat. A last line without its end
 was never acknowledged, so a reader leaves it out and says so, and the next append cuts it off.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from lineage.errors import EmitError, EventLogError
-from lineage.events import Event, to_json
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -29,13 +28,11 @@ class EventLog:
     torn: str | None
 
 
-def append(path: Path, event: Event) -> None:
-    """Append `event` to the file, made when absent (mode 0600, in a folder that exists). Raises EmitError."""
-    append_line(path, to_json(event))
-
-
 def append_line(path: Path, text: str) -> None:
-    """Append an event that `to_json` wrote earlier, kept until now in an outbox. Raises EmitError."""
+    """Append an event as `to_json` wrote it; the file is made when absent (mode 0600, in a folder that exists).
+
+    Raises EmitError.
+    """
     line = text.encode() + b"\n"
     if len(line) > MAX_LINE_BYTES or b"\n" in line[:-1]:
         raise EmitError(f"an event is one line of at most {MAX_LINE_BYTES} bytes, this one has {len(line)}")
