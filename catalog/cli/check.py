@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from catalog.cli import output
+from catalog.cli.episodes import ranges
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -26,7 +29,6 @@ SuiteOption = Annotated[
     str | None, typer.Option("--suite", help="Suite by name or file; chosen by robot type if absent.")
 ]
 RobotOption = Annotated[Path | None, typer.Option("--robot", help="Robot record (robot@1), URDF or MJCF.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Everything as JSON on standard output.")]
 ExplainOption = Annotated[str | None, typer.Option("--explain", help="What a check computes, with its false alarms.")]
 
 
@@ -34,7 +36,7 @@ def check(
     path: PathArgument = None,
     suite: SuiteOption = None,
     robot: RobotOption = None,
-    json_: JsonOption = False,
+    json_: output.Json = False,
     explain: ExplainOption = None,
 ) -> None:
     """Check a dataset. Exit status: 0 clean, 1 something blocks, 2 unreadable input."""
@@ -204,18 +206,6 @@ def worst_first(findings: tuple[Finding, ...]) -> list[Finding]:
         return finding.severity != "blocking", -most, min(finding.affected, default=-1)
 
     return sorted(findings, key=rank)
-
-
-def ranges(indices: tuple[int, ...], *, shorten: bool = False) -> str:
-    """`3, 7-9, 12` for 3, 7, 8, 9, 12; shortened to its ends when that is long."""
-    runs: list[list[int]] = []
-    for index in sorted(indices):
-        if runs and index == runs[-1][1] + 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    parts = [str(a) if a == b else f"{a}-{b}" for a, b in runs]
-    return f"{len(indices)} of {parts[0]}…{parts[-1]}" if shorten and len(parts) > 3 else ", ".join(parts)
 
 
 def _span(finding: Finding) -> str:

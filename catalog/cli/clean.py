@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from catalog.cli.check import JsonOption, RobotOption, SuiteOption, judge, plain, ranges, reported
+from catalog.cli import output
+from catalog.cli.check import RobotOption, SuiteOption, judge, plain, reported
+from catalog.cli.episodes import indices, ranges
 
 FAILING = "failing"
 
@@ -19,10 +21,10 @@ def clean(
     drop: Annotated[str, typer.Option("--drop", help="Episodes to leave out: `failing`, or indices such as 0,3,5.")],
     suite: SuiteOption = None,
     robot: RobotOption = None,
-    json_: JsonOption = False,
+    json_: output.Json = False,
 ) -> None:
     """Write a dataset without the bad episodes. Exit status: 0 written, 2 nothing written."""
-    with reported(as_json=json_):
+    with output.reported(as_json=json_), reported(as_json=json_):
         from validators import readers
         from validators.clean import clean as write
 
@@ -30,17 +32,10 @@ def clean(
             result, _ = judge(path, suite, robot)
             recording, dropped = result.recording, set(result.failing_episodes)
         else:
-            recording, dropped = readers.open(path), _indices(drop)
+            recording, dropped = readers.open(path), set(indices(drop))
         report = write(recording, out, dropped)
     if json_:
         typer.echo(json.dumps({"out": str(out), **report.to_dict()}, indent=2))
         return
     named = f"dropped {ranges(report.dropped)}" if report.dropped else "nothing to drop"
     typer.echo(f"{plain(str(out))}: {len(report.kept)} episodes, {report.frames} rows; {named}")
-
-
-def _indices(text: str) -> set[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        raise typer.BadParameter(f"--drop {text!r}: `failing`, or indices such as 0,3,5")
-    return {int(part) for part in parts}

@@ -1,14 +1,15 @@
-"""`assay dataset …` and `assay robot …`: register, check, rebase, approve, quarantine, show."""
+"""`assay dataset …`: register, check, rebase, approve, quarantine, show."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catalog.cli import output
 from catalog.cli.decision import show_decision
+from catalog.cli.episodes import indices
 from catalog.errors import Invalid, Refused
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from catalog.domain.views import VersionView
 
 app = typer.Typer(help="Datasets and their versions.", no_args_is_help=True, rich_markup_mode=None)
-robots = typer.Typer(help="Robot records.", no_args_is_help=True, rich_markup_mode=None)
 Dataset = Annotated[str, typer.Argument(help="The dataset's name.")]
 Ingest = Annotated[str, typer.Option("--ingest", help="The ingest (one recording on its own branch).")]
 PROVENANCE = "meta/provenance.json"
@@ -41,7 +41,7 @@ def register(
         name = ingest or path.resolve().name.lower().replace("_", "-").replace(".", "-")
         with output.catalog(as_, "engineer") as catalog, output.progress("register") as progress:
             result = catalog.register(dataset, name, path, document, progress)
-        _said(result, json_, f"registered {dataset} on branch ingest-{name} at {result['commit'][:12]}")
+        output.said(result, json_, f"registered {dataset} on branch ingest-{name} at {result['commit'][:12]}")
 
 
 def _provenance(path: Path) -> Provenance:
@@ -110,7 +110,7 @@ def rebase(dataset: Dataset, ingest: Ingest, as_: output.As = None, json_: outpu
     with output.reported(as_json=json_):
         with output.catalog(as_, "engineer") as catalog, output.progress("rebase") as progress:
             result = catalog.rebase(dataset, ingest, progress)
-        _said(result, json_, f"rebased {dataset}/{ingest} to {result['commit'][:12]}")
+        output.said(result, json_, f"rebased {dataset}/{ingest} to {result['commit'][:12]}")
 
 
 @app.command()
@@ -142,7 +142,7 @@ def approve(
         with output.progress("approve") as progress:
             result = catalog.approve(envelope, progress)
         text = f"approved {dataset}/{ingest} as {result['tag']}, signed by {catalog.principal}"
-        _said(result, json_, text)
+        output.said(result, json_, text)
 
 
 def _explain_outdated(dataset: str, ingest: str, message: str) -> None:
@@ -175,16 +175,9 @@ def quarantine(
         elif episodes == "all":
             chosen = ()
         else:
-            chosen = _indices(episodes)
+            chosen = indices(episodes)
         result = catalog.quarantine(dataset, ingest, chosen, reason)
-        _said(result, json_, f"quarantined {result['episodes']} episodes of {dataset}/{ingest}: {reason}")
-
-
-def _indices(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and len(part) <= 9 for part in parts):
-        raise Invalid("input-invalid", f"{text!r} is no list of episode indices", do="write 3,17,20 or failing or all")
-    return tuple(int(part) for part in parts)
+        output.said(result, json_, f"quarantined {result['episodes']} episodes of {dataset}/{ingest}: {reason}")
 
 
 @app.command()
@@ -235,34 +228,5 @@ def list_(as_: output.As = None, json_: output.Json = False) -> None:
         output.table("datasets", ("dataset", "versions", "newest approved"), rows)
 
 
-@robots.command("register")
-def register_robot(
-    record: Annotated[Path, typer.Argument(help="Robot record (robot@1, YAML or JSON) with its model beside it.")],
-    suite: Annotated[str, typer.Option(help="The suite that checks data of this robot.")],
-    name: Annotated[str | None, typer.Option(help="The robot's name; the record's if absent.")] = None,
-    as_: output.As = None,
-    json_: output.Json = False,
-) -> None:
-    """Record a robot as a steward: limits and kinematics come from here, not from the data under test."""
-    with output.reported(as_json=json_):
-        from validators import robot
-        from validators.errors import InvalidRobot
-
-        try:
-            document: dict[str, Any] = robot.document(record)
-        except InvalidRobot as error:
-            raise Invalid("robot-invalid", str(error), where=str(record), do="correct the record") from error
-        with output.catalog(as_, "steward") as catalog:
-            found = catalog.register_robot(name or str(document["name"]), suite, document)
-        _said(found.document(), json_, f"recorded robot {found.name}, suite {found.suite}")
-
-
 def _newest(versions: tuple[VersionView, ...], ingest: str) -> VersionView:
     return next(v for v in versions if v.ingest == ingest)
-
-
-def _said(result: dict[str, Any], as_json: bool, text: str) -> None:
-    if as_json:
-        output.say_json(result)
-    else:
-        output.console().print(text, markup=False)

@@ -1,11 +1,11 @@
-"""`assay init`, `assay status`, `assay audit`: begin a home, see how it stands, verify its log."""
+"""`assay init`, `assay status`: begin a home, see how it stands."""
 
 from __future__ import annotations
 
 import json
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,8 +14,6 @@ from catalog.errors import Conflict
 
 if TYPE_CHECKING:
     from catalog.settings import Settings
-
-audit = typer.Typer(help="The audit log.", no_args_is_help=True, rich_markup_mode=None)
 
 PRINCIPALS: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
     ("engineer", ("contributor", "trainer"), None),
@@ -102,39 +100,3 @@ def status(as_: output.As = None, json_: output.Json = False) -> None:
                 say(f"undecided: {head.dataset}: {head.why}", style="red", markup=False)
         if found.undecided or found.undecided_merges:
             raise typer.Exit(1)
-
-
-@audit.command("verify")
-def verify(
-    head: Annotated[str | None, typer.Option(help="A head that was kept: SIZE:sha256:ROOT.")] = None,
-    as_: output.As = None,
-    json_: output.Json = False,
-) -> None:
-    """Recompute the whole chain; with a kept head, find a log that was rewritten or restored."""
-    with output.reported(as_json=json_):
-        from catalog.domain.decision import AuditHead
-
-        kept = None
-        if head is not None:
-            size, _, root = head.partition(":")
-            kept = AuditHead.of({"size": int(size) if size.isdigit() else size, "root": root})
-        with output.catalog(as_, "viewer") as catalog:
-            report = catalog.verify_audit(kept)
-        if json_:
-            output.say_json(report.document())
-            return
-        output.console().print(f"whole: {report.size} entries", markup=False)
-        output.console().print(f"head:  {report.size}:{report.root}", markup=False)
-
-
-@audit.command("list")
-def list_(as_: output.As = None, json_: output.Json = False) -> None:
-    """Every entry, oldest first."""
-    with output.reported(as_json=json_):
-        with output.catalog(as_, "viewer") as catalog:
-            entries = catalog.audit()
-        if json_:
-            output.say_json([e.document() for e in entries])
-            return
-        rows = [[str(e.seq), e.document()["at"][:19], e.actor, e.action, e.subject[:60]] for e in entries]
-        output.table("audit log", ("entry", "at (UTC)", "actor", "action", "subject"), rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from catalog.cli import dataset, evaluate, gate, home, model, service
+from catalog.cli import audit, dataset, evaluate, gate, home, line, model, robot, service
 from catalog.cli.check import check
 from catalog.cli.clean import clean
 
@@ -28,10 +28,10 @@ app.command()(service.serve)
 app.command()(service.up)
 app.command()(service.down)
 app.add_typer(dataset.app, name="dataset")
-app.add_typer(dataset.robots, name="robot")
+app.add_typer(robot.app, name="robot")
 app.add_typer(model.app, name="model")
-app.add_typer(model.lines, name="line")
-app.add_typer(home.audit, name="audit")
+app.add_typer(line.app, name="line")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`assay model …` and `assay line …`: bring a model, see it, enrol the line it belongs to."""
+"""`assay model …`: bring a model, see it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 from catalog.cli import output
 
 app = typer.Typer(help="Models.", no_args_is_help=True, rich_markup_mode=None)
-lines = typer.Typer(help="Model lines, which share an error budget.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -25,10 +24,7 @@ def register(
     with output.reported(as_json=json_):
         with output.catalog(as_, "engineer") as catalog:
             result = catalog.register_model(name, path, run)
-        if json_:
-            output.say_json(result)
-        else:
-            output.console().print(f"registered model {name}, {result['model']}", markup=False)
+        output.said(result, json_, f"registered model {name}, {result['model']}")
 
 
 @app.command()
@@ -64,20 +60,3 @@ def list_(as_: output.As = None, json_: output.Json = False) -> None:
             return
         rows = [[m.manifest.name, m.digest_[7:19], m.run or "missing training record"] for m in models]
         output.table("models", ("model", "manifest", "run"), rows)
-
-
-@lines.command()
-def enrol(
-    name: Annotated[str, typer.Argument(help="The line's name.")],
-    device_class: Annotated[str, typer.Option(help="The device class it is for.")],
-    as_: output.As = None,
-    json_: output.Json = False,
-) -> None:
-    """Enrol a line, as an approver: attempts on it share one error budget."""
-    with output.reported(as_json=json_):
-        with output.catalog(as_, "approver-1") as catalog:
-            line = catalog.enrol_line(name, device_class)
-        if json_:
-            output.say_json(line.document())
-        else:
-            output.console().print(f"enrolled line {line.name} for class {line.device_class}", markup=False)

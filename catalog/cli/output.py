@@ -73,6 +73,14 @@ def say_json(document: Any) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def said(result: Any, as_json: bool, text: str) -> None:
+    """What a command did: the document for scripts, one sentence for people."""
+    if as_json:
+        say_json(result)
+    else:
+        console().print(text, markup=False)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table; text is shown as it is, never as markup."""
     from rich.table import Table

@@ -9,7 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from catalog.cli.check import check, ranges, worst_first
+from catalog.cli.check import check, worst_first
+from catalog.cli.episodes import ranges
 from validators.findings import Finding
 
 APP = typer.Typer()
