@@ -164,10 +164,15 @@ def _prepare(records: Records, clock: Clock, ids: Ids) -> None:
 
 
 def _external(settings: Settings) -> LakeFS:
-    url, key, secret = settings.lakefs_url, settings.lakefs_key, settings.lakefs_secret
-    if url is None or key is None or secret is None:
-        raise Invalid("settings-invalid", "an external lakeFS needs a URL, a key and a secret")
-    return LakeFS(url, url, key.get_secret_value(), secret.get_secret_value())
+    url, key, secret, namespace = (
+        settings.lakefs_url,
+        settings.lakefs_key,
+        settings.lakefs_secret,
+        settings.lakefs_namespace,
+    )
+    if url is None or key is None or secret is None or namespace is None:
+        raise Invalid("settings-invalid", "an external lakeFS needs a URL, a key, a secret and a namespace")
+    return LakeFS(url, url, key.get_secret_value(), secret.get_secret_value(), namespace=namespace)
 
 
 def _bootstrap(settings: Settings, context: Context) -> None:

@@ -30,13 +30,15 @@ class Settings(BaseSettings):
     lakefs_url: str | None = None
     lakefs_key: SecretStr | None = None
     lakefs_secret: SecretStr | None = None
+    lakefs_namespace: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.keys_folder.resolve().is_relative_to(self.home.resolve()):
             raise ValueError(f"{PREFIX}KEYS lies inside {PREFIX}HOME; keep keys beside the home, never in it")
-        if self.lakefs_url and not (self.lakefs_key and self.lakefs_secret):
-            raise ValueError(f"{PREFIX}LAKEFS_URL needs {PREFIX}LAKEFS_KEY and {PREFIX}LAKEFS_SECRET")
+        if self.lakefs_url and not (self.lakefs_key and self.lakefs_secret and self.lakefs_namespace):
+            needs = ", ".join(f"{PREFIX}LAKEFS_{part}" for part in ("KEY", "SECRET", "NAMESPACE"))
+            raise ValueError(f"{PREFIX}LAKEFS_URL needs {needs} (where its repositories store, such as s3://bucket/)")
         return self
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, select
 
 from catalog.domain.base import Entity
+from catalog.errors import Damaged, Invalid
 
 E = TypeVar("E", bound=Entity)
 
@@ -14,7 +15,7 @@ E = TypeVar("E", bound=Entity)
 def one(connection: Connection, table: Table, entity: type[E], **where: Any) -> E | None:
     """The entity found by these keys, or None."""
     body = connection.execute(select(table.c.body).where(*(table.c[k] == v for k, v in where.items()))).scalar()
-    return None if body is None else entity.parse(body)
+    return None if body is None else _read(table, entity, body)
 
 
 def many(
@@ -25,7 +26,7 @@ def many(
     found = connection.execute(
         select(table.c.body).where(*(table.c[k] == v for k, v in where.items())).order_by(column)
     ).scalars()
-    return [entity.parse(body) for body in found]
+    return [_read(table, entity, body) for body in found]
 
 
 def page(
@@ -39,5 +40,13 @@ def page(
         .order_by(column)
         .limit(limit + 1)
     ).all()
-    items = [entity.parse(row.body) for row in rows[:limit]]
+    items = [_read(table, entity, row.body) for row in rows[:limit]]
     return items, rows[limit - 1][0] if len(rows) > limit else None
+
+
+def _read(table: Table, entity: type[E], body: str) -> E:
+    try:
+        return entity.parse(body)
+    except Invalid as error:
+        what = f"a record of {table.name} is no {entity.__name__} any more: {error.what}"
+        raise Damaged("records-damaged", what, do="restore a backup, or use the Assay that wrote it") from error
