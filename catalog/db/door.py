@@ -101,17 +101,13 @@ class Write:
             raise ValueError(f"rows of {table.name} are never deleted")
         self.connection.execute(delete(table).where(*(table.c[k] == v for k, v in where.items())))
 
-    def edge(self, src: str, dst: str, kind: str, asserted_by: str = "catalog") -> None:
+    def edge(self, src: str, dst: str, kind: str) -> None:
         """Assert that `src` was used to make `dst`, from now on; asserting it again changes nothing."""
         self._touch(tables.edge)
         e = tables.edge.c
         known = select(e.src).where(e.src == src, e.dst == dst, e.kind == kind, e.valid_to.is_(None))
         if self.connection.execute(known).first() is None:
-            self.connection.execute(
-                insert(tables.edge).values(
-                    src=src, dst=dst, kind=kind, valid_from=utc_text(self.now), asserted_by=asserted_by
-                )
-            )
+            self.new_edges([(src, dst, kind)])
 
     def new_edges(self, edges: list[tuple[str, str, str]]) -> None:
         """Assert many (src, dst, kind) whose `dst` or `src` is made in this transaction, so that none can be known."""
