@@ -14,6 +14,7 @@ from catalog.client.training import TrainingRun
 from catalog.domain import requests
 from catalog.domain.approved import Approved
 from catalog.domain.audit import AuditEntry
+from catalog.domain.clock import uuid7
 from catalog.domain.dataset import Provenance
 from catalog.domain.decision import AuditHead, Decision
 from catalog.domain.evidence import Evidence, Line, PlanWithSeed
@@ -178,10 +179,13 @@ class Catalog:
 
     def _long(self, path: str, body: Any, progress: Progress | None) -> dict[str, Any]:
         """Begin an operation and follow it; an interrupt cancels it and waits until nothing is left half-done."""
-        operation = self.http.post(path, requests.Started, body).operation
+        key = uuid7()
         try:
+            operation = self.http.post(path, requests.Started, body, key).operation
             intent = self._follow(operation, progress)
         except KeyboardInterrupt:
+            # asked again under its key, the service says what it began, even if its first answer was not read
+            operation = self.http.post(path, requests.Started, body, key).operation
             self.http.post(f"/operations/{operation}/cancel", OperationView)
             self._follow(operation, None)
             raise

@@ -51,10 +51,10 @@ class Connection:
             if after is None:
                 return found
 
-    def post(self, path: str, entity: type[E], body: Entity | None = None) -> E:
+    def post(self, path: str, entity: type[E], body: Entity | None = None, key: str | None = None) -> E:
         """POST one document; a lost answer is asked for again under the same key."""
         content = body.canonical() if body is not None else b""
-        headers = {"Idempotency-Key": uuid7(), "Content-Type": "application/json"}
+        headers = {"Idempotency-Key": key or uuid7(), "Content-Type": "application/json"}
         try:
             return entity.parse(self._ask("POST", path, content=content, headers=headers))
         except Unavailable as error:
