@@ -56,7 +56,7 @@ def up(
             raise Unavailable("part-missing", "the browser needs Streamlit", do="pip install assay-catalog[ui]")
         settings = load()
         url = ensure(settings)
-        browser = _browser(settings, url, port)
+        browser = _browser(settings, port)
         typer.echo(f"service  {url}/api/v1")
         try:
             while browser.poll() is None:
@@ -69,8 +69,11 @@ def up(
             _end(settings)
 
 
-def _browser(settings: Settings, url: str, port: int) -> subprocess.Popen[bytes]:
-    """Streamlit on loopback, without usage statistics; it prints its own address."""
+def _browser(settings: Settings, port: int) -> subprocess.Popen[bytes]:
+    """Streamlit on loopback, without usage statistics.
+
+    It is given the home and not the service's address, so that it starts the service again when that ended idle.
+    """
     import ui
 
     entry = Path(str(ui.__file__)).parent / "app.py"
@@ -84,7 +87,7 @@ def _browser(settings: Settings, url: str, port: int) -> subprocess.Popen[bytes]
         "client.toolbarMode": "minimal",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    environment = os.environ | {"ASSAY_HOME": str(settings.home), "ASSAY_URL": url, "ASSAY_PRINCIPAL": "viewer"}
+    environment = os.environ | {"ASSAY_HOME": str(settings.home), "ASSAY_PRINCIPAL": "viewer"}
     typer.echo(f"browser  http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "streamlit", "run", str(entry), *flags]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
