@@ -11,11 +11,12 @@ from typing import Any
 from catalog.attest.envelope import DECISION, Verified, verify
 from catalog.db import records, tables
 from catalog.db.door import Write
-from catalog.domain.base import canonical
+from catalog.domain.base import canonical, sha256
 from catalog.domain.dataset import Approval, Version, repository_of
 from catalog.domain.decision import Decision
 from catalog.domain.principal import Key
 from catalog.errors import Conflict, Refused, Unavailable
+from catalog.services.audit import refusals_audited
 from catalog.services.context import INTENT, MANIFEST, Context
 from catalog.services.decide import find_decision
 from catalog.services.intent import Kind, Operations, Undecided, Work, already_running
@@ -24,7 +25,12 @@ from catalog.storage.port import CommitInfo
 
 
 def start(operations: Operations, by: str, envelope: dict[str, Any]) -> str:
-    """Begin an approval from a signed decision; returns the operation's id."""
+    """Begin an approval from a signed decision; returns the operation's id. A refusal is audited."""
+    with refusals_audited(operations.context, by, "dataset.approve", sha256(canonical(envelope))):
+        return _start(operations, by, envelope)
+
+
+def _start(operations: Operations, by: str, envelope: dict[str, Any]) -> str:
     context = operations.context
     decision, keyid = _signed(context, by, envelope)
     version = context.version(decision.subject)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import select
 
 from catalog.db import tables
@@ -9,8 +12,19 @@ from catalog.domain.audit import GENESIS, AuditEntry, Frontier
 from catalog.domain.base import canonical, strict_json
 from catalog.domain.decision import AuditHead
 from catalog.domain.views import AuditReport
-from catalog.errors import Damaged
+from catalog.errors import AssayError, Damaged
 from catalog.services.context import Context
+
+
+@contextmanager
+def refusals_audited(context: Context, by: str, action: str, subject: str) -> Iterator[None]:
+    """Whoever tries and is refused leaves a trace: what was tried, on what, and the reason."""
+    try:
+        yield
+    except AssayError as error:
+        with context.records.write(by) as write:
+            write.audit(f"{action}.refused", subject, kind=error.kind, what=error.what[:1000])
+        raise
 
 
 def verify_audit(context: Context, kept: AuditHead | None = None) -> AuditReport:

@@ -15,6 +15,7 @@ from catalog.domain.model import Model
 from catalog.errors import Absent, Conflict, Refused
 from catalog.policy.statistics import attempt_alpha
 from catalog.services import lineage_edges
+from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.decide import active_policy
 from catalog.services.judge_model import standing
@@ -36,6 +37,11 @@ def enrol_line(context: Context, by: str, name: str, device_class: str) -> Line:
 def make_plan(context: Context, by: str, model_name: str, device_class: str, line: str) -> PlanWithSeed:
     """Record a plan, then draw its seed; refused for a model that the floor blocks whatever is measured."""
     model = context.model(model_name)
+    with refusals_audited(context, by, "plan.make", model.digest_):
+        return _make(context, by, model, device_class, line)
+
+
+def _make(context: Context, by: str, model: Model, device_class: str, line: str) -> PlanWithSeed:
     policy = active_policy(context, "promotion", device_class)
     if policy is None:
         raise Refused("policy-missing", f"no policy is active for class {device_class} in {context.environment}")

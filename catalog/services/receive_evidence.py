@@ -17,12 +17,18 @@ from catalog.errors import Conflict, Invalid, Refused
 from catalog.policy.recount import recount
 from catalog.services import lineage_edges
 from catalog.services.approve import enrolled_keys
+from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.plan import find_plan
 
 
 def receive_evidence(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
-    """Verify, recount and record one envelope; raises what is wrong with it and changes nothing."""
+    """Verify, recount and record one envelope; what is wrong with it is raised and audited, and nothing recorded."""
+    with refusals_audited(context, by, "evidence.receive", sha256(canonical(envelope))):
+        return _receive(context, by, envelope)
+
+
+def _receive(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
     now, clock_back = context.records.now()
     if clock_back:
         raise Refused("clock-back", "the clock was set back by more than five minutes", do="correct the clock")
