@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
+from catalog.client.bytes import verified_write
 from catalog.client.connection import Connection, document
 from catalog.client.training import TrainingRun
 from catalog.domain import requests
@@ -122,8 +123,6 @@ class Catalog:
 
     def fetch_model(self, model: Model, folder: Path) -> None:
         """Download a model's files, each verified against its digest."""
-        from catalog.client.training import verified_write
-
         for file in model.manifest.files:
             content = self.http.get_bytes(f"/models/{model.digest_}/files/{quote(file.path)}")
             verified_write(folder / file.path, content, file.sha256)

@@ -12,7 +12,7 @@ import sysconfig
 import threading
 from pathlib import Path
 
-from catalog.domain.base import Digest
+from catalog.domain.base import Digest, file_sha256
 from catalog.domain.run import OpenedFile
 
 MAX_FILES = 100_000
@@ -69,8 +69,6 @@ class Observer:
 
     def files(self) -> list[OpenedFile]:
         """Every file seen, by digest; one that is gone since makes the observation incomplete."""
-        from catalog.client.training import file_digest
-
         found = []
         for path, entry in sorted(self._seen.items()):
             if entry is not None:
@@ -79,7 +77,7 @@ class Observer:
             file = Path(path)
             try:
                 if file.is_file():
-                    found.append(OpenedFile(path=path[-4000:], size=file.stat().st_size, sha256=file_digest(file)))
+                    found.append(OpenedFile(path=path[-4000:], size=file.stat().st_size, sha256=file_sha256(file)))
             except OSError:
                 self.whole = False
         return found

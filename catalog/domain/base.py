@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
@@ -92,6 +93,12 @@ def canonical(data: Any) -> bytes:
 def sha256(data: bytes) -> str:
     """`sha256:…` of bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """`sha256:…` of a file, read in parts."""
+    with path.open("rb") as source:
+        return "sha256:" + hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def strict_json(data: bytes | str, what: str, limit: int = 64 * 2**20) -> Any:

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from catalog.bootstrap import KINDS
+from catalog.client.approved_data import ApprovedData
 from catalog.client.observe import Observer
-from catalog.client.training import ApprovedData
 from catalog.domain.base import sha256
 from catalog.domain.dataset import Episode, Manifest
 from catalog.errors import AssayError
