@@ -75,11 +75,9 @@ class Refused(AssayError):
             "decision-expired",
             "decision-mismatch",
             "policy-missing",
-            "policy-version",
             "plan-refused",
             "environment-refused",
             "clock-back",
-            "origin-refused",
             "line-not-enrolled",
         }
     )
@@ -97,14 +95,10 @@ class Absent(AssayError):
             "model-unknown",
             "run-unknown",
             "plan-unknown",
-            "robot-unknown",
             "decision-unknown",
             "operation-unknown",
             "node-unknown",
-            "evidence-unknown",
-            "principal-unknown",
             "no-approved-version",
-            "not-checked",
         }
     )
 

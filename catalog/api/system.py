@@ -33,12 +33,6 @@ def get_status(here: The, who: Caller) -> Response:
     return answer(status(here.context, here.home))
 
 
-@router.get("/whoami")
-def get_whoami(who: Caller) -> Response:
-    """Whose token this is."""
-    return answer(who)
-
-
 @router.get("/operations/{operation}")
 def get_operation(operation: str, here: The, who: Caller) -> Response:
     """How far an operation is."""

@@ -49,11 +49,17 @@ class CheckResult(Entity):
     commit: Commit
     objects_verified: Count
     bytes_verified: Count
-    integrity: tuple[str, ...]
+    wrong_bytes: tuple[str, ...]
+    wrong_listing: tuple[str, ...]
     suites: tuple[SuiteRun, ...]
     findings: tuple[Finding, ...]
     at: Utc
     by: Slug
+
+    @property
+    def integrity(self) -> tuple[str, ...]:
+        """Every byte or listing that did not agree, one sentence each."""
+        return self.wrong_listing + self.wrong_bytes
 
     @property
     def passed(self) -> bool:

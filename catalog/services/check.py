@@ -50,7 +50,7 @@ def _verify(work: Work) -> None:
             context.store, location.repository, location.commit, objects, manifest.PATHS, target, work.progress
         )
     work.cache["verified"] = verified
-    work.cache["integrity"] = (*faults, *verified.faults)[:FINDINGS]
+    work.cache["listing"] = (*faults, *verified.wrong_listing)[:FINDINGS]
 
 
 def _manifest_faults(work: Work, repository: str, commit: str, expected: Manifest) -> list[str]:
@@ -73,9 +73,10 @@ def _run(work: Work) -> None:
     version = work.context.version(work.arguments["manifest_digest"])
     runs: list[SuiteRun] = []
     findings: list[Finding] = []
-    if not work.cache["integrity"]:
-        work.cache["integrity"] = tuple(_table_faults(work.context, version))[:FINDINGS]
-    if not work.cache["integrity"]:
+    whole = not work.cache["listing"] and not work.cache["verified"].faults
+    if whole:
+        work.cache["listing"] = tuple(_table_faults(work.context, version))[:FINDINGS]
+    if whole and not work.cache["listing"]:
         for number, root in enumerate(version.manifest.roots):
             folder = work.context.snapshot(version.manifest_digest) / root.slug
             suite_run, found = _suite(work.context, root, folder)
@@ -181,7 +182,8 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         commit=commit,
         objects_verified=verified.objects,
         bytes_verified=verified.bytes,
-        integrity=work.cache["integrity"],
+        wrong_bytes=verified.wrong_bytes[:FINDINGS],
+        wrong_listing=work.cache["listing"],
         suites=work.cache["suites"],
         findings=work.cache["findings"],
         at=write.now,

@@ -88,10 +88,8 @@ def _floor(
         checked=result.commit if result else None,
         bytes_=None
         if result is None
-        else DigestCheck(
-            verified=result.objects_verified, wrong=tuple(f[:1024] for f in result.integrity if "bytes are" in f)
-        ),
-        listing_faults=None if result is None else tuple(f for f in result.integrity if "bytes are" not in f),
+        else DigestCheck(verified=result.objects_verified, wrong=tuple(f[:1024] for f in result.wrong_bytes)),
+        listing_faults=None if result is None else result.wrong_listing,
         main=main,
         quarantine=QuarantineSearch(episodes=len(episodes), found=quarantined(context, names)),
         sources=tuple(f"{r.slug}: {r.provenance.source.origin}"[:200] for r in roots),

@@ -77,7 +77,7 @@ def _version(context: Context, version: Version, rebased: set[str | None]) -> Ve
         state=state,
         approval=approval,
         check=check,
-        quarantined_episodes=len(bad),
+        quarantined_episodes=len({(q.dataset, q.root, q.index) for q in bad}),
     )
 
 

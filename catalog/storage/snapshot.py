@@ -22,13 +22,19 @@ THREADS = 8
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What re-reading found: how much agreed, and one sentence for each thing that did not."""
+class Reread:
+    """What re-reading found: how much was read, and one sentence for each object with wrong bytes or wrongly listed."""
 
     folder: Path | None
     objects: int
     bytes: int
-    faults: tuple[str, ...]
+    wrong_bytes: tuple[str, ...] = ()
+    wrong_listing: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All that did not agree."""
+        return self.wrong_listing + self.wrong_bytes
 
 
 def reread(
@@ -39,18 +45,19 @@ def reread(
     metadata_paths: frozenset[str],
     target: Path,
     progress: Callable[[float], None],
-) -> Verified:
+) -> Reread:
     """Compare listing and table both ways, re-read and digest each object, keep the copy only if all agree.
 
     `metadata_paths` are the catalog's own files of the commit, which the table does not list.
     """
     expected = {entry.path: entry for entry in table}
     listed = {o.path: o for o in store.listing(repository, commit)}
-    faults = [f"{p}: in the commit, in no table" for p in sorted(listed.keys() - expected.keys() - metadata_paths)]
-    faults += [f"{p}: in the table, not in the commit" for p in sorted(expected.keys() - listed.keys())]
-    faults += [f"{p}: unsafe path" for p in sorted(expected) if not safe_path(p)]
+    listing = [f"{p}: in the commit, in no table" for p in sorted(listed.keys() - expected.keys() - metadata_paths)]
+    listing += [f"{p}: in the table, not in the commit" for p in sorted(expected.keys() - listed.keys())]
+    listing += [f"{p}: unsafe path" for p in sorted(expected) if not safe_path(p)]
     building = target.with_name(target.name + ".building")
     discard(building)
+    wrong: list[str] = []
     present = [e for p, e in sorted(expected.items()) if p in listed and safe_path(p)]
 
     def one(entry: ObjectEntry) -> str | None:
@@ -64,17 +71,18 @@ def reread(
             for done, fault in enumerate(pool.map(one, present), start=1):
                 progress(done / len(present))
                 if fault:
-                    faults.append(fault)
+                    wrong.append(fault)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
         raise Unavailable(
             "disk-full", f"the snapshot cannot be written: {error}", where=str(target), do="free space and try again"
         ) from error
-    if faults:
+    read = sum(e.size for e in present)
+    if listing or wrong:
         shutil.rmtree(building, ignore_errors=True)
-        return Verified(None, len(present), sum(e.size for e in present), tuple(faults))
+        return Reread(None, len(present), read, tuple(wrong), tuple(listing))
     _publish(building, target)
-    return Verified(target, len(present), sum(e.size for e in present), ())
+    return Reread(target, len(present), read)
 
 
 def safe_path(path: str) -> bool:

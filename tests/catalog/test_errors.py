@@ -13,7 +13,7 @@ LOCKED = {
         (
             "document-invalid envelope-invalid evidence-aggregate evidence-invalid evidence-origin evidence-subject "
             "evidence-time idempotency-reused input-invalid model-invalid path-missing path-unreadable policy-invalid "
-            "dataset-unreadable robot-invalid settings-invalid"
+            "dataset-unreadable robot-invalid settings-invalid suite-invalid"
         ),
     ),
     errors.Unauthorised: (401, 77, "token-invalid token-missing"),
@@ -21,16 +21,16 @@ LOCKED = {
         403,
         3,
         (
-            "clock-back decision-blocked decision-expired decision-mismatch environment-refused origin-refused plan-refused "
-            "policy-missing policy-version role-missing separation-of-duties signature-invalid signer-not-enrolled"
+            "clock-back line-not-enrolled decision-blocked decision-expired decision-mismatch environment-refused plan-refused "
+            "policy-missing role-missing separation-of-duties signature-invalid signer-not-enrolled"
         ),
     ),
     errors.Absent: (
         404,
         4,
         (
-            "dataset-unknown decision-unknown ingest-unknown model-unknown no-approved-version node-unknown not-checked "
-            "operation-unknown plan-unknown principal-unknown robot-unknown run-unknown version-unknown"
+            "dataset-unknown decision-unknown ingest-unknown model-unknown no-approved-version node-unknown "
+            "operation-unknown plan-unknown run-unknown version-unknown"
         ),
     ),
     errors.Conflict: (
@@ -41,11 +41,15 @@ LOCKED = {
             "port-in-use version-outdated"
         ),
     ),
-    errors.Unavailable: (503, 6, "disk-full part-missing service-unreachable store-refused store-unreachable"),
+    errors.Unavailable: (
+        503,
+        6,
+        "disk-full home-not-initialised part-missing service-unreachable store-refused store-unreachable",
+    ),
     errors.Damaged: (
         500,
         7,
-        "audit-damaged digest-mismatch home-damaged home-newer listing-mismatch records-damaged",
+        "audit-damaged digest-mismatch home-damaged home-newer internal-error listing-mismatch records-damaged",
     ),
 }
 CASES = [(cls, status, code, kind) for cls, (status, code, kinds) in LOCKED.items() for kind in kinds.split()]

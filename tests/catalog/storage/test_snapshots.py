@@ -14,7 +14,7 @@ import pytest
 from catalog.domain.dataset import ObjectEntry
 from catalog.errors import AssayError
 from catalog.storage.port import StoredObject, VersionStore
-from catalog.storage.snapshot import Verified, reread, safe_path
+from catalog.storage.snapshot import Reread, reread, safe_path
 
 
 @dataclass
@@ -46,14 +46,14 @@ def table(content: dict[str, bytes]) -> list[ObjectEntry]:
     ]
 
 
-def take(objects: Objects, entries: list[ObjectEntry], target: Path, own: frozenset[str] = frozenset()) -> Verified:
+def take(objects: Objects, entries: list[ObjectEntry], target: Path, own: frozenset[str] = frozenset()) -> Reread:
     return reread(cast("VersionStore", objects), "r", "c", entries, own, target, lambda _: None)
 
 
 def test_all_agrees(tmp_path: Path) -> None:
     target = tmp_path / "snapshot"
     found = take(Objects(CONTENT | {".assay/m": b"m"}), table(CONTENT), target, frozenset({".assay/m"}))
-    assert found == Verified(target, 3, 6, ())
+    assert found == Reread(target, 3, 6)
     assert {str(p.relative_to(target)): p.read_bytes() for p in target.rglob("*") if p.is_file()} == CONTENT
     assert all(p.stat().st_mode & 0o222 == 0 for p in target.rglob("*"))
     assert [p.name for p in tmp_path.iterdir()] == ["snapshot"]
