@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.cli import output
-from catalog.errors import AssayError, Unavailable
+from catalog.errors import AssayError, Conflict, Unavailable
 
 if TYPE_CHECKING:
     import psutil
@@ -49,24 +49,29 @@ def up(
 ) -> None:
     """Run service and browser in the foreground; Ctrl-C ends both."""
     with output.reported():
-        from catalog.client.launch import ensure
+        from catalog.client.launch import ensure, find
         from catalog.settings import load
 
         if find_spec("streamlit") is None:
             raise Unavailable("part-missing", "the browser needs Streamlit", do="pip install assay-catalog[ui]")
         settings = load()
+        port = _port(port)
+        ours = find(settings) is None
         url = ensure(settings)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         browser = _browser(settings, port)
         typer.echo(f"service  {url}/api/v1")
         try:
             while browser.poll() is None:
                 time.sleep(0.2)
+            raise Unavailable("service-unreachable", f"the browser ended with {browser.returncode}", do="try again")
         except KeyboardInterrupt:
             typer.echo("\nending")
         finally:
             browser.terminate()
             browser.wait(timeout=20)
-            _end(settings)
+            if ours:
+                _end(settings)
 
 
 def _browser(settings: Settings, port: int) -> subprocess.Popen[bytes]:
@@ -77,7 +82,6 @@ def _browser(settings: Settings, port: int) -> subprocess.Popen[bytes]:
     import ui
 
     entry = Path(str(ui.__file__)).parent / "app.py"
-    port = port or _free_port()
     options = {
         "server.address": "127.0.0.1",
         "server.port": str(port),
@@ -93,11 +97,16 @@ def _browser(settings: Settings, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
 
-def _free_port() -> int:
+def _port(port: int) -> int:
+    """The port, or a free one; refused while another process listens there."""
     import socket
 
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Conflict("port-in-use", f"port {port}: {error.strerror}", do="choose another with --port") from error
         return int(probe.getsockname()[1])
 
 
@@ -113,6 +122,10 @@ def _end(settings: Settings) -> bool:
     """Ask the service to end and wait until it has."""
     import psutil
 
+    from catalog.client.launch import find
+
+    if find(settings) is None:  # a stale address: that process may be somebody else's by now
+        return False
     try:
         pid = int(json.loads(settings.address.read_text())["pid"])
         process = psutil.Process(pid)
