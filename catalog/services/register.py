@@ -5,7 +5,6 @@ The folder is read before anything is made; the branch appears with everything o
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from sqlalchemy import select
 import validators.errors
 from catalog.db import tables
 from catalog.db.door import Write
+from catalog.domain.base import file_sha256, sha256
 from catalog.domain.dataset import (
     Episode,
     ObjectEntry,
@@ -34,7 +34,6 @@ from catalog.storage.snapshot import safe_path
 from validators import readers
 
 THREADS = 8
-CHUNK = 2**20
 
 
 def start(operations: Operations, by: str, dataset: str, ingest: str, path: str, provenance: Provenance) -> str:
@@ -106,12 +105,8 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _digests(work: Work, folder: Path, files: list[str]) -> Iterator[tuple[str, int, str]]:
     def one(name: str) -> tuple[str, int, str]:
-        digest, size = hashlib.sha256(), 0
-        with (folder / name).open("rb") as source:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        return name, size, "sha256:" + digest.hexdigest()
+        digest = file_sha256(folder / name)
+        return name, (folder / name).stat().st_size, digest
 
     try:
         with ThreadPoolExecutor(THREADS) as pool:
@@ -182,7 +177,7 @@ def _upload(work: Work) -> None:
             content = (folder / entry.path.removeprefix(f"{slug}/")).read_bytes()
         except OSError as error:
             raise Invalid("path-unreadable", str(error), do="leave the folder as it is, and try again") from error
-        if "sha256:" + hashlib.sha256(content).hexdigest() != entry.sha256:
+        if sha256(content) != entry.sha256:
             raise Invalid("path-unreadable", f"{entry.path} changed while it was being registered", do="try again")
         stored = context.store.upload(repository, branch, entry.path, content)
         return entry.model_copy(update={"store_checksum": stored.checksum})

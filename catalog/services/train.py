@@ -5,7 +5,6 @@ A local folder is read by the service itself and known by the fingerprints of it
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import validators.errors
 from catalog.db import tables
 from catalog.db.door import Write
 from catalog.domain.approved import Approved, Wanted
-from catalog.domain.base import canonical, sha256
+from catalog.domain.base import canonical, file_sha256, sha256
 from catalog.domain.run import FolderInput, Run, RunEnd, RunStart, VersionInput
 from catalog.errors import Conflict, Invalid, Refused
 from catalog.services import lineage_edges
@@ -92,8 +91,7 @@ def _fingerprints(folder: Path) -> tuple[str, ...]:
 def digest_of(file: Path) -> str:
     """`sha256:…` of a file."""
     try:
-        with file.open("rb") as source:
-            return "sha256:" + hashlib.file_digest(source, "sha256").hexdigest()
+        return file_sha256(file)
     except OSError as error:
         raise Invalid("path-unreadable", str(error), where=str(file), do="make it readable to the service") from error
 
