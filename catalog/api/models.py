@@ -15,9 +15,8 @@ from catalog.domain.requests import EnrolLine, GiveFolder, JudgeModel, MakePlan,
 from catalog.domain.run import RunEnd, RunStart
 from catalog.errors import Absent
 from catalog.services import register_model
-from catalog.services.decide import find_decision
 from catalog.services.judge_model import judge_model
-from catalog.services.plan import enrol_line, find_plan, make_plan
+from catalog.services.plan import enrol_line, make_plan
 from catalog.services.receive_evidence import receive_evidence
 from catalog.services.show import show_model
 from catalog.services.train import end_run, give_folder, give_version, start_run
@@ -111,7 +110,7 @@ def post_model_decision(
 def get_decision(digest: str, here: The, who: Caller) -> Response:
     """One decision, exactly as recorded."""
     who.require("read")
-    return answer(find_decision(here.context, digest))
+    return answer(here.context.decision(digest))
 
 
 @router.post("/lines", openapi_extra=described(EnrolLine))
@@ -138,7 +137,7 @@ def post_plan(
 def get_plan(plan: str, here: The, who: Caller) -> Response:
     """A plan and its seed."""
     who.require("read")
-    return answer(find_plan(here.context, plan))
+    return answer(here.context.plan(plan))
 
 
 @router.post("/evidence", openapi_extra=described(Signed))

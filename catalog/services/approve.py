@@ -9,18 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.attest.envelope import DECISION, Verified, verify
-from catalog.db import records, tables
+from catalog.db import tables
 from catalog.db.door import Write
 from catalog.domain.base import canonical, sha256
 from catalog.domain.dataset import Approval, Version, repository_of
 from catalog.domain.decision import Decision
-from catalog.domain.principal import Key
 from catalog.errors import Conflict, Refused, Unavailable
 from catalog.services.audit import refusals_audited
 from catalog.services.context import INTENT, MANIFEST, Context
-from catalog.services.decide import find_decision
 from catalog.services.intent import Kind, Operations, Undecided, Work, already_running
-from catalog.services.judge_dataset import approval_of, evaluate_version
+from catalog.services.judge_dataset import evaluate_version
 from catalog.storage.port import CommitInfo
 
 
@@ -34,7 +32,7 @@ def _start(operations: Operations, by: str, envelope: dict[str, Any]) -> str:
     context = operations.context
     decision, keyid = _signed(context, by, envelope)
     version = context.version(decision.subject)
-    if approval_of(context, version.manifest_digest) is not None:
+    if context.approval(version.manifest_digest) is not None:
         raise Conflict("already-exists", f"{decision.subject_name} is approved already", where=version.dataset)
     already_running(context, "approve", dataset=version.dataset)
     _still_stands(context, version, decision)
@@ -56,9 +54,9 @@ def _signed(context: Context, by: str, envelope: dict[str, Any]) -> tuple[Decisi
     now, clock_back = context.records.now()
     if clock_back:
         raise Refused("clock-back", "the clock was set back by more than five minutes", do="correct the clock")
-    verified = verify(envelope, DECISION, enrolled_keys(context), role="steward", at=now)
+    verified = verify(envelope, DECISION, context.keys(), role="steward", at=now)
     decision = Decision.parse(verified.payload)
-    if find_decision(context, decision.digest()) != decision or decision.decides != "dataset-approval":
+    if context.decision(decision.digest()) != decision or decision.decides != "dataset-approval":
         raise Refused("decision-mismatch", "this is no dataset decision of this catalog", do="judge and sign again")
     _separate(context, context.version(decision.subject), verified, by)
     if decision.verdict != "eligible":
@@ -105,19 +103,13 @@ def _still_stands(context: Context, version: Version, decision: Decision) -> Non
         raise Refused("decision-mismatch", "the evidence or the rules changed since this was judged", do="judge again")
 
 
-def enrolled_keys(context: Context) -> list[Key]:
-    """All enrolled keys."""
-    with context.records.read() as c:
-        return records.many(c, tables.key, Key, order="keyid")
-
-
 def _merge(work: Work) -> None:
     """Merge C onto H, once; a merge with this intent's id is the one."""
     arguments = work.arguments
     context, repository = work.context, repository_of(arguments["dataset"])
     if _merged(work) is None:
         version = context.version(arguments["manifest_digest"])
-        _still_stands(context, version, find_decision(context, arguments["decision"]))
+        _still_stands(context, version, context.decision(arguments["decision"]))
         metadata = {INTENT: work.intent.id, MANIFEST: version.manifest_digest, "assay.decision": arguments["decision"]}
         context.boundary("approve", "before-merge")
         context.store.merge(repository, arguments["candidate"], "main", f"Approve {version.ingest}", metadata)

@@ -13,7 +13,6 @@ from catalog.domain.dataset import Approval, Version
 from catalog.errors import Absent, Damaged
 from catalog.policy.floor_facts import QuarantinedEpisode
 from catalog.services import manifest, version_commit
-from catalog.services.check import newest
 from catalog.services.context import Context
 from catalog.services.quarantine import quarantined
 from catalog.storage.snapshot import reread
@@ -62,7 +61,7 @@ def _unapproved(context: Context, dataset: str) -> list[str]:
     done = {a.manifest_digest for a in context.approvals(dataset)}
     for version in context.versions(dataset):
         if version.manifest_digest not in done:
-            result = newest(context, version.manifest_digest)
+            result = context.newest_check(version.manifest_digest)
             if result is None:
                 why = "never checked"
             else:

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import validators.errors
-from catalog.db import records, tables
+from catalog.db import tables
 from catalog.db.door import Write
 from catalog.domain.base import canonical
 from catalog.domain.check import CheckResult, Finding, SuiteRun
 from catalog.domain.dataset import Manifest, Root, Version
-from catalog.domain.robot import Robot
 from catalog.errors import AssayError, Invalid
 from catalog.services import lineage_edges, manifest, version_commit
 from catalog.services.context import MANIFEST, Context
@@ -116,7 +115,7 @@ def _unreadable(error: Exception, root: Root) -> Invalid:
 
 
 def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[Finding]]:
-    record = robot_record(context, root.provenance.source.robot)
+    record = context.robot(root.provenance.source.robot)
     try:
         recording = readers.open(folder)
         suite = suites.load(record.suite) if record is not None else suites.for_facts(recording.facts)[0]
@@ -164,13 +163,6 @@ def _silent(result: run.SuiteResult, *, required: bool) -> tuple[str, ...]:
     return tuple(sorted({f"{o.check}: {o.why}" for o in silent}))
 
 
-def robot_record(context: Context, name: str) -> Robot | None:
-    """The newest record of a robot, or None."""
-    with context.records.read() as c:
-        found = records.many(c, tables.robot, Robot, order="registered_at", newest_first=True, name=name)
-    return found[0] if found else None
-
-
 def _record(work: Work, write: Write) -> dict[str, Any]:
     version = work.context.version(work.arguments["manifest_digest"])
     commit = work.cache["commit"] = work.context.location(version.manifest_digest).commit
@@ -215,10 +207,3 @@ def _serial(arguments: Mapping[str, Any]) -> str:
 
 
 KIND = Kind("check", (_verify, _run), _record, nothing_to_undo, _serial)
-
-
-def newest(context: Context, manifest_digest: str) -> CheckResult | None:
-    """The newest check of a version, or None."""
-    with context.records.read() as c:
-        found = records.many(c, tables.check, CheckResult, order="id", manifest_digest=manifest_digest)
-    return max(found, key=lambda r: r.at, default=None)

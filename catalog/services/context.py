@@ -12,11 +12,17 @@ from sqlalchemy import Connection, select
 
 from catalog.db import records, tables
 from catalog.db.door import Records, Write
+from catalog.domain.check import CheckResult
 from catalog.domain.clock import Clock, Ids
 from catalog.domain.dataset import Approval, Location, Quarantine, Version
+from catalog.domain.decision import Decision
+from catalog.domain.evidence import Plan, PlanWithSeed
 from catalog.domain.model import Model
+from catalog.domain.principal import Key
+from catalog.domain.robot import Robot
 from catalog.domain.run import Run
 from catalog.errors import Absent, Invalid
+from catalog.services.seed import draw_seed
 from catalog.storage.port import VersionStore
 
 INTENT = "assay.intent"
@@ -109,6 +115,48 @@ class Context:
         """A training run."""
         with self.records.read() as c:
             return find_run(c, run_id)
+
+    def plan(self, id_or_digest: str) -> PlanWithSeed:
+        """A plan with its seed; a seed that was not drawn yet, the service having ended there, is drawn now."""
+        key = "digest" if id_or_digest.startswith("sha256:") else "id"
+        with self.records.read() as c:
+            plan = records.one(c, tables.plan, Plan, **{key: id_or_digest})
+            if plan is None:
+                raise Absent("plan-unknown", f"no plan {id_or_digest!r}", do="make one with `assay plan`")
+            seed = c.execute(select(tables.plan.c.seed).where(tables.plan.c.id == plan.id)).scalar_one()
+        if seed is None:
+            return draw_seed(self.records, plan.by, plan)
+        return PlanWithSeed(plan=plan, plan_digest=plan.digest(), seed=seed)
+
+    def decision(self, digest: str) -> Decision:
+        """A decision by its digest."""
+        with self.records.read() as c:
+            found = records.one(c, tables.decision, Decision, digest=digest)
+        if found is None:
+            raise Absent("decision-unknown", f"no decision {digest}", do="judge again")
+        return found
+
+    def approval(self, manifest_digest: str) -> Approval | None:
+        """The record that means approved, or None."""
+        with self.records.read() as c:
+            return records.one(c, tables.approval, Approval, manifest_digest=manifest_digest)
+
+    def newest_check(self, manifest_digest: str) -> CheckResult | None:
+        """The newest check of a version, or None."""
+        with self.records.read() as c:
+            found = records.many(c, tables.check, CheckResult, order="id", manifest_digest=manifest_digest)
+        return max(found, key=lambda r: r.at, default=None)
+
+    def robot(self, name: str) -> Robot | None:
+        """The newest record of a robot, or None."""
+        with self.records.read() as c:
+            found = records.many(c, tables.robot, Robot, order="registered_at", newest_first=True, name=name)
+        return found[0] if found else None
+
+    def keys(self) -> list[Key]:
+        """All enrolled keys."""
+        with self.records.read() as c:
+            return records.many(c, tables.key, Key, order="keyid")
 
 
 def approvals_of(connection: Connection, dataset: str) -> list[Approval]:

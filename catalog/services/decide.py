@@ -10,7 +10,6 @@ from sqlalchemy import select
 from catalog.db import records, tables
 from catalog.domain.decision import AuditHead, Decision, RuleVerdict, verdict_of
 from catalog.domain.policy import ActivePolicy
-from catalog.errors import Absent
 from catalog.policy.floor_facts import Clock
 from catalog.services import lineage_edges
 from catalog.services.context import Context
@@ -96,12 +95,3 @@ def decide(
             said = events.Decision(urn.decision(decision.id), answer, policy.digest_, verdicts)
             lineage_edges.of_decision(write, decision, said, decision.id)
     return decision
-
-
-def find_decision(context: Context, digest: str) -> Decision:
-    """A decision by its digest."""
-    with context.records.read() as c:
-        found = records.one(c, tables.decision, Decision, digest=digest)
-    if found is None:
-        raise Absent("decision-unknown", f"no decision {digest}", do="judge again")
-    return found

@@ -5,9 +5,8 @@ The decision names candidate, head of `main`, policy, evidence, epoch and audit 
 
 from __future__ import annotations
 
-from catalog.db import records, tables
 from catalog.domain.check import CheckResult
-from catalog.domain.dataset import Approval, Version
+from catalog.domain.dataset import Version
 from catalog.domain.decision import Decision, RuleVerdict
 from catalog.domain.policy import ActivePolicy
 from catalog.errors import AssayError
@@ -15,7 +14,7 @@ from catalog.policy.evaluate import evaluate
 from catalog.policy.facts import CheckFacts, DatasetFacts, RootFacts
 from catalog.policy.floor import dataset_floor
 from catalog.policy.floor_facts import DatasetFloor, DigestCheck, MainState, QuarantineSearch
-from catalog.services import check, version_commit
+from catalog.services import version_commit
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
 from catalog.services.quarantine import quarantined
@@ -47,7 +46,7 @@ def evaluate_version(
     context: Context, version: Version
 ) -> tuple[tuple[RuleVerdict, ...], ActivePolicy | None, tuple[str, ...], str | None]:
     """All rules on a version as of now; also the policy, the evidence digests and the head they were read at."""
-    result = _in_force(context, version, check.newest(context, version.manifest_digest))
+    result = _in_force(context, version, context.newest_check(version.manifest_digest))
     policy = active_policy(context, "dataset-approval", None)
     main = main_state(context, version)
     rules = dataset_floor(_floor(context, version, result, policy, main))
@@ -61,7 +60,7 @@ def evaluate_version(
 
 def _in_force(context: Context, version: Version, result: CheckResult | None) -> CheckResult | None:
     """The check, unless a robot's record is newer: limits that were not applied prove nothing."""
-    robots = [check.robot_record(context, r.provenance.source.robot) for r in version.manifest.roots]
+    robots = [context.robot(r.provenance.source.robot) for r in version.manifest.roots]
     if result is not None and any(r is not None and r.registered_at > result.at for r in robots):
         return None
     return result
@@ -148,9 +147,3 @@ def _roots(version: Version) -> tuple[RootFacts, ...]:
         )
         for r in version.manifest.roots
     )
-
-
-def approval_of(context: Context, manifest_digest: str) -> Approval | None:
-    """The record that means approved, or None."""
-    with context.records.read() as c:
-        return records.one(c, tables.approval, Approval, manifest_digest=manifest_digest)

@@ -41,7 +41,6 @@ from catalog.policy.recount import recount
 from catalog.services import version_commit
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
-from catalog.services.judge_dataset import approval_of
 from catalog.services.made_from import MadeFrom, holders, made_from
 from catalog.services.quarantine import quarantined
 from catalog.services.register_model import model_bytes
@@ -128,10 +127,8 @@ def _evidence(context: Context, model: Model, device_class: str) -> list[tuple[E
 
 
 def _facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:
-    from catalog.services.plan import find_plan
-
     evidence, plan = proof
-    return recount(find_plan(context, plan.id), evidence.statement.predicate, evidence.received_at)
+    return recount(context.plan(plan.id), evidence.statement.predicate, evidence.received_at)
 
 
 def _state(context: Context, evidence: Evidence, plan: Plan) -> EvidenceState:
@@ -162,7 +159,7 @@ def _input(context: Context, item: VersionInput | FolderInput) -> InputState:
     if isinstance(item, FolderInput):
         why = "a local folder, not an approved version"
         return InputState(name=item.path[-200:], digest_=item.digest_, kind="folder", approved=False, why_not=why)
-    approval = approval_of(context, item.manifest_digest)
+    approval = context.approval(item.manifest_digest)
     return InputState(
         name=f"{item.dataset} {item.tag}",
         digest_=item.manifest_digest,
@@ -205,7 +202,7 @@ def _ancestry(context: Context, origin: MadeFrom) -> AncestrySearch:
         version = pending.pop()
         if version.manifest_digest in seen:
             continue
-        approval = approval_of(context, version.manifest_digest)
+        approval = context.approval(version.manifest_digest)
         seen[version.manifest_digest] = Ancestor(
             name=f"{version.dataset}/{version.ingest}",
             digest_=version.manifest_digest,

@@ -5,20 +5,17 @@ Attempts are counted per class over the line, and over whatever shares its manif
 
 from __future__ import annotations
 
-import secrets
-
-from sqlalchemy import select
-
 from catalog.db import records, tables
 from catalog.domain.evidence import Line, Plan, PlanWithSeed
 from catalog.domain.model import Model
-from catalog.errors import Absent, Conflict, Refused
+from catalog.errors import Conflict, Refused
 from catalog.policy.statistics import attempt_alpha
 from catalog.services import lineage_edges
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.decide import active_policy
 from catalog.services.judge_model import standing
+from catalog.services.seed import draw_seed
 
 AFTER_THE_PLAN = frozenset({"evidence-enrolled", "known-overlap"})
 
@@ -85,32 +82,7 @@ def _make(context: Context, by: str, model: Model, device_class: str, line: str)
         )
         write.audit("plan.make", digest, model=plan.model, line=line, attempt=k, n=plan.protocol.n)
         lineage_edges.of_plan(write, plan)
-    return draw_seed(context, by, plan)
-
-
-def draw_seed(context: Context, by: str, plan: Plan) -> PlanWithSeed:
-    """Draw the 32 bytes of a recorded plan, once; drawn again they are the same."""
-    digest = plan.digest()
-    with context.records.write(by) as write:
-        seed = write.connection.execute(select(tables.plan.c.seed).where(tables.plan.c.digest == digest)).scalar_one()
-        if seed is None:
-            seed = secrets.token_bytes(32).hex()
-            write.replace(tables.plan, {"digest": digest}, seed=seed)
-            write.audit("plan.seed", digest, seed=seed)
-    return PlanWithSeed(plan=plan, plan_digest=digest, seed=seed)
-
-
-def find_plan(context: Context, name: str) -> PlanWithSeed:
-    """A plan with its seed, by id or digest."""
-    key = "digest" if name.startswith("sha256:") else "id"
-    with context.records.read() as c:
-        plan = records.one(c, tables.plan, Plan, **{key: name})
-        if plan is None:
-            raise Absent("plan-unknown", f"no plan {name!r}", do="make one with `assay plan`")
-        seed = c.execute(select(tables.plan.c.seed).where(tables.plan.c.id == plan.id)).scalar_one()
-    if seed is None:
-        return draw_seed(context, plan.by, plan)
-    return PlanWithSeed(plan=plan, plan_digest=plan.digest(), seed=seed)
+    return draw_seed(context.records, by, plan)
 
 
 def attempts(context: Context, model: Model, device_class: str, line: str) -> int:

@@ -14,14 +14,13 @@ from catalog.errors import Conflict
 from catalog.services import manifest, version_commit
 from catalog.services.context import INTENT, MANIFEST
 from catalog.services.intent import Kind, Operations, Work, already_running
-from catalog.services.judge_dataset import approval_of
 
 
 def start(operations: Operations, by: str, dataset: str, ingest: str) -> str:
     """Begin a rebase of the newest version of an ingest onto `main`; returns the operation's id."""
     already_running(operations.context, "rebase", dataset=dataset, ingest=ingest)
     version = operations.context.candidate(dataset, ingest)
-    if approval_of(operations.context, version.manifest_digest) is not None:
+    if operations.context.approval(version.manifest_digest) is not None:
         raise Conflict("already-exists", f"{ingest} is on main already", where=dataset, do="there is nothing to rebase")
     arguments = {"dataset": dataset, "ingest": ingest, "manifest_digest": version.manifest_digest}
     return operations.start("rebase", by, arguments).id

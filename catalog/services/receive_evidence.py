@@ -16,10 +16,8 @@ from catalog.domain.policy import ActivePolicy
 from catalog.errors import Conflict, Invalid, Refused
 from catalog.policy.recount import recount
 from catalog.services import lineage_edges
-from catalog.services.approve import enrolled_keys
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
-from catalog.services.plan import find_plan
 
 
 def receive_evidence(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
@@ -32,7 +30,7 @@ def _receive(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
     now, clock_back = context.records.now()
     if clock_back:
         raise Refused("clock-back", "the clock was set back by more than five minutes", do="correct the clock")
-    verified = verify(envelope, EVIDENCE, enrolled_keys(context), role="evaluator", at=now)
+    verified = verify(envelope, EVIDENCE, context.keys(), role="evaluator", at=now)
     signer = verified.keys[0]
     statement = Statement.parse(verified.payload)
     if statement.predicate.evaluator != signer.principal or signer.principal != by:
@@ -41,7 +39,7 @@ def _receive(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
             f"evidence of {statement.predicate.evaluator}, signed by {signer.principal}, brought by {by}",
             do="an evaluator signs and brings their own evidence",
         )
-    plan = find_plan(context, statement.predicate.plan)
+    plan = context.plan(statement.predicate.plan)
     _about(plan, statement)
     recount(plan, statement.predicate, now)
     with context.records.write(by) as write:

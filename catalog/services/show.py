@@ -27,9 +27,7 @@ from catalog.domain.views import (
 )
 from catalog.errors import Absent, Invalid
 from catalog.services.approved import contaminated
-from catalog.services.check import newest
 from catalog.services.context import Context
-from catalog.services.judge_dataset import approval_of
 from catalog.services.watch import standing
 from lineage import urn
 from lineage.errors import LineageError
@@ -55,7 +53,7 @@ def show_dataset(context: Context, slug: str) -> DatasetView:
 
 
 def _version(context: Context, version: Version, rebased: set[str | None]) -> VersionView:
-    approval, check = approval_of(context, version.manifest_digest), newest(context, version.manifest_digest)
+    approval, check = context.approval(version.manifest_digest), context.newest_check(version.manifest_digest)
     bad, location = contaminated(context, version), context.location(version.manifest_digest)
     state: VersionState = "registered"
     if bad:

@@ -13,6 +13,7 @@ from catalog.domain.policy import ActivePolicy
 from catalog.errors import AssayError
 from catalog.services import plan
 from catalog.services.decide import active_policy
+from catalog.services.seed import draw_seed
 from tests.attack.attacker import CLASS, Attack, blocked_by, statement, verdict
 from tests.support.house import model_folder
 
@@ -123,8 +124,8 @@ def test_the_seed_is_drawn_after_the_plan_is_on_record_and_never_again(attack: A
     log = {e.action: e.seq for e in attack.desk.audit() if e.subject == made.plan_digest}
     assert log["plan.make"] < log["plan.seed"]
     with attack.unchanged():
-        again = plan.draw_seed(attack.desk.context, "evaluator", made.plan)
-        assert again.seed == made.seed == plan.find_plan(attack.desk.context, made.plan.id).seed
+        again = draw_seed(attack.desk.context.records, "evaluator", made.plan)
+        assert again.seed == made.seed == attack.desk.context.plan(made.plan.id).seed
 
 
 def test_a_model_that_nobody_registered(attack: Attack) -> None:
