@@ -15,7 +15,7 @@ from catalog.domain.requests import QuarantineEpisodes, RegisterDataset, Registe
 from catalog.services import approve, check, quarantine, rebase, register
 from catalog.services.approved import approved
 from catalog.services.judge_dataset import judge_dataset
-from catalog.services.robots import register_robot
+from catalog.services.register_robot import register_robot
 from catalog.services.show import show_dataset
 
 Limit = Annotated[int, Query(ge=1, le=500)]

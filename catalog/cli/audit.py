@@ -19,7 +19,7 @@ def verify(
 ) -> None:
     """Recompute the whole chain; with a kept head, find a log that was rewritten or restored."""
     with output.reported(as_json=json_):
-        from catalog.domain.decision import AuditHead
+        from catalog.domain.audit import AuditHead
 
         kept = None
         if head is not None:

@@ -14,10 +14,10 @@ from catalog.client.connection import Connection, document
 from catalog.client.training import TrainingRun
 from catalog.domain import requests
 from catalog.domain.approved import Approved
-from catalog.domain.audit import AuditEntry
+from catalog.domain.audit import AuditEntry, AuditHead
 from catalog.domain.clock import uuid7
 from catalog.domain.dataset import Provenance
-from catalog.domain.decision import AuditHead, Decision
+from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Line, PlanWithSeed
 from catalog.domain.intent import Intent, OperationView
 from catalog.domain.model import Model

@@ -17,10 +17,9 @@ from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, 
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from catalog.db import tables
-from catalog.domain.audit import AuditEntry, Frontier
+from catalog.domain.audit import AuditEntry, AuditHead, Frontier
 from catalog.domain.base import Entity, utc_text
 from catalog.domain.clock import Clock
-from catalog.domain.decision import AuditHead
 from catalog.domain.transaction import writing
 from catalog.errors import Damaged, Unavailable
 

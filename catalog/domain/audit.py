@@ -43,6 +43,13 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+class AuditHead(Entity):
+    """Size and RFC 6962 root of the audit log at some moment."""
+
+    size: Count
+    root: Digest
+
+
 class Frontier(Entity):
     """The perfect-subtree roots of the log, largest first, as hex."""
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from catalog.domain.audit import AuditHead
 from catalog.domain.base import Commit, Count, Digest, Entity, Name, Slug, Text, Utc
 from catalog.domain.policy import Verdict
 
@@ -19,13 +20,6 @@ class RuleVerdict(Entity):
     clause: Text
     floor: bool = False
     read: dict[str, Any] = Field(default_factory=dict)
-
-
-class AuditHead(Entity):
-    """Size and RFC 6962 root of the audit log when the decision was made."""
-
-    size: Count
-    root: Digest
 
 
 class Decision(Entity):

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from catalog.domain.audit import AuditHead
 from catalog.domain.base import Count, Entity, Name, Slug
 from catalog.domain.dataset import Provenance
-from catalog.domain.decision import AuditHead
 
 Path_ = Annotated[str, Field(min_length=1, max_length=4096)]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from catalog.domain.audit import AuditHead
 from catalog.domain.base import Commit, Count, Digest, Entity, Slug, Utc
 from catalog.domain.check import CheckResult
 from catalog.domain.dataset import Approval, Manifest, Quarantine
-from catalog.domain.decision import AuditHead, Decision
+from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Plan
 from catalog.domain.model import Model
 from catalog.domain.run import Run

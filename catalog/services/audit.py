@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import select
 
 from catalog.db import tables
-from catalog.domain.audit import GENESIS, AuditEntry, Frontier
+from catalog.domain.audit import GENESIS, AuditEntry, AuditHead, Frontier
 from catalog.domain.base import canonical, strict_json
-from catalog.domain.decision import AuditHead
 from catalog.domain.views import AuditReport
 from catalog.errors import AssayError, Damaged
 from catalog.services.context import Context

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from catalog.db import records, tables
-from catalog.domain.decision import AuditHead, Decision, RuleVerdict, verdict_of
+from catalog.domain.audit import AuditHead
+from catalog.domain.decision import Decision, RuleVerdict, verdict_of
 from catalog.domain.policy import ActivePolicy
 from catalog.policy.floor_facts import Clock
 from catalog.services import lineage_edges

@@ -28,7 +28,7 @@ from catalog.domain.views import (
 from catalog.errors import Absent, Invalid
 from catalog.services.approved import contaminated
 from catalog.services.context import Context
-from catalog.services.watch import standing
+from catalog.services.watch import undecided_heads
 from lineage import urn
 from lineage.errors import LineageError
 from lineage.kinds import NodeKind
@@ -175,7 +175,7 @@ def status(context: Context, home: Path) -> Status:
             models=count(tables.model),
             decisions=count(tables.decision),
             running=tuple(_operation(i) for i in running),
-            undecided=tuple(standing(context)),
+            undecided=tuple(undecided_heads(context)),
             undecided_merges=tuple(_operation(i) for i in undecided),
         )
 

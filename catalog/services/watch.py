@@ -92,7 +92,7 @@ def _record(context: Context, slug: str, found: UndecidedHead | None) -> None:
                 write.insert(tables.undecided, **row)
 
 
-def standing(context: Context) -> list[UndecidedHead]:
+def undecided_heads(context: Context) -> list[UndecidedHead]:
     """What stands undecided according to the last poll."""
     t = tables.undecided
     with context.records.read() as c:

@@ -17,7 +17,7 @@ from catalog.domain.run import RunEnd
 from catalog.policy.formats import unsafe
 from catalog.services import plan, train
 from catalog.services.judge_model import judge_model
-from catalog.services.robots import register_robot
+from catalog.services.register_robot import register_robot
 from catalog.storage.lakefs import LakeFS
 from tests.attack.attacker import CLASS, Attack, blocked_by, statement, verdict
 from tests.support.house import Desk, model_folder

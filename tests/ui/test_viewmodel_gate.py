@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.domain.decision import AuditHead, Decision, RuleVerdict, verdict_of
+from catalog.domain.audit import AuditHead
+from catalog.domain.decision import Decision, RuleVerdict, verdict_of
 from catalog.domain.policy import Verdict
 from catalog.domain.views import Status
 from ui.viewmodels import gate
