@@ -128,6 +128,20 @@ def test_the_seed_is_drawn_after_the_plan_is_on_record_and_never_again(attack: A
         assert again.seed == made.seed == attack.desk.context.plan(made.plan.id).seed
 
 
+def test_a_seed_that_was_not_drawn_is_drawn_when_the_plan_is_asked_for(attack: Attack, tmp_path: Path) -> None:
+    """The service ended between the plan and its seed: the plan is on record, so its seed may be drawn now, once."""
+    _fitted(attack, "j", tmp_path)
+    context, made = attack.desk.context, attack.plan("j", "reach")
+    with context.records.write("evaluator") as write:
+        write.replace(tables.plan, {"digest": made.plan_digest}, seed=None)
+        write.audit("test.forgets-the-seed", made.plan_digest)
+    drawn = context.plan(made.plan.id)
+    assert drawn.plan == made.plan
+    assert drawn.seed != made.seed
+    assert context.plan(made.plan_digest) == drawn
+    assert [e.action for e in attack.desk.audit()][-1] == "plan.seed"
+
+
 def test_a_model_that_nobody_registered(attack: Attack) -> None:
     with pytest.raises(AssayError, match="no model"):
         attack.plan("sha256:" + "0" * 64)
