@@ -44,6 +44,7 @@ def ensure(settings: Settings) -> str:
         while time.monotonic() < deadline:
             url = find(settings)
             if url is not None:
+                _end_the_loser(settings, process)
                 return url
             if process.poll() is not None:
                 break
@@ -65,6 +66,16 @@ def _start(home: Path, log: Path) -> subprocess.Popen[bytes]:
         )
     _started.append(process)
     return process
+
+
+def _end_the_loser(settings: Settings, process: subprocess.Popen[bytes]) -> None:
+    """Where another client's service answers, ours must not wait for the home to be free and become a second one."""
+    try:
+        answering = int(json.loads(settings.address.read_text())["pid"])
+    except (OSError, ValueError, KeyError):
+        return
+    if answering != process.pid:
+        process.terminate()
 
 
 def _explain(log: Path, start: int) -> None:
