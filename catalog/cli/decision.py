@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 HEADLINES = 3
 BOUNDS = (".lower", ".p99_ms", ".attempt")
+NOT_SIMULATED = "a simulation cannot give this"
+RECORD = frozenset({"training-record"})
+DATA = frozenset({"inputs-approved", "no-quarantined-input", "ancestry"})
+EVIDENCE = frozenset({"evidence-enrolled", "known-overlap"})
 
 
 def show_decision(decision: Decision, *, brief: bool = False) -> None:
@@ -30,29 +34,55 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
         say(f"  {line}", style="bold", markup=False)
     shown = blocking if brief else [*blocking, *passed]
     if shown:
-        output.table("", ("", "rule", "why"), [[r.verdict, _name(r), _brief(r) if brief else _why(r)] for r in shown])
+        output.table("", ("", "rule", "why"), [[r.verdict, _name(r), _why(r)] for r in shown])
     if brief:
         say(f"  {len(passed)} rules passed", style="dim", markup=False)
-        return
-    for condition in decision.conditions:
-        say(f"  only if: {condition}", style="dim", markup=False)
+    else:
+        for condition in decision.conditions:
+            say(f"  note: {condition}", style="dim", markup=False)
     until = decision.document()["expires_at"][:16]
     say(f"  decision {decision.digest()}, epoch {decision.epoch}, until {until}Z", style="dim", markup=False)
+    if next_step := _next(decision):
+        say(f"  do: {next_step}", markup=False)
+
+
+def headline(decision: Decision) -> str:
+    """What decides, in one sentence; empty when eligible without a bound."""
+    return next(iter(_headlines(decision)), "")
 
 
 def _headlines(decision: Decision) -> list[str]:
-    """What decides: when blocked, what failed or else is missing first; when eligible, the bounds that were read."""
+    """What decides.
+
+    When blocked: what the floor says, and, unless that is about the data, what the policy found wrong and what no
+    simulation could show. When eligible: the bounds that were read.
+    """
     blocking = decision.blocking()
-    if blocking:
-        failed = [r for r in blocking if r.verdict == "fail"] or blocking[:1]
-        return [f"because: {_brief(r)}" for r in failed[:HEADLINES]]
-    read = {k: v for r in decision.rules for k, v in r.read.items() if k.endswith(BOUNDS)}
-    return [f"bounds: {', '.join(f'{k} {_value(v)}' for k, v in sorted(read.items()))}"] if read else []
+    if not blocking:
+        read = {k: v for r in decision.rules for k, v in r.read.items() if k.endswith(BOUNDS)}
+        return [f"bounds: {', '.join(f'{k} {_value(v)}' for k, v in sorted(read.items()))}"] if read else []
+    floor = [r for r in blocking if r.floor]
+    first = [r for r in floor if r.verdict == "fail"] or floor[:1]
+    rest: list[RuleVerdict] = []
+    if not (RECORD | DATA) & {r.rule for r in first}:
+        policy = [r for r in blocking if not r.floor]
+        rest = [r for r in policy if r.verdict == "fail"]
+        rest += [r for r in policy if r.verdict == "missing" and NOT_SIMULATED in r.message]
+    return [f"because: {_why(r)}" for r in [*first[:HEADLINES], *rest[:HEADLINES]] or blocking[:1]]
 
 
-def _brief(rule: RuleVerdict) -> str:
-    """The requirement that is not met, without the values: the first sentence."""
-    return rule.message.partition(" Cannot be judged: ")[0].partition(" Not so: ")[0]
+def _next(decision: Decision) -> str:
+    """What to do about a model that is blocked; empty where nothing here can mend it."""
+    blocking = {r.rule for r in decision.blocking() if r.floor}
+    if decision.decides != "promotion" or not blocking:
+        return ""
+    if blocking & RECORD:
+        return "train under training_run(...), so that data, code and output are recorded"
+    if blocking & DATA:
+        return "train on approved versions"
+    if blocking <= EVIDENCE:
+        return f"assay plan {decision.subject_name} --device-class {decision.device_class} --line LINE"
+    return ""
 
 
 def _name(rule: RuleVerdict) -> str:
@@ -60,11 +90,14 @@ def _name(rule: RuleVerdict) -> str:
 
 
 def _why(rule: RuleVerdict) -> str:
-    if rule.verdict == "missing" and not rule.floor:
-        return _brief(rule)
-    if rule.floor or rule.verdict != "pass" or not rule.read:
+    """A floor rule says what is; a policy rule says what it asks for, so whether that is so is put before it."""
+    if rule.floor:
         return rule.message
-    return f"{rule.message} [{', '.join(f'{k} = {_value(v)}' for k, v in sorted(rule.read.items()))}]"
+    asked = rule.message.partition(" Cannot be judged: ")[0].partition(" Not so: ")[0]
+    if rule.verdict == "missing":
+        return f"not shown: {asked}"
+    read = f" [{', '.join(f'{k} = {_value(v)}' for k, v in sorted(rule.read.items()))}]" if rule.read else ""
+    return f"not so: {asked}{read}" if rule.verdict == "fail" else f"{asked}{read}"
 
 
 def _value(value: Any) -> str:
