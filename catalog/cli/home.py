@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from catalog.cli import output
-from catalog.errors import Conflict
+from catalog.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     from catalog.settings import Settings
@@ -51,28 +51,54 @@ def _begin(settings: Settings) -> Path:
     from catalog.attest import keys as attest
     from catalog.domain.base import sha256
 
-    if settings.database.exists():
-        raise Conflict("already-exists", f"{settings.home} is a home already", do="use it, or set ASSAY_HOME")
     folder = settings.keys_folder
-    if folder.exists() and any(folder.iterdir()):
-        raise Conflict("already-exists", f"{folder} holds keys already", do="set ASSAY_KEYS to an empty folder")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
+    for path in (settings.home, folder):
+        _make(path, settings)
     newcomers: list[dict[str, Any]] = []
     for name, roles, role in PRINCIPALS:
         token = secrets.token_urlsafe(32)
-        _private(folder / f"{name}.token", token)
+        _private(folder / f"{name}.token", token, settings)
         newcomers.append({"name": name, "roles": list(roles), "token_digest": sha256(token.encode())})
         if role is not None:
             newcomers[-1] |= {"public": attest.generate(folder / f"{name}.pem"), "key_role": role}
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _private(settings.home / "bootstrap.json", json.dumps({"newcomers": newcomers}))
+    _private(settings.home / "bootstrap.json", json.dumps({"newcomers": newcomers}), settings)
     return folder
 
 
-def _private(path: Path, text: str) -> None:
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(text)
+def _make(folder: Path, settings: Settings) -> None:
+    """Make a folder of ours, or take one that is empty; raises `Conflict` and `Invalid`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(folder.iterdir()):
+            raise _taken(folder, settings)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+
+
+def _taken(folder: Path, settings: Settings) -> Conflict:
+    if settings.database.exists() or (settings.home / "bootstrap.json").exists():
+        return Conflict("already-exists", f"{settings.home} is a home already", do="use it, or set ASSAY_HOME")
+    if folder == settings.home:
+        do = "choose an empty folder with ASSAY_HOME"
+        return Conflict("already-exists", f"{folder} is not empty, and no home", do=do)
+    do = "if another `assay init` of this home runs, use the home it makes; else set ASSAY_KEYS to an empty folder"
+    return Conflict("already-exists", f"{folder} holds keys already", do=do)
+
+
+def _unusable(path: Path, error: OSError) -> Invalid:
+    do = "set ASSAY_HOME (and ASSAY_KEYS) to folders that you may write"
+    return Invalid("path-unreadable", f"{path}: {error.strerror or error}", where=str(path), do=do)
+
+
+def _private(path: Path, text: str, settings: Settings) -> None:
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(text)
+    except FileExistsError as error:
+        raise _taken(path.parent, settings) from error
+    except OSError as error:
+        raise _unusable(path, error) from error
 
 
 def status(as_: output.As = None, json_: output.Json = False) -> None:
