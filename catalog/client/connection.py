@@ -28,8 +28,8 @@ class Connection:
 
     def __init__(self, settings: Settings, principal: str) -> None:
         self.settings, self.principal = settings, principal
+        self._base = _base(settings)  # first: in a folder that is no home, no token is to be missed
         self._token = _token(settings, principal)
-        self._base = _base(settings)
         self._pid, self._http = os.getpid(), _http(self._token)
 
     def get(self, path: str, entity: type[E], **query: Any) -> E:
@@ -121,8 +121,12 @@ def _token(settings: Settings, principal: str) -> str:
     try:
         return path.read_text().strip()
     except OSError as error:
+        known = ", ".join(sorted(p.stem for p in settings.keys_folder.glob("*.token")))
         raise Unauthorised(
-            "token-missing", f"no token of {principal!r}", where=str(path), do="run `assay init`, or set ASSAY_TOKEN"
+            "token-missing",
+            f"no token of {principal!r}",
+            where=str(path),
+            do=f"be one of {known}; or set ASSAY_TOKEN" if known else "set ASSAY_KEYS to the keys of this home",
         ) from error
 
 
