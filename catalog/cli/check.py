@@ -121,6 +121,8 @@ def _show(path: Path, result: SuiteResult, chosen: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from validators.expectations import SHIPPED
+
     console = Console(highlight=False)
     recording = result.recording
     facts = [
@@ -136,11 +138,12 @@ def _show(path: Path, result: SuiteResult, chosen: str) -> None:
     _verdict(console, result)
     if result.findings:
         console.print(Text("episode, check, time, value", style="dim"))
-        _list(console, result)
+        list_findings(console, result.findings)
     for said, checks in _said(result).items():
         console.print(Text(plain(f"{', '.join(checks)}: {said}"), style="dim"))
-    if result.findings:
-        console.print(Text(f"Explain one: assay check --explain {result.findings[0].check}", style="dim"))
+    explained = {e.check for e in SHIPPED}
+    if named := next((f.check for f in worst_first(result.findings) if f.check in explained), None):
+        console.print(Text(f"Explain one: assay check --explain {named}", style="dim"))
 
 
 def _said(result: SuiteResult) -> dict[str, list[str]]:
@@ -167,11 +170,12 @@ def _verdict(console: Console, result: SuiteResult) -> None:
     console.print(Text(word, style=style), Text(counts + named))
 
 
-def _list(console: Console, result: SuiteResult) -> None:
+def list_findings(console: Console, findings: tuple[Finding, ...]) -> None:
+    """The worst findings, two lines each: episodes, check, time, value and limit; then what and the resolution."""
     from rich.padding import Padding
     from rich.text import Text
 
-    ordered = worst_first(result.findings)
+    ordered = worst_first(findings)
     shown = ordered[:SHOWN]
     where = [ranges(f.affected, shorten=True) or "all" for f in shown]
     width, checks = max(map(len, where)), max(len(f.check) for f in shown)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catalog.cli import output
-from catalog.cli.decision import show_decision
-from catalog.cli.episodes import indices
-from catalog.errors import Invalid, Refused
+from catalog.cli.check import list_findings, plain
+from catalog.cli.decision import headline, show_decision
+from catalog.cli.episodes import indices, ranges
+from catalog.cli.naming import slug
+from catalog.errors import AssayError, Conflict, Invalid, Refused
 
 if TYPE_CHECKING:
+    from catalog.client import Catalog
+    from catalog.domain.check import Finding
     from catalog.domain.dataset import Provenance
+    from catalog.domain.decision import Decision
     from catalog.domain.views import VersionView
 
 app = typer.Typer(help="Datasets and their versions.", no_args_is_help=True, rich_markup_mode=None)
@@ -38,7 +44,7 @@ def register(
         if not path.is_dir():
             raise Invalid("path-missing", f"no folder {path}", do="name the recording's folder")
         document = _provenance(provenance or path / PROVENANCE)
-        name = ingest or path.resolve().name.lower().replace("_", "-").replace(".", "-")
+        name = ingest or slug(path.resolve().name)
         with output.catalog(as_, "engineer") as catalog, output.progress("register") as progress:
             result = catalog.register(dataset, name, path, document, progress)
         output.said(result, json_, f"registered {dataset} on branch ingest-{name} at {result['commit'][:12]}")
@@ -87,21 +93,38 @@ def _show_check(view: VersionView) -> None:
     for fault in result.integrity[:SHOWN]:
         output.console().print(f"  integrity: {fault}", markup=False)
     if result.findings:
-        rows = [
-            [f.severity, f.check, f.root, _episodes(f.episodes), _span(f.start_s, f.end_s), f.message]
-            for f in result.findings[:SHOWN]
-        ]
-        columns = ("", "check", "recording", "episodes", "time (s)", "what")
-        output.table(f"{len(result.findings)} findings", columns, rows)
+        _list_findings(result.findings)
+    for suite in result.suites:
+        for silent in suite.not_evaluable:
+            blocks = "blocks, because the suite requires it" if silent in suite.not_evaluable_required else ""
+            text = f"  {suite.root}: not evaluable: {silent} ({blocks or 'does not block'})"
+            output.console().print(plain(text), style="dim", markup=False)
 
 
-def _episodes(found: tuple[int, ...]) -> str:
-    text = ", ".join(str(e) for e in found[:8])
-    return text + (f" … {len(found)}" if len(found) > 8 else "")
+def _list_findings(findings: tuple[Finding, ...]) -> None:
+    """As `assay check` lists them, each with its recording."""
+    from validators import findings as found
 
-
-def _span(start: float | None, end: float | None) -> str:
-    return "" if start is None or end is None else f"{start:.2f}-{end:.2f}"
+    output.console().print(f"{len(findings)} findings: episode, check, time, value", style="dim", markup=False)
+    list_findings(
+        output.console(),
+        tuple(
+            found.Finding(
+                check=f.check,
+                stream=f"{f.root} {f.stream}".strip(),
+                message=f.message,
+                episodes=f.episodes,
+                start_s=f.start_s,
+                end_s=f.end_s,
+                value=f.value,
+                limit=f.limit,
+                unit=f.unit,
+                resolves=f.resolves,
+                severity=f.severity,
+            )
+            for f in findings
+        ),
+    )
 
 
 @app.command()
@@ -118,6 +141,7 @@ def approve(
     dataset: Dataset,
     ingest: Ingest,
     key: Annotated[Path | None, typer.Option(help="The steward's key file; KEYS/<principal>.pem if absent.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign without asking; a terminal is asked first.")] = False,
     as_: output.As = None,
     json_: output.Json = False,
 ) -> None:
@@ -125,18 +149,14 @@ def approve(
     with output.reported(as_json=json_), output.catalog(as_, "steward") as catalog:
         from catalog.attest.envelope import DECISION, sign
 
+        _refuse_approved(catalog, dataset, ingest)
         decision = catalog.judge_dataset(dataset, ingest)
-        if decision.verdict != "eligible":
-            if not json_:
-                show_decision(decision, brief=True)
-            rule = decision.blocking()[0]
-            if rule.rule == "on-main-head":
-                _explain_outdated(dataset, ingest, rule.message)
-            raise Refused(
-                "decision-blocked", f"{dataset}/{ingest}: {rule.message}", where=rule.rule, do="mend it first"
-            )
         if not json_:
-            show_decision(decision)
+            show_decision(decision, brief=True)
+        if decision.verdict != "eligible":
+            raise _blocked(dataset, ingest, decision)
+        if not (yes or json_) and sys.stdin.isatty():
+            typer.confirm(f"Sign this as {catalog.principal}?", abort=True)
         path = key or catalog.settings.keys_folder / f"{catalog.principal}.pem"
         envelope = sign(decision.canonical(), DECISION, path, catalog.settings.home)
         with output.progress("approve") as progress:
@@ -145,14 +165,33 @@ def approve(
         output.said(result, json_, text)
 
 
-def _explain_outdated(dataset: str, ingest: str, message: str) -> None:
-    from catalog.errors import Conflict
+def _refuse_approved(catalog: Catalog, dataset: str, ingest: str) -> None:
+    newest = next((v for v in catalog.dataset(dataset).versions if v.ingest == ingest), None)
+    if newest is not None and newest.approval is not None:
+        raise Conflict(
+            "already-exists",
+            f"{dataset}/{ingest} is approved already as {newest.approval.tag}",
+            where=newest.commit[:12],
+            do="use it; a correction is a new ingest",
+        )
 
-    raise Conflict(
-        "version-outdated",
-        f"{dataset}/{ingest}: {message}",
-        where="on-main-head",
-        do=f"assay dataset rebase {dataset} --ingest {ingest}, then check and approve again",
+
+def _blocked(dataset: str, ingest: str, decision: Decision) -> AssayError:
+    """Outdated when only that blocks; whatever else blocks is not mended by a rebase."""
+    rules = [r.rule for r in decision.blocking()]
+    if rules == ["on-main-head"]:
+        return Conflict(
+            "version-outdated",
+            f"{dataset}/{ingest}: {decision.blocking()[0].message}",
+            where="on-main-head",
+            do=f"assay dataset rebase {dataset} --ingest {ingest}, then check and approve again",
+        )
+    return Refused(
+        "decision-blocked",
+        f"{dataset}/{ingest}: {headline(decision).removeprefix('because: ')}",
+        where=rules[0],
+        do=f"see what fails with `assay dataset check {dataset} --ingest {ingest}`; set episodes aside with "
+        "`assay dataset quarantine`, write the rest with `assay clean` and register that",
     )
 
 
@@ -195,7 +234,7 @@ def show(dataset: Dataset, as_: output.As = None, json_: output.Json = False) ->
             [_row(v) for v in view.versions],
         )
         for q in view.quarantines:
-            what = f"episodes {_episodes(q.episodes)} of {q.root}" if q.root else "a whole version"
+            what = f"episodes {ranges(q.episodes)} of {q.root}" if q.root else "a whole version"
             output.console().print(f"quarantined: {what}: {q.reason} ({q.by})", style="red", markup=False)
 
 

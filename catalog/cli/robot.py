@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from catalog.cli import output
+from catalog.cli.naming import slug
 from catalog.errors import Invalid
 
 app = typer.Typer(help="Robot records.", no_args_is_help=True, rich_markup_mode=None)
@@ -17,7 +18,7 @@ app = typer.Typer(help="Robot records.", no_args_is_help=True, rich_markup_mode=
 def register(
     record: Annotated[Path, typer.Argument(help="Robot record (robot@1, YAML or JSON) with its model beside it.")],
     suite: Annotated[str, typer.Option(help="The suite that checks data of this robot.")],
-    name: Annotated[str | None, typer.Option(help="The robot's name; the record's if absent.")] = None,
+    name: Annotated[str | None, typer.Option(help="The robot's name; made from the record's if absent.")] = None,
     as_: output.As = None,
     json_: output.Json = False,
 ) -> None:
@@ -31,5 +32,6 @@ def register(
         except InvalidRobot as error:
             raise Invalid("robot-invalid", str(error), where=str(record), do="correct the record") from error
         with output.catalog(as_, "steward") as catalog:
-            found = catalog.register_robot(name or str(document["name"]), suite, document)
-        output.said(found.document(), json_, f"recorded robot {found.name}, suite {found.suite}")
+            found = catalog.register_robot(name or slug(str(document["name"])), suite, document)
+        renamed = "" if found.name == document["name"] else f" (the record calls it {document['name']})"
+        output.said(found.document(), json_, f"recorded robot {found.name}{renamed}, suite {found.suite}")

@@ -16,6 +16,9 @@ from tests.support.house import model_folder
 from tests.support.recordings import recording
 from tests.support.terminal import Terminal
 
+URDF = """<robot name="My_Arm_2"><link name="a"/><link name="b"/><joint name="j" type="revolute">
+<parent link="a"/><child link="b"/><axis xyz="0 0 1"/><limit lower="-1" upper="1" velocity="1" effort="1"/>
+</joint></robot>"""
 HEAVY = (
     "polars",
     "pandas",
@@ -172,9 +175,59 @@ def test_a_wrong_token(terminal: Terminal) -> None:
     assert (said.code, said.kind) == (77, "token-invalid")
     said = terminal.refused("status", "--as", "nobody")
     assert (said.code, said.kind) == (77, "token-missing")
+    assert "approver-1, approver-2, engineer, evaluator, steward, viewer" in said.err
 
 
 def test_no_home(tmp_path: Path) -> None:
-    said = Terminal(tmp_path / "nothing").refused("status")
-    assert said.kind in ("home-not-initialised", "token-missing")
+    (tmp_path / "file").touch()
+    for home in ("nothing", "file"):
+        assert Terminal(tmp_path / home).refused("status").kind == "home-not-initialised"
     assert not (tmp_path / "nothing").exists()
+
+
+def test_init_takes_no_folder_that_is_not_empty_or_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine").touch()
+    for home, kind in (
+        (full, "already-exists"),
+        (tmp_path / "file", "path-unreadable"),
+        ("/proc/x", "path-unreadable"),
+    ):
+        said = Terminal(Path(home)).refused("init")
+        assert said.kind == kind, said
+        assert "do:" in said.err
+    assert [p.name for p in full.iterdir()] == ["mine"]
+    assert not full.with_name("full-keys").exists()
+
+
+def test_of_two_inits_at_once_one_wins(tmp_path: Path) -> None:
+    assay = Terminal(tmp_path / "home")
+    said = [assay.end(p) for p in [assay.start("init"), assay.start("init")]]
+    assay("down")
+    assert sorted(s.code for s in said) == [0, 5], said
+    assert next(s for s in said if s.code == 5).kind == "already-exists"
+
+
+def test_what_is_approved_already_is_not_judged_again(terminal: Terminal) -> None:
+    said = terminal.refused("dataset", "approve", "arm", "--ingest", "one")
+    assert (said.code, said.kind, said.out) == (5, "already-exists", "")
+    assert "approved already as v1.0.0" in said.err
+
+
+def test_an_ingest_that_fails_and_is_outdated_is_blocked_and_says_what_is_not_so(terminal: Terminal) -> None:
+    checked = terminal("dataset", "check", "arm", "--ingest", "two")
+    assert checked.code == 1
+    assert "(limit " in checked.out
+    said = terminal.refused("dataset", "approve", "arm", "--ingest", "two")
+    assert (said.code, said.kind) == (3, "decision-blocked")
+    assert "not so: " in said.out
+    assert all(f"assay {words}" in said.err for words in ("dataset check", "dataset quarantine", "clean"))
+
+
+def test_a_robot_whose_name_is_no_slug_is_given_one(terminal: Terminal, tmp_path: Path) -> None:
+    urdf = tmp_path / "r.urdf"
+    urdf.write_text(URDF)
+    said = terminal.ok("robot", "register", urdf, "--suite", "arm@1")
+    assert "recorded robot my-arm-2 (the record calls it My_Arm_2)" in said.out
