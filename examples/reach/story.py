@@ -19,8 +19,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from catalog.cli.decision import headline
+from catalog.domain.decision import Decision
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -31,6 +38,8 @@ SEED = 1
 BLOCKS = 1  # exit status of a check that found something blocking
 EITHER = -1  # the data is yours: clean or not
 BLOCKED = 3  # exit status of a refusal
+MODELS = ("reach-wild", "reach-tainted", "reach-first", "reach-second")
+REASON = 120  # characters of a reason in the closing table
 
 
 class StoryError(Exception):
@@ -91,14 +100,18 @@ class Story:
         for words, process in zip(commands, begun, strict=True):
             self._expect("assay", words, process.wait(), 0)
 
+    def ask(self, *words: str, status: int = 0) -> Any:
+        """What one `assay` command answers as JSON, shown by nobody; it must end with this status."""
+        command = [sys.executable, "-m", "catalog.cli.main", *words, "--json"]
+        done = subprocess.run(command, env=self.environment, cwd=ROOT, check=False, stdout=subprocess.PIPE)
+        self._expect("assay", words, done.returncode, status)
+        return json.loads(done.stdout)
+
     def plan(self, model: str) -> str:
         """Make a plan for a model; its id."""
         words = ("plan", model, "--device-class", "demo-arm", "--line", "reach")
         self._show("assay", words)
-        command = [sys.executable, "-m", "catalog.cli.main", *words, "--json"]
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, check=False, stdout=subprocess.PIPE)
-        self._expect("assay", words, done.returncode, 0)
-        plan = json.loads(done.stdout)["plan"]
+        plan = self.ask(*words)["plan"]
         self.console.print(
             f"plan {plan['id']}: attempt {plan['k']} of line reach, alpha {plan['alpha']:.3g}; then seeds"
         )
@@ -148,12 +161,7 @@ def tell(story: Story, given: Path | None) -> None:
         for model in ("reach-first", "reach-second"):
             story.assay("evaluate", story.plan(model), "--harness", HARNESS)
     with story.step("Judge: may it go to the edge?"):
-        story.assay("gate", "reach-wild", "--device-class", "demo-arm", status=BLOCKED)
-        story.assay("gate", "reach-tainted", "--device-class", "demo-arm", status=BLOCKED)
-        story.assay("gate", "reach-first", "--device-class", "demo-arm")
-        story.assay("gate", "reach-second", "--device-class", "demo-arm")
-        for model in ("reach-wild", "reach-tainted", "reach-first", "reach-second"):
-            story.assay("gate", model, "--device-class", "collaborative-arm", "--brief", status=BLOCKED)
+        judge(story)
         story.assay("trace", "reach-second")
         story.assay("audit", "verify")
         story.assay("status")
@@ -228,6 +236,29 @@ def train(story: Story, data: Path, models: Path) -> None:
     story.job("reach-tainted", "--out", models / "reach-tainted", "--approved", sim, "--folder", data / standin)
     story.job("reach-first", "--out", models / "reach-first", "--approved", sim, "--approved", f"{standin}@v1.0.0")
     story.job("reach-second", "--out", models / "reach-second", "--approved", sim, "--approved", standin)
+
+
+def judge(story: Story) -> None:
+    """Every model for both classes: what differs is shown whole, the rest briefly, all of it in one table."""
+    demo, collaborative = ("--device-class", "demo-arm"), ("--device-class", "collaborative-arm")
+    story.assay("gate", "reach-tainted", *demo, status=BLOCKED)
+    story.assay("gate", "reach-wild", *demo, "--brief", status=BLOCKED)
+    story.assay("gate", "reach-first", *demo)
+    story.assay("gate", "reach-second", *demo, "--brief")
+    story.assay("gate", "reach-first", *collaborative, "--brief", status=BLOCKED)
+    story.say("Beside people, the other three are judged like this one:")
+    for model in ("reach-wild", "reach-tainted", "reach-second"):
+        story.ask("gate", model, *collaborative, status=BLOCKED)
+    table = Table("model", "class", "verdict", "first reason", box=box.SIMPLE_HEAD, pad_edge=False)
+    for model in MODELS:
+        decisions = [Decision.of(d) for d in story.ask("model", "show", model)["decisions"]]
+        for device_class in ("demo-arm", "collaborative-arm"):
+            newest = next(d for d in decisions if d.device_class == device_class)
+            style = "green" if newest.verdict == "eligible" else "red"
+            said = headline(newest).removeprefix("because: ")
+            said = f"{said[:REASON]}…" if len(said) > REASON else said
+            table.add_row(model, device_class, Text(newest.verdict, style=style), Text(said))
+    story.console.print(table)
 
 
 def main() -> int:
