@@ -21,15 +21,18 @@ from catalog.cli.main import app
 from catalog.client.evaluation import HarnessModule
 from catalog.domain.dataset import Provenance
 from catalog.domain.evidence import Trial
-from catalog.errors import CLASSES
+from catalog.domain.model import Contract
+from catalog.errors import CLASSES, Invalid
 from catalog.policy.floor import dataset_floor, model_floor
 from catalog.policy.floor_facts import DatasetFloor, ModelFloor
 from catalog.policy.loader import load
 from catalog.settings import PREFIX, Settings
 from tests.support.house import model_folder
 from tests.support.recordings import provenance, recording
+from validators.errors import ValidatorError
 from validators.expectations import SHIPPED
 from validators.expectations.expectation import Expectation
+from validators.robot import load as load_robot
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -165,6 +168,27 @@ def test_provenance_examples_are_valid() -> None:
     ]
 
 
+def test_the_contract_example_is_valid_and_every_field_is_explained() -> None:
+    page = ROOT / "docs/models.md"
+    (example,) = blocks(page, "json")
+    contract = json.loads(example)
+    assert contract.keys() == Contract.of(contract).document().keys()
+    explained = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.+?) \|", page.read_text(), re.MULTILINE))))
+    assert contract.keys() | contract["inputs"][0].keys() <= explained
+    for key in contract.keys() - {"base_model"}:
+        with pytest.raises(Invalid):
+            Contract.of({k: v for k, v in contract.items() if k != key})
+
+
+def test_the_robot_example_is_a_record(tmp_path: Path) -> None:
+    (example,) = blocks(ROOT / "docs/checks.md", "yaml")
+    (tmp_path / "robot.yaml").write_text(example)
+    (tmp_path / "arm.xml").write_text((ROOT / "examples/reach/arm.xml").read_text())
+    robot = load_robot(tmp_path / "robot.yaml")
+    assert (robot.name, len(robot.channels)) == ("reach-arm", 3)
+    assert robot.site() is not None
+
+
 def test_the_policy_example_is_proven() -> None:
     (example,) = blocks(ROOT / "docs/policies.md", "yaml")
     assert load(example).name == "tiny-arm"
@@ -188,9 +212,14 @@ def test_the_harness_example_runs(tmp_path: Path) -> None:
     module: dict[str, Any] = {}
     exec(compile(example, "docs/evaluation.md", "exec"), module)
     assert set(HarnessModule.__annotations__) <= module.keys()
+    run = module["trials"](tmp_path, [1, 2], lambda done, of: None)
+    with pytest.raises(NotImplementedError):  # as it stands, it is no harness that always succeeds
+        next(run)
+    with pytest.raises(NotImplementedError):
+        module["step"](tmp_path)
+    module["rollout"] = lambda folder, seed: ({1: 0.01, 2: 0.03}[seed], 1.5)
     rows = [Trial.of(row) for row in module["trials"](tmp_path, [1, 2], lambda done, of: None)]
-    assert [row.seed for row in rows] == [1, 2]
-    assert module["step"](tmp_path)() is None
+    assert [(row.seed, row.outcome) for row in rows] == [(1, "success"), (2, "failure")]
 
 
 def test_a_reader_of_the_readme_gets_there(tmp_path: Path) -> None:
@@ -242,6 +271,14 @@ def error_table() -> str:
     return "\n".join(rows)
 
 
+def validator_error_table() -> str:
+    rows = []
+    for cls in ValidatorError.__subclasses__():
+        means = (cls.__doc__ or "").split("\n")[0]
+        rows.append(f"| {cls.__name__} | {means} | {', '.join(f'`{kind}`' for kind in sorted(cls.KINDS))} |")
+    return "\n".join(rows)
+
+
 def check_table() -> str:
     rows = [
         "| check | what it computes | unit | default | resolves | known false alarms |",
@@ -264,7 +301,10 @@ def parts(expectation: type[Expectation]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("name", "table"), [("docs/errors.md", error_table), ("docs/checks.md", check_table)])
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("docs/errors.md", error_table), ("docs/errors.md", validator_error_table), ("docs/checks.md", check_table)],
+)
 def test_tables_are_what_the_code_says(name: str, table: Any) -> None:
     """When this fails, replace the table on that page with the one that the code gives."""
     assert table() in (ROOT / name).read_text()
