@@ -151,6 +151,7 @@ def test_the_gate_says_at_once_why_a_model_is_blocked(page: Page, site: Site) ->
     expect(verdict).to_contain_text("tainted for class demo-arm in environment demo, hardware any")
     expect(page.get_by_text("no-quarantined-input", exact=True)).to_be_visible()
     expect(page.get_by_text("arm-bad/week-1 episode 1").first).to_be_visible()
+    expect(cell(page.get_by_test_id("stDataFrame"), "arm-bad/week-1").first).to_be_attached()
     rules = page.locator("[data-testid=stMain] strong").all_inner_texts()
     assert rules.index("no-quarantined-input") < rules.index("success-rate")
     page.get_by_role("tab", name="Training").click()
@@ -158,6 +159,33 @@ def test_the_gate_says_at_once_why_a_model_is_blocked(page: Page, site: Site) ->
     page.get_by_role("tab", name="Exact digests").click()
     expect(page.get_by_text("governance epoch").filter(visible=True)).to_be_visible()
     expect(page.locator(LURED)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("address", "title", "said"),
+    [
+        ("/gate?model=nope&class=demo-arm", "Gate", "no model 'nope'"),
+        ("/gate?model=tainted&class=nope", "Gate", "no device class 'nope'"),
+        ("/?dataset=nope", "Datasets", "no dataset 'nope'"),
+        ("/lineage?of=nope", "Lineage", "nothing is called 'nope'"),
+        (f"/lineage?of=urn:assay:model:{'0' * 64}", "Lineage", f"no model 'urn:assay:model:{'0' * 64}'"),
+    ],
+)
+def test_an_address_that_names_nothing_shows_nothing_else(
+    page: Page, site: Site, address: str, title: str, said: str
+) -> None:
+    visit(page, f"{site.url}{address}", title)
+    expect(page.locator(".st-key-problem")).to_contain_text(said)
+    for other in (".st-key-verdict", "[data-testid=stDataFrame]", ".stGraphVizChart"):
+        expect(page.locator(other)).to_have_count(0)
+
+
+def test_a_wrong_address_is_left_by_choosing_from_what_there_is(page: Page, site: Site) -> None:
+    visit(page, f"{site.url}/?dataset=nope", "Datasets")
+    page.get_by_role("button", name="Choose from what there is").click()
+    expect(page.get_by_role("combobox", name="Dataset")).to_be_visible(timeout=PATIENCE_MS)
+    settled(page)
+    expect(page.locator(".st-key-problem")).to_have_count(0)
 
 
 def test_the_gate_judges_when_asked(page: Page, site: Site) -> None:

@@ -167,6 +167,29 @@ def test_quarantine_names_episodes_and_reason_for_its_version_only() -> None:
     assert rows.quarantine_rows(found, other) == []
 
 
+def test_content_quarantined_under_another_name_is_said() -> None:
+    act = Quarantine(
+        id="1",
+        dataset="arm",
+        manifest_digest=DIGEST,
+        root="week-1",
+        episodes=(7, 8),
+        fingerprints=(DIGEST,),
+        reason="gap",
+        by="steward",
+        at=AT,
+    )
+    explained = version("quarantined", quarantined_episodes=2)
+    assert rows.quarantined_elsewhere(view(explained, quarantines=(act,)), explained) == ""
+    more = version("quarantined", quarantined_episodes=5)
+    assert rows.quarantined_elsewhere(view(more, quarantines=(act,)), more).startswith("3 episodes hold content")
+    assert "`assay dataset approve`" in rows.quarantined_elsewhere(view(explained), explained)
+    whole = act.model_copy(update={"episodes": ()})
+    assert rows.quarantined_elsewhere(view(more, quarantines=(whole,)), more) == ""
+    sound = version("approved")
+    assert rows.quarantined_elsewhere(view(sound), sound) == ""
+
+
 def test_a_version_without_approval_has_no_approval_lines() -> None:
     assert rows.approval_lines(version("checked")) == []
     assert ("manifest", DIGEST) in rows.identity_lines(version("checked"))

@@ -84,10 +84,64 @@ def test_the_headline_counts_and_the_reasons_begin_with_what_failed() -> None:
     said = gate.headline(decision)
     assert said.startswith("3 of 4 rules do not pass: 2 failed and 1 without evidence.")
     assert "2 of them in the floor" in said
-    assert gate.reasons(decision) == ["g!", "p!"]
+    assert gate.reasons(decision) == ["g!", "Not so: p!"]
     assert gate.reasons(decided(rule("p", "missing"), rule("f", "missing", floor=True))) == ["f!"]
     assert gate.reasons(decided(rule("ok", "pass"))) == []
     assert gate.headline(decided(rule("ok", "pass"))) == "All 1 rules pass, the floor among them."
+
+
+FOUND = [
+    {
+        "dataset": "arm",
+        "root": "week-1",
+        "index": index,
+        "found_by": "fingerprint",
+        "found_in": f"folder {'/long' * 60}",
+        "reason": "gap in the clock",
+    }
+    for index in (7, 8, 9)
+]
+
+
+def test_the_reason_stands_before_the_long_name() -> None:
+    path = "/long" * 60
+    search = rule("no-quarantined-input", "fail", floor=True, episodes=12, found=FOUND)
+    inputs = rule(
+        "inputs-approved",
+        "fail",
+        floor=True,
+        inputs=[{"name": path, "approved": False}, {"name": "x", "approved": True}],
+    )
+    decision = decided(search, inputs)
+    first, second = gate.reasons(decision)
+    assert first.startswith("no-quarantined-input!: gap in the clock: arm/week-1 episodes 7–9 in folder")
+    assert second.startswith("inputs-approved!: not approved: ")
+    assert max(len(first), len(second)) <= gate.REASON
+
+
+def test_documents_that_a_rule_read_are_a_table() -> None:
+    ((card,), _) = gate.cards(decided(rule("no-quarantined-input", "fail", floor=True, episodes=12, found=FOUND)))
+    assert card.read == (("episodes", "12"),)
+    (table,) = card.documents
+    assert [row["episode"] for row in table] == ["7", "8", "9"]
+    assert list(table[0]) == ["episode", "recording", "found by", "found in", "reason"]
+    assert table[0]["recording"] == "arm/week-1"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "floor", "message", "said"),
+    [
+        ("fail", False, "It stops. Not so: stop.s = 2.", "Not so: It stops. Read: stop.s = 2."),
+        ("missing", False, "It stops. Cannot be judged: no stop.", "Not shown: It stops. Cannot be judged: no stop."),
+        ("pass", False, "It stops.", "It stops."),
+        ("fail", True, "The run failed.", "The run failed."),
+    ],
+)
+def test_a_requirement_that_is_not_met_does_not_read_as_met(
+    verdict: Verdict, floor: bool, message: str, said: str
+) -> None:
+    judged = RuleVerdict(rule="r", verdict=verdict, message=message, clause="c", floor=floor, read={})
+    assert gate.message(judged) == said
 
 
 def test_numbers_stand_beside_their_thresholds() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.domain.views import EdgeView, Lineage
-from ui.viewmodels.dot import dot, quoted
+from ui.viewmodels.dot import MIXED, dot, quoted
 from ui.viewmodels.lineage import Graph, Link, Marks, Node, build, table
 from ui.viewmodels.text import plain
 
@@ -71,6 +71,15 @@ def test_traces_join_and_a_cut_is_said() -> None:
     assert len(graph.links) == 2
     assert graph.cut
     assert next(n for n in graph.nodes if n.key == MODEL).detail == "✗ blocked"
+
+
+def test_a_model_for_one_class_only_is_drawn_as_neither_green_nor_red() -> None:
+    tones = ("good", "mixed", "bad")
+    nodes = tuple(Node(tone, "model", tone, tone=tone) for tone in tones)
+    drawn = dict(zip(tones, dot(Graph(nodes, (), cut=False)).splitlines()[4:], strict=False))
+    assert MIXED in drawn["mixed"]
+    assert "peripheries=2" in drawn["mixed"]
+    assert not any(MIXED in drawn[tone] or "peripheries" in drawn[tone] for tone in ("good", "bad"))
 
 
 def test_the_table_names_both_ends_and_how_often() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from ui.viewmodels.dot import BAD, GOOD, GREY, INK, KINDS
+from ui.viewmodels.dot import BAD, GOOD, GREY, INK, KINDS, MIXED
 
 SWATCH = (
     '<span style="display:inline-block;margin:0 .5rem .4rem 0;padding:.05rem .55rem;border-radius:.35rem;'
@@ -23,8 +23,11 @@ def legend(kinds: Iterable[str]) -> None:
         if kind in shown
     ]
     words += [
-        SWATCH.format(ink=INK, fill="#fff", border=f"3px solid {BAD}", word="✗ blocked, failing or quarantined"),
+        SWATCH.format(ink=INK, fill="#fff", border=f"3px solid {BAD}", word="✗ blocked, failed or quarantined"),
         SWATCH.format(ink=INK, fill="#fff", border=f"1px solid {GOOD}", word="✓ approved or eligible"),
+        SWATCH.format(
+            ink=INK, fill="#fff", border=f"4px double {MIXED}", word="✓✗ eligible for one class, blocked for another"
+        ),
         SWATCH.format(ink=INK, fill="#fff", border=f"3px double {INK}", word="what you asked about"),
     ]
     st.html("".join(words))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -23,6 +23,23 @@ def shown(doing: str) -> Iterator[None]:
             forget()
         say(error)
         st.stop()
+
+
+def known(what: str, parameter: str, names: Iterable[str]) -> None:
+    """End the page where its address names something that is not there: nothing else is shown in its place."""
+    asked = st.query_params.get(parameter)
+    there = list(names)
+    if asked is not None and asked not in there:
+        absent(what, asked, f"There {'are' if len(there) > 1 else 'is'}: {', '.join(there)}.")
+
+
+def absent(what: str, asked: str, there: str) -> None:
+    """Say that something is not there, what is, and end the page; the button forgets the address."""
+    with st.container(border=True, key="problem"):
+        st.error(f"**no {what} '{markdown(asked)}'**")
+        st.text(plain(there))
+        st.button("Choose from what there is", on_click=st.query_params.clear)
+    st.stop()
 
 
 def say(error: AssayError) -> None:

@@ -250,6 +250,16 @@ def approval_lines(version: VersionView) -> list[tuple[str, str]]:
     ]
 
 
+def quarantined_elsewhere(view: DatasetView, version: VersionView) -> str:
+    """Where the acts on this version do not explain its quarantined episodes, what does; empty otherwise."""
+    own = [q for q in view.quarantines if q.manifest_digest == version.manifest_digest]
+    more = version.quarantined_episodes - len({(q.root, episode) for q in own for episode in q.episodes})
+    if more <= 0 or any(not q.episodes for q in own):  # an act without episodes is about all of them
+        return ""
+    said = "1 episode holds" if more == 1 else f"{more} episodes hold"
+    return f"{said} content quarantined under another name; the gate and `assay dataset approve` name it."
+
+
 def quarantine_rows(view: DatasetView, version: VersionView | None = None) -> list[Row]:
     """One row an act of quarantine, of the dataset or of one version, with its reason."""
     return [

@@ -8,7 +8,7 @@ from ui.viewmodels.lineage import Graph, Node
 from ui.viewmodels.text import plain
 
 WIDTH, LINES = 28, 4  # characters and lines of a label; the table has the whole of it
-INK, GREY, BAD, GOOD = "#1f2937", "#6b7280", "#c62828", "#2e7d32"
+INK, GREY, BAD, GOOD, MIXED = "#1f2937", "#6b7280", "#c62828", "#2e7d32", "#f59e0b"
 KINDS: dict[str, tuple[str, str]] = {  # kind: fill, shape
     "dataset": ("#90caf9", "box3d"),
     "version": ("#dbeafe", "folder"),
@@ -50,9 +50,10 @@ def dot(graph: Graph) -> str:
 def _node(node: Node) -> str:
     fill, shape = KINDS.get(node.kind, UNKNOWN)
     rows = [row for line in (*node.label.split("\n"), *node.detail.split("\n")) for row in _wrapped(line)]
-    border = {"bad": BAD, "good": GOOD}.get(node.tone, GREY)
-    width = 2.5 if node.tone == "bad" else 3.0 if node.start else 1.0
-    edges = " peripheries=2" if node.start else ""
+    border = {"bad": BAD, "good": GOOD, "mixed": MIXED}.get(node.tone, GREY)
+    width = 2.5 if node.tone in ("bad", "mixed") else 3.0 if node.start else 1.0
+    rings = 1 + node.start + (node.tone == "mixed")
+    edges = f" peripheries={rings}" if rings > 1 else ""
     return (
         f"label={quoted(*rows)} shape={shape} fillcolor={quoted(fill)} color={quoted(border)}"
         f" penwidth={width}{edges} tooltip={quoted(node.key)}"

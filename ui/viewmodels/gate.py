@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from catalog.domain.decision import Decision, RuleVerdict
 from catalog.domain.evidence import Evidence, Plan
@@ -12,15 +13,17 @@ from catalog.domain.model import Model
 from catalog.domain.policy import ActivePolicy
 from catalog.domain.run import Run
 from catalog.domain.views import ModelView, Status
-from ui.viewmodels.text import number, plain, short, value, values, when
+from ui.viewmodels.text import listed, number, plain, ranges, short, value, values, when
 
 FIRST, REASON = 3, 220  # reasons beside the verdict, and their characters; the rules have all of it
 ORDER = ("fail", "missing", "pass")
+BEFORE = {"fail": "Not so: ", "missing": "Not shown: "}  # a policy's message is a requirement, the floor's an answer
+WHY = {"found": "reason", "inputs": "why_not", "ancestors": "why_not", "files": "why_not"}
 
 
 @dataclass(frozen=True)
 class RuleCard:
-    """One rule, ready to show; `read` are (name, value)."""
+    """One rule, ready to show; `read` are (name, value), `documents` one table for each list of documents read."""
 
     rule: str
     verdict: str
@@ -28,18 +31,38 @@ class RuleCard:
     message: str
     clause: str
     read: tuple[tuple[str, str], ...]
+    documents: tuple[list[dict[str, str]], ...]
 
 
 def cards(decision: Decision) -> tuple[list[RuleCard], list[RuleCard]]:
     """The rules that block and those that pass; in each the floor first, and a failure before what is missing."""
-    blocking = sorted(decision.blocking(), key=lambda r: (not r.floor, ORDER.index(r.verdict)))
+    blocking = sorted(decision.blocking(), key=_rank)
     passing = sorted((r for r in decision.rules if r.verdict == "pass"), key=lambda r: not r.floor)
     return [_card(r) for r in blocking], [_card(r) for r in passing]
 
 
 def _card(rule: RuleVerdict) -> RuleCard:
     read = tuple(values(rule.read))
-    return RuleCard(plain(rule.rule), rule.verdict, rule.floor, plain(rule.message), plain(rule.clause), read)
+    documents = tuple([_row(d) for d in item] for _, item in sorted(rule.read.items()) if listed(item))
+    return RuleCard(plain(rule.rule), rule.verdict, rule.floor, message(rule), plain(rule.clause), read, documents)
+
+
+def _row(document: dict[str, Any]) -> dict[str, str]:
+    """One document that a rule read; a quarantined episode by episode, recording, how, where, why."""
+    if {"dataset", "root", "index"} <= document.keys():
+        recording = f"{document['dataset']}/{document['root']}"
+        rest = {k: v for k, v in document.items() if k not in ("dataset", "root", "index")}
+        document = {"episode": document["index"], "recording": recording, **rest}
+    return {plain(name).replace("_", " "): value(item, name) for name, item in document.items()}
+
+
+def message(rule: RuleVerdict) -> str:
+    """What a rule says; a policy's message is the requirement, so where it is not met, that is said first."""
+    if rule.floor or rule.verdict == "pass":
+        return plain(rule.message)
+    requirement, _, found = rule.message.rpartition(" Not so: ")
+    said = f"{requirement} Read: {found}" if requirement else rule.message
+    return plain(BEFORE[rule.verdict] + said)
 
 
 def figures(decision: Decision) -> list[dict[str, object]]:
@@ -77,9 +100,37 @@ def headline(decision: Decision) -> str:
 
 def reasons(decision: Decision) -> list[str]:
     """What to look at first: the rules that failed, floor first; where none failed, the first that is missing."""
-    blocking, _ = cards(decision)
-    failed = [card for card in blocking if card.verdict == "fail"]
-    return [textwrap.shorten(card.message, REASON, placeholder=" …") for card in (failed or blocking[:1])[:FIRST]]
+    blocking = sorted(decision.blocking(), key=_rank)
+    failed = [rule for rule in blocking if rule.verdict == "fail"]
+    return [textwrap.shorten(_reason(rule), REASON, placeholder=" …") for rule in (failed or blocking[:1])[:FIRST]]
+
+
+def _rank(rule: RuleVerdict) -> tuple[bool, int]:
+    return not rule.floor, ORDER.index(rule.verdict)
+
+
+def _reason(rule: RuleVerdict) -> str:
+    """Why first, then what it is about: names may be long paths, and only the beginning is sure to be seen."""
+    about: dict[str, list[dict[str, Any]]] = {}
+    for name, key in WHY.items():
+        for document in rule.read.get(name, ()) if rule.floor else ():
+            why = document.get(key) or ("not approved" if document.get("approved") is False else "")
+            if why:
+                about.setdefault(why, []).append(document)
+    if not about:
+        return message(rule)
+    said = "; ".join(f"{why}: {_named(documents)}" for why, documents in about.items())
+    return plain(f"{rule.message.partition(':')[0]}: {said}")
+
+
+def _named(documents: list[dict[str, Any]]) -> str:
+    """Documents by name or path; quarantined episodes by recording, then where they were found."""
+    if not all("index" in d for d in documents):
+        return ", ".join(str(d.get("name") or d.get("path")) for d in documents)
+    found: dict[tuple[str, str], list[int]] = {}
+    for d in documents:
+        found.setdefault((f"{d['dataset']}/{d['root']}", d["found_in"]), []).append(d["index"])
+    return ", ".join(f"{recording} episodes {ranges(n)} in {place}" for (recording, place), n in found.items())
 
 
 def scope(decision: Decision) -> str:

@@ -13,13 +13,13 @@ from typing import Literal
 from urllib.parse import unquote
 
 from catalog.domain.model import Model
-from catalog.domain.run import FolderInput
+from catalog.domain.run import FolderInput, Run
 from catalog.domain.views import DatasetView, EdgeView, Lineage, ModelView
 from ui.viewmodels.text import plain, ranges, short
 
 PREFIX = "urn:assay:"
 YES, NO = "✓", "✗"
-Tone = Literal["bad", "good", "plain"]
+Tone = Literal["bad", "good", "mixed", "plain"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def parts_of(urn: str) -> list[str]:
     return [unquote(part) for part in urn.removeprefix(PREFIX).split(":")[1:]]
 
 
-def marks(datasets: Iterable[DatasetView], models: Iterable[ModelView]) -> Marks:
-    """Approved and quarantined versions, models with and without permission, folders that hold quarantined content."""
+def marks(datasets: Iterable[DatasetView], models: Iterable[ModelView], runs: Iterable[Run]) -> Marks:
+    """Versions by state, models with and without permission, failed runs, folders that hold quarantined content."""
     found = Marks()
     for view in datasets:
         for q in view.quarantines:
@@ -85,6 +85,9 @@ def marks(datasets: Iterable[DatasetView], models: Iterable[ModelView]) -> Marks
                 found.of[urn] = ("good", f"{YES} approved") if v.state == "approved" else ("plain", v.state)
     for model in models:
         _mark_model(found, model)
+    for run in runs:
+        if run.end is not None and run.end.status == "failed":
+            found.of[f"{PREFIX}run:{run.id}"] = ("bad", f"{NO} failed")
     return found
 
 
@@ -95,7 +98,9 @@ def _mark_model(found: Marks, view: ModelView) -> None:
     words = ["" if view.run else f"{NO} no training record"]
     words.append(f"{YES} eligible: {', '.join(eligible)}" if eligible else "")
     words.append(f"{NO} blocked: {', '.join(blocked)}" if blocked else "")
-    tone: Tone = "good" if eligible else "bad" if blocked or view.run is None else "plain"
+    tone: Tone = (
+        "mixed" if eligible and blocked else "good" if eligible else "bad" if blocked or view.run is None else "plain"
+    )
     found.of[f"{PREFIX}model:{view.model.digest_.removeprefix('sha256:')}"] = (tone, "\n".join(w for w in words if w))
     for d in view.decisions:
         tone = "good" if d.verdict == "eligible" else "bad"

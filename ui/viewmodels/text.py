@@ -83,14 +83,14 @@ def value(read: Any, name: str = "") -> str:
 
 
 def values(read: dict[str, Any]) -> list[tuple[str, str]]:
-    """Every value that a rule read, as (name, value); a list of documents gives one row each."""
-    rows: list[tuple[str, str]] = []
-    for name, item in sorted(read.items(), key=lambda pair: (pair[0].startswith("policy."), pair[0])):
-        if isinstance(item, list) and item and all(isinstance(i, dict) for i in item):
-            rows += [(f"{plain(name)}[{n}]", value(i)) for n, i in enumerate(item)]
-        else:
-            rows.append((plain(name), value(item, name)))
-    return rows
+    """Every value that a rule read but its documents, as (name, value); thresholds last."""
+    ordered = sorted(read.items(), key=lambda pair: (pair[0].startswith("policy."), pair[0]))
+    return [(plain(name), value(item, name)) for name, item in ordered if not listed(item)]
+
+
+def listed(item: Any) -> bool:
+    """Whether a value is a list of documents, which is shown as a table."""
+    return isinstance(item, list) and bool(item) and all(isinstance(i, dict) for i in item)
 
 
 def aligned(rows: Iterable[tuple[str, str]]) -> str:

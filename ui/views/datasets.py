@@ -9,7 +9,7 @@ import streamlit as st
 from catalog.domain.views import DatasetView, VersionView
 from ui.components import columns, standing
 from ui.components.facts import facts
-from ui.components.problem import shown
+from ui.components.problem import known, shown
 from ui.session.connection import catalog
 from ui.viewmodels import datasets as rows
 from ui.viewmodels.text import markdown, size
@@ -32,8 +32,9 @@ def page() -> None:
         st.info("No dataset is registered yet.")
         st.code("assay dataset register NAME PATH --ingest SLUG", language=None)
         return
-    _overview(found)
     slugs = [view.slug for view in found]
+    known("dataset", "dataset", slugs)
+    _overview(found)
     slug = st.selectbox("Dataset", slugs, key="dataset", bind="query-params")
     _dataset(next(view for view in found if view.slug == slug))
 
@@ -78,6 +79,8 @@ def _dataset(view: DatasetView) -> None:
 def _version(view: DatasetView, version: VersionView) -> None:
     st.badge(version.state, color=rows.STATES[version.state])
     st.text(rows.MEANING[version.state])
+    if elsewhere := rows.quarantined_elsewhere(view, version):
+        st.text(elsewhere)
     for origin in rows.origins(version):
         st.info(rows.ORIGINS[origin])
     roots = version.manifest.roots
@@ -152,10 +155,10 @@ def _quarantine(view: DatasetView, version: VersionView) -> None:
     own = rows.quarantine_rows(view, version)
     if own:
         st.dataframe(own, hide_index=True, column_config={"at": columns.time("at")})
-    elif version.quarantined_episodes:
-        st.error(f"{version.quarantined_episodes} episodes hold content that was quarantined elsewhere.")
-    else:
+    elif not version.quarantined_episodes:
         st.success("No episode of this version is quarantined.")
+    if elsewhere := rows.quarantined_elsewhere(view, version):
+        st.error(markdown(elsewhere))
     others = [row for row in rows.quarantine_rows(view) if row not in own]
     if others:
         st.caption("Quarantined in other versions of this dataset; the content is blocked under any name.")

@@ -11,7 +11,7 @@ from catalog.domain.decision import Decision
 from catalog.domain.views import ModelView, Status
 from ui.components import columns, standing
 from ui.components.facts import facts
-from ui.components.problem import shown
+from ui.components.problem import known, shown
 from ui.session.connection import catalog
 from ui.viewmodels import gate as rows
 from ui.viewmodels.text import aligned, markdown, plain
@@ -40,10 +40,17 @@ def page() -> None:
     if not classes:
         st.error("No policy is in force for any device class, so nothing may be released.")
         return
-    left, middle, right = st.columns([3, 3, 1.2], vertical_alignment="bottom")
+    known("model", "model", names.values())
+    known("device class", "class", classes)
+    left, middle, right = st.columns([3, 3, 1.9], vertical_alignment="bottom")
     model = left.selectbox("Model", list(names), format_func=names.__getitem__, key="model", bind="query-params")
     device_class = middle.selectbox("Device class", classes, key="class", bind="query-params")
-    judge = right.button("Judge now", type="primary", width="stretch", help="Reads everything again, as of now.")
+    judge = right.button(
+        "Judge now (records a decision)",
+        type="primary",
+        width="stretch",
+        help="Reads everything again, as of now; the decision is kept and stands in the audit log.",
+    )
     if judge:
         with shown("Judging: reading files, evidence and lineage again …"):
             connected.gate(model, device_class)
@@ -85,9 +92,7 @@ def _rules(decision: Decision) -> None:
             st.subheader(f"{_part(decision, floor=floor)}: {_counted(own, 'block')}")
             _cards(own)
     if decision.conditions:
-        st.subheader(
-            "Holds only under these conditions" if not blocking else "It could hold only under these conditions"
-        )
+        st.subheader("Notes on this verdict")
         st.markdown("\n".join(f"- {markdown(condition)}" for condition in decision.conditions))
     for floor in (True, False):
         if own := [card for card in passing if card.floor == floor]:
@@ -120,7 +125,9 @@ def _card(card: rows.RuleCard) -> None:
             height = "content" if len(card.read) <= OPEN else SCROLLED
             read.code(aligned(card.read), language=None, wrap_lines=True, height=height)
         else:
-            read.caption("There was nothing to read.")
+            read.caption("The values are below." if card.documents else "There was nothing to read.")
+        for rows_read in card.documents:
+            st.dataframe(rows_read, hide_index=True, height="content" if len(rows_read) <= OPEN else SCROLLED)
 
 
 def _basis(view: ModelView, decision: Decision) -> None:

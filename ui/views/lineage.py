@@ -10,7 +10,7 @@ from catalog.client import Catalog
 from catalog.domain.views import DatasetView, Lineage
 from ui.components import standing
 from ui.components.legend import legend
-from ui.components.problem import shown
+from ui.components.problem import absent, shown
 from ui.session.connection import catalog
 from ui.viewmodels import lineage as graphs
 from ui.viewmodels.dot import dot
@@ -50,7 +50,11 @@ def page() -> None:
         digests = {f"urn:assay:model:{m.digest_.removeprefix('sha256:')}": m.digest_ for m in models}
         reached = {urn for trace in traces for urn in trace.labels}
         views = [connected.model(digest) for urn, digest in digests.items() if urn in reached]
-    _show(graphs.build(traces, graphs.marks(datasets, views)))
+        runs = [connected.run(graphs.parts_of(urn)[0]) for urn in reached if graphs.kind_of(urn) == "run"]
+    start = traces[0].start
+    if start not in assets and graphs.kind_of(start) in ("dataset", "version", "model"):
+        absent(graphs.kind_of(start), of, "Choose a dataset, a version or a model that is registered.")
+    _show(graphs.build(traces, graphs.marks(datasets, views, runs)))
 
 
 def _choose(assets: dict[str, str]) -> str | None:
