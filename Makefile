@@ -20,7 +20,7 @@ test: .venv/ready  ## lint, types, contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: .venv/ready  ## the figures, as ratios against a baseline in the same run
 	$(BIN)/python -m tests.benchmarks

@@ -36,12 +36,16 @@ class CheckFacts(Entity):
 
 
 class RootFacts(Entity):
-    """One recording of the version, as its manifest says; `origin` as the catalog derives it."""
+    """One recording of the version, as its manifest says; `origin` as the catalog derives it.
+
+    `robot_recorded`: a steward recorded this robot, so that suite and limits did not come from the data itself.
+    """
 
     slug: Slug
     kind: Name
     origin: Name
     robot: Name
+    robot_recorded: bool
     licence: Name
     consent: Name
 

@@ -32,6 +32,14 @@ def active_policy(context: Context, decides: str, device_class: str | None) -> A
     return next((p for p in found if context.environment in p.policy.environments), None)
 
 
+def device_classes(context: Context) -> list[str]:
+    """The classes that have a policy in this environment."""
+    with context.records.read() as c:
+        policies = records.many(c, tables.policy, ActivePolicy, order="name", decides="promotion")
+    found = {p.policy.device_class for p in policies if context.environment in p.policy.environments}
+    return sorted(name for name in found if name is not None)
+
+
 def clock(context: Context) -> Clock:
     """The wall clock beside the time of the last audit entry."""
     with context.records.read() as c:

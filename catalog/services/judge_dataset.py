@@ -52,7 +52,7 @@ def evaluate_version(
     rules = dataset_floor(_floor(context, version, result, policy, main))
     if policy is not None:
         facts = DatasetFacts(
-            check=_check_facts(result, policy, {r.slug for r in version.manifest.roots}), roots=_roots(version)
+            check=_check_facts(result, policy, {r.slug for r in version.manifest.roots}), roots=_roots(context, version)
         )
         rules += evaluate(policy.policy, facts.facts())
     return rules, policy, () if result is None else (result.digest(),), main.head if main else None
@@ -135,13 +135,14 @@ def _check_facts(result: CheckResult | None, policy: ActivePolicy, roots: set[st
     )
 
 
-def _roots(version: Version) -> tuple[RootFacts, ...]:
+def _roots(context: Context, version: Version) -> tuple[RootFacts, ...]:
     return tuple(
         RootFacts(
             slug=r.slug,
             kind=r.provenance.source.kind,
             origin=r.provenance.source.origin,
             robot=r.provenance.source.robot,
+            robot_recorded=context.robot(r.provenance.source.robot) is not None,
             licence=r.provenance.terms.licence,
             consent=r.provenance.terms.consent,
         )

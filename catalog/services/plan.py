@@ -13,7 +13,7 @@ from catalog.policy.statistics import attempt_alpha
 from catalog.services import lineage_edges
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
-from catalog.services.decide import active_policy
+from catalog.services.decide import active_policy, device_classes
 from catalog.services.judge_model import standing
 from catalog.services.seed import draw_seed
 
@@ -22,6 +22,8 @@ AFTER_THE_PLAN = frozenset({"evidence-enrolled", "known-overlap"})
 
 def enrol_line(context: Context, by: str, name: str, device_class: str) -> Line:
     """Enrol the name under which models of one purpose share an error budget."""
+    if active_policy(context, "promotion", device_class) is None:
+        raise _no_policy(context, device_class)
     with context.records.write(by) as write:
         if records.one(write.connection, tables.line, Line, name=name, device_class=device_class) is not None:
             raise Conflict("already-exists", f"line {name} of class {device_class} is enrolled")
@@ -29,6 +31,11 @@ def enrol_line(context: Context, by: str, name: str, device_class: str) -> Line:
         write.insert(tables.line, line, name=name, device_class=device_class)
         write.audit("line.enrol", name, device_class=device_class)
     return line
+
+
+def _no_policy(context: Context, device_class: str) -> Refused:
+    what = f"no policy is active for class {device_class} in {context.environment}"
+    return Refused("policy-missing", what, do=f"use one of {', '.join(device_classes(context))}")
 
 
 def make_plan(context: Context, by: str, model_name: str, device_class: str, line: str) -> PlanWithSeed:
@@ -41,7 +48,7 @@ def make_plan(context: Context, by: str, model_name: str, device_class: str, lin
 def _make(context: Context, by: str, model: Model, device_class: str, line: str) -> PlanWithSeed:
     policy = active_policy(context, "promotion", device_class)
     if policy is None:
-        raise Refused("policy-missing", f"no policy is active for class {device_class} in {context.environment}")
+        raise _no_policy(context, device_class)
     if policy.policy.protocol is None:
         raise Refused("policy-missing", f"{policy.policy.name} names no protocol that could be run here")
     floor = standing(context, model, policy, device_class).floor

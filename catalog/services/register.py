@@ -34,6 +34,7 @@ from catalog.storage.snapshot import safe_path
 from validators import readers
 
 THREADS = 8
+OWN = "meta/provenance.json"
 
 
 def start(operations: Operations, by: str, dataset: str, ingest: str, path: str, provenance: Provenance) -> str:
@@ -60,6 +61,7 @@ def _read(work: Work) -> None:
         recording = readers.open(folder)
     except validators.errors.UnreadableDataset as error:
         raise Invalid("dataset-unreadable", str(error), where=str(folder), do="mend or remove that file") from error
+    _agrees(folder, Provenance.of(work.arguments["provenance"]))
     if recording.problems:
         bad = recording.problems[0]
         raise Invalid("dataset-unreadable", bad.message, where=f"{folder}/{bad.path}", do="mend or remove that file")
@@ -85,6 +87,23 @@ def _read(work: Work) -> None:
         bytes=sum(o.size for o in work.cache["objects"]),
         selected_from=_selected_from(work.context, work.arguments["dataset"], work.cache["episodes"]),
     )
+
+
+def _agrees(folder: Path, given: Provenance) -> None:
+    """What the folder says of itself may not be called something else when it is registered."""
+    own = folder / OWN
+    if not own.is_file():
+        return
+    said = Provenance.parse(own.read_bytes()).source
+    for name in ("kind", "maker", "robot"):
+        inside, outside = getattr(said, name), getattr(given.source, name)
+        if inside != outside:
+            raise Invalid(
+                "input-invalid",
+                f"{OWN} says {name} {inside!r}, the provenance given says {outside!r}",
+                where=str(folder),
+                do="register it as what it is; correct the document that is wrong",
+            )
 
 
 def _files(folder: Path) -> Iterator[str]:

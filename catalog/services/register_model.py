@@ -35,7 +35,12 @@ def start(operations: Operations, by: str, name: str, path: str, run: str | None
     digest = manifest.digest()
     with operations.context.records.read() as c:
         if records.one(c, tables.model, Model, digest=digest) is not None:
-            raise Conflict("already-exists", f"these files are registered already as {name}", where=digest)
+            raise Conflict(
+                "already-exists",
+                f"these files are registered already as {name}",
+                where=digest,
+                do="use it: assay model show NAME",
+            )
     arguments = {"name": name, "path": path, "run": run, "metrics": metrics, "manifest": manifest.document()}
     return operations.start("register-model", by, arguments).id
 

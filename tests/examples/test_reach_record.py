@@ -105,17 +105,18 @@ def test_the_metadata_agrees_with_every_row(standin: Path) -> None:
 def test_provenance_says_what_made_the_simulated_set(tmp_path: Path) -> None:
     record(small(SIM, 1), tmp_path / SIM, 11)
     said = json.loads((tmp_path / SIM / "meta/provenance.json").read_text(encoding="utf-8"))
-    assert (said["kind"], said["maker"], said["engine"], said["seed"]) == ("synthetic", "simulated", "mujoco", 11)
-    assert said["scene_digest"] == "sha256:" + hashlib.sha256(MODEL.read_bytes()).hexdigest()
-    assert said["randomisation"]["payload_kg"] == [0.0, 0.2]
+    source, engine = said["source"], said["source"]["engine"]
+    assert (source["kind"], source["maker"], engine["name"], engine["seed"]) == ("synthetic", "simulated", "mujoco", 11)
+    assert engine["scene_digest"] == "sha256:" + hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    assert engine["randomisation"]["payload_kg"] == [0.0, 0.2]
     line = lines(tmp_path / SIM / "meta/assay_episodes.jsonl")[0]
-    assert line["scene"] == said["scene_digest"]
+    assert line["scene"] == engine["scene_digest"]
     assert "observation.ee_position" not in episode(tmp_path / SIM, 0)
 
 
 def test_a_stand_in_says_so_everywhere_and_is_never_called_real(standin: Path) -> None:
     said = json.loads((standin / "meta/provenance.json").read_text(encoding="utf-8"))
-    assert (said["kind"], said["maker"]) == ("synthetic", "stand-in")
+    assert (said["source"]["kind"], said["source"]["maker"]) == ("synthetic", "stand-in")
     info = json.loads((standin / "meta/info.json").read_text(encoding="utf-8"))
     marked = [info["robot_type"], lines(standin / "meta/tasks.jsonl")[0]["task"]]
     for line in lines(standin / "meta/assay_episodes.jsonl"):

@@ -36,6 +36,7 @@ from catalog.services.audit import entries
 from catalog.services.context import Context, no_boundary
 from catalog.services.intent import Operations
 from catalog.services.judge_dataset import judge_dataset
+from catalog.services.register_robot import register_robot
 from catalog.settings import Settings
 from catalog.storage.lakefs import LakeFS
 
@@ -50,6 +51,13 @@ def ended(intent: Intent) -> dict[str, Any]:
     assert intent.state == "done", intent
     assert intent.result is not None
     return intent.result
+
+
+XML = """<mujoco model="bench-arm"><worldbody><body name="base"><joint name="base_yaw" type="hinge" axis="0 0 1"/>
+<geom type="sphere" size="0.1"/><body name="upper" pos="0 0 0.1"><joint name="shoulder" type="hinge" axis="0 1 0"/>
+<geom type="sphere" size="0.1"/><body name="lower" pos="0 0 0.2"><joint name="elbow" type="hinge" axis="0 1 0"/>
+<geom type="sphere" size="0.1"/></body></body></body></worldbody></mujoco>"""
+ROBOT: dict[str, Any] = {"schema": "robot@1", "name": "bench-arm", "model": XML}  # what recordings are made on
 
 
 @dataclass
@@ -200,6 +208,8 @@ class House:
         """A service on this home, closed at the end."""
         service = open_service(self.settings, boundary=boundary, clock=clock, ids=ids)
         try:
+            if service.context.robot(ROBOT["name"]) is None:
+                register_robot(service.context, "steward", ROBOT["name"], "arm@1", ROBOT)
             yield Desk(service)
         finally:
             service.close()
