@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 
 
 HEADLINES = 3
+FEW = 3  # items of a list that are shown and not counted
 BOUNDS = (".lower", ".p99_ms", ".attempt")
 NOT_SIMULATED = "a simulation cannot give this"
 RECORD = frozenset({"training-record"})
-DATA = frozenset({"inputs-approved", "no-quarantined-input", "ancestry"})
+DATA = ("no-quarantined-input", "inputs-approved", "ancestry")  # the first of these explains the others
 EVIDENCE = frozenset({"evidence-enrolled", "known-overlap"})
 
 
 def show_decision(decision: Decision, *, brief: bool = False) -> None:
-    """Print a decision; briefly, what passed is only counted."""
+    """Print a decision; briefly, what passed is only counted and what nothing shows is only named."""
     say = output.console().print
     about = f"class {decision.device_class}, " if decision.device_class else ""
     say(
@@ -32,12 +33,12 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
     passed = [r for r in decision.rules if r.verdict == "pass"]
     for line in _headlines(decision):
         say(f"  {line}", style="bold", markup=False)
-    shown = blocking if brief else [*blocking, *passed]
-    if shown:
-        output.table("", ("", "rule", "why"), [[r.verdict, _name(r), _why(r)] for r in shown])
     if brief:
+        _show_rest(decision)
         say(f"  {len(passed)} rules passed", style="dim", markup=False)
     else:
+        rows = [[r.verdict, _name(r), _why(r)] for r in (*blocking, *passed)]
+        output.table("", ("", "rule", "why"), rows)
         for condition in decision.conditions:
             say(f"  note: {condition}", style="dim", markup=False)
     until = decision.document()["expires_at"][:16]
@@ -46,29 +47,42 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
         say(f"  do: {next_step}", markup=False)
 
 
+def _show_rest(decision: Decision) -> None:
+    """What blocks beside the headlines: failures with their reason, what nothing shows by name."""
+    say = output.console().print
+    rest = [r for r in decision.blocking() if r not in _deciding(decision)]
+    for rule in rest:
+        if rule.verdict == "fail":
+            say(f"  and: {_why(rule)}", markup=False)
+    if missing := [_name(r) for r in rest if r.verdict != "fail"]:
+        say(f"  not shown either: {', '.join(missing)}", markup=False)
+
+
 def headline(decision: Decision) -> str:
     """What decides, in one sentence; empty when eligible without a bound."""
     return next(iter(_headlines(decision)), "")
 
 
 def _headlines(decision: Decision) -> list[str]:
-    """What decides.
+    """What decides when blocked; when eligible, the bounds that were read."""
+    if decision.blocking():
+        return [f"because: {_why(r)}" for r in _deciding(decision)]
+    read = {k: v for r in decision.rules for k, v in r.read.items() if k.endswith(BOUNDS)}
+    return [f"bounds: {', '.join(f'{k} {_value(v)}' for k, v in sorted(read.items()))}"] if read else []
 
-    When blocked: what the floor says, and, unless that is about the data, what the policy found wrong and what no
-    simulation could show. When eligible: the bounds that were read.
-    """
+
+def _deciding(decision: Decision) -> list[RuleVerdict]:
+    """What the floor says, and, unless that is about the data, what is not so and what no simulation could show."""
     blocking = decision.blocking()
-    if not blocking:
-        read = {k: v for r in decision.rules for k, v in r.read.items() if k.endswith(BOUNDS)}
-        return [f"bounds: {', '.join(f'{k} {_value(v)}' for k, v in sorted(read.items()))}"] if read else []
     floor = [r for r in blocking if r.floor]
     first = [r for r in floor if r.verdict == "fail"] or floor[:1]
+    first.sort(key=lambda r: DATA.index(r.rule) if r.rule in DATA else len(DATA))
     rest: list[RuleVerdict] = []
-    if not (RECORD | DATA) & {r.rule for r in first}:
+    if not RECORD.union(DATA) & {r.rule for r in first}:
         policy = [r for r in blocking if not r.floor]
         rest = [r for r in policy if r.verdict == "fail"]
         rest += [r for r in policy if r.verdict == "missing" and NOT_SIMULATED in r.message]
-    return [f"because: {_why(r)}" for r in [*first[:HEADLINES], *rest[:HEADLINES]] or blocking[:1]]
+    return [*first[:HEADLINES], *rest[:HEADLINES]] or blocking[:1]
 
 
 def _next(decision: Decision) -> str:
@@ -78,7 +92,7 @@ def _next(decision: Decision) -> str:
         return ""
     if blocking & RECORD:
         return "train under training_run(...), so that data, code and output are recorded"
-    if blocking & DATA:
+    if blocking.intersection(DATA):
         return "train on approved versions"
     if blocking <= EVIDENCE:
         return f"assay plan {decision.subject_name} --device-class {decision.device_class} --line LINE"
@@ -101,8 +115,11 @@ def _why(rule: RuleVerdict) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list):
-        return f"{len(value)} items"
+        short = len(value) <= FEW and all(isinstance(item, str | int | float) for item in value)
+        return ", ".join(_value(item) for item in value) if short and value else f"{len(value)} items"
     return str(value)

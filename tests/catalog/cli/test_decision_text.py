@@ -53,13 +53,19 @@ FROM_A_ROBOT = rule("real", "missing", f"{REAL} Cannot be judged: real_robot is 
 
 
 def test_a_requirement_that_failed_is_said_to_be_not_so_with_its_values(capsys: pytest.CaptureFixture[str]) -> None:
-    said = shown(capsys, FAILED)
-    assert "because: not so: Every suite passed. [check.passed = False]" in said
+    said = shown(capsys, FAILED, brief=False)
+    assert "because: not so: Every suite passed. [check.passed = false]" in said
     assert said.count("not so: Every suite passed.") == 2
 
 
 def test_a_requirement_that_nothing_shows(capsys: pytest.CaptureFixture[str]) -> None:
     assert "because: not shown: At least 95 %.\n" in shown(capsys, MISSING)
+
+
+def test_briefly_what_nothing_shows_is_only_named(capsys: pytest.CaptureFixture[str]) -> None:
+    said = shown(capsys, TAINTED, NO_EVIDENCE, MISSING)
+    assert "not shown either: floor evidence-enrolled, rate\n" in said
+    assert "At least 95 %" not in said
 
 
 def test_what_no_simulation_gives_is_a_headline_unless_the_data_are_wrong(capsys: pytest.CaptureFixture[str]) -> None:
