@@ -39,7 +39,6 @@ BLOCKS = 1  # exit status of a check that found something blocking
 EITHER = -1  # the data is yours: clean or not
 BLOCKED = 3  # exit status of a refusal
 MODELS = ("reach-wild", "reach-tainted", "reach-first", "reach-second")
-REASON = 120  # characters of a reason in the closing table
 
 
 class StoryError(Exception):
@@ -106,6 +105,12 @@ class Story:
         done = subprocess.run(command, env=self.environment, cwd=ROOT, check=False, stdout=subprocess.PIPE)
         self._expect("assay", words, done.returncode, status)
         return json.loads(done.stdout)
+
+    def check_again(self, *words: str, status: int) -> None:
+        """Check in the catalog what was looked at before: its findings are the ones shown above."""
+        self._show("assay", ("dataset", "check", *words))
+        found = self.ask("dataset", "check", *words, status=status)
+        self.console.print(f"{found['objects_verified']} objects re-read; {len(found['findings'])} findings, as above")
 
     def plan(self, model: str) -> str:
         """Make a plan for a model; its id."""
@@ -203,7 +208,7 @@ def curate(story: Story, data: Path, g1: str | None) -> None:
     standin, clean = "arm-reach-standin", data / "arm-reach-standin-clean"
     story.assay("dataset", "check", "arm-reach-sim", "--ingest", "batch-1")
     story.assay("dataset", "approve", "arm-reach-sim", "--ingest", "batch-1")
-    story.assay("dataset", "check", standin, "--ingest", "week-1", status=BLOCKS)
+    story.check_again(standin, "--ingest", "week-1", status=BLOCKS)
     story.assay("dataset", "approve", standin, "--ingest", "week-1", status=BLOCKED)
     reason = "defects that the check found"
     story.assay("dataset", "quarantine", standin, "--ingest", "week-1", "--episodes", "failing", "--reason", reason)
@@ -223,7 +228,7 @@ def curate(story: Story, data: Path, g1: str | None) -> None:
     story.assay("dataset", "approve", standin, "--ingest", "week-2")
     story.assay("dataset", "show", standin)
     if g1 is not None:
-        story.assay("dataset", "check", g1, "--ingest", "as-published", status=EITHER)
+        story.check_again(g1, "--ingest", "as-published", status=EITHER)
         story.assay("dataset", "approve", g1, "--ingest", "as-published", status=BLOCKED)
 
 
@@ -249,15 +254,15 @@ def judge(story: Story) -> None:
     story.say("Beside people, the other three are judged like this one:")
     for model in ("reach-wild", "reach-tainted", "reach-second"):
         story.ask("gate", model, *collaborative, status=BLOCKED)
-    table = Table("model", "class", "verdict", "first reason", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("model", "class", "verdict", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("first reason", no_wrap=True, overflow="ellipsis")
     for model in MODELS:
         decisions = [Decision.of(d) for d in story.ask("model", "show", model)["decisions"]]
         for device_class in ("demo-arm", "collaborative-arm"):
             newest = next(d for d in decisions if d.device_class == device_class)
             style = "green" if newest.verdict == "eligible" else "red"
-            said = headline(newest).removeprefix("because: ")
-            said = f"{said[:REASON]}…" if len(said) > REASON else said
-            table.add_row(model, device_class, Text(newest.verdict, style=style), Text(said))
+            reason = headline(newest).removeprefix("because: ")
+            table.add_row(model, device_class, Text(newest.verdict, style=style), Text(reason))
     story.console.print(table)
 
 
