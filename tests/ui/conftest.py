@@ -42,7 +42,7 @@ class Site:
 
 
 def fill(desk: Desk, folder: Path) -> None:
-    """An approved dataset, one with a quarantined episode, a model with that episode among its inputs, a wild one."""
+    """An approved dataset, one with a quarantined episode, a model with that episode among its inputs, a run that failed."""
     desk.bring("arm-clean", "one", recording(folder / "clean", seed=1, kind="synthetic", **simulated("simulated")))
     bad = recording(
         folder / "bad",
@@ -61,6 +61,9 @@ def fill(desk: Desk, folder: Path) -> None:
     train.give_version(desk.context, "engineer", run.id, Wanted(dataset="arm-clean", version="*"))
     train.give_folder(desk.context, "engineer", run.id, str(bad))
     train.end_run(desk.context, "engineer", run.id, RunEnd(status="finished", observed=True))
+    broken = desk.start_run("broken")
+    train.give_version(desk.context, "engineer", broken.id, Wanted(dataset="arm-clean", version="*"))
+    train.end_run(desk.context, "engineer", broken.id, RunEnd(status="failed", observed=True))
     desk.register_model("tainted", model_folder(folder / "tainted", 1), run.id)
     desk.register_model("wild", model_folder(folder / "wild", 2))
     judge_model(desk.context, "viewer", "tainted", "demo-arm")

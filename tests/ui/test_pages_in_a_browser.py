@@ -132,6 +132,13 @@ def test_the_lineage_of_a_model_marks_what_taints_it(page: Page, site: Site) -> 
     expect(graph).not_to_contain_text("run fit")
 
 
+def test_a_run_that_failed_is_marked(page: Page, site: Site) -> None:
+    visit(page, f"{site.url}/lineage?of=urn:assay:dataset:arm-clean", "Lineage")
+    graph = page.locator(".stGraphVizChart svg")
+    expect(graph).to_contain_text("run broken", timeout=PATIENCE_MS)
+    expect(graph).to_contain_text("✗ failed")
+
+
 def test_what_is_pasted_is_traced_or_refused_with_its_reason(page: Page, site: Site) -> None:
     visit(page, f"{site.url}/lineage?of=urn:assay:robot:bench-arm", "Lineage")
     expect(page.get_by_text("Nothing is recorded in this direction")).to_be_visible()

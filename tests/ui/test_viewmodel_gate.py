@@ -126,6 +126,9 @@ def test_documents_that_a_rule_read_are_a_table() -> None:
     assert [row["episode"] for row in table] == ["7", "8", "9"]
     assert list(table[0]) == ["episode", "recording", "found by", "found in", "reason"]
     assert table[0]["recording"] == "arm/week-1"
+    inputs = [{"digest": DIGEST, "name": "arm v1", "why_not": "revoked"}]
+    ((card,), _) = gate.cards(decided(rule("inputs-approved", "fail", floor=True, inputs=inputs)))
+    assert [list(row) for row in card.documents[0]] == [["name", "why not", "digest"]]
 
 
 @pytest.mark.parametrize(

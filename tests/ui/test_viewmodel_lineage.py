@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.domain.views import EdgeView, Lineage
+from catalog.domain.decision import Decision
+from catalog.domain.model import Model
+from catalog.domain.views import EdgeView, Lineage, ModelView
 from ui.viewmodels.dot import MIXED, dot, quoted
-from ui.viewmodels.lineage import Graph, Link, Marks, Node, build, table
+from ui.viewmodels.lineage import Graph, Link, Marks, Node, build, marks, table
 from ui.viewmodels.text import plain
 
 A, B, F = "a" * 64, "b" * 64, "f" * 64
@@ -80,6 +83,19 @@ def test_a_model_for_one_class_only_is_drawn_as_neither_green_nor_red() -> None:
     assert MIXED in drawn["mixed"]
     assert "peripheries=2" in drawn["mixed"]
     assert not any(MIXED in drawn[tone] or "peripheries" in drawn[tone] for tone in ("good", "bad"))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "tone"), [("eb", "mixed"), ("be", "mixed"), ("e", "good"), ("ee", "good"), ("b", "bad"), ("", "bad")]
+)
+def test_a_model_is_marked_by_its_verdicts_for_all_classes(verdicts: str, tone: str) -> None:
+    words = {"e": "eligible", "b": "blocked"}
+    decisions = tuple(
+        Decision.model_construct(id=str(n), device_class=f"class-{n}", verdict=words[v]) for n, v in enumerate(verdicts)
+    )
+    model = Model.model_construct(digest_=f"sha256:{A}")
+    found = marks([], [ModelView.model_construct(model=model, run=None, decisions=decisions)], [])
+    assert found.of[MODEL][0] == tone
 
 
 def test_the_table_names_both_ends_and_how_often() -> None:

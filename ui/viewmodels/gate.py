@@ -53,7 +53,8 @@ def _row(document: dict[str, Any]) -> dict[str, str]:
         recording = f"{document['dataset']}/{document['root']}"
         rest = {k: v for k, v in document.items() if k not in ("dataset", "root", "index")}
         document = {"episode": document["index"], "recording": recording, **rest}
-    return {plain(name).replace("_", " "): value(item, name) for name, item in document.items()}
+    ordered = sorted(document.items(), key=lambda pair: str(pair[1]).startswith("sha256:"))  # long, so last
+    return {plain(name).replace("_", " "): value(item, name) for name, item in ordered}
 
 
 def message(rule: RuleVerdict) -> str:
@@ -130,7 +131,10 @@ def _named(documents: list[dict[str, Any]]) -> str:
     found: dict[tuple[str, str], list[int]] = {}
     for d in documents:
         found.setdefault((f"{d['dataset']}/{d['root']}", d["found_in"]), []).append(d["index"])
-    return ", ".join(f"{recording} episodes {ranges(n)} in {place}" for (recording, place), n in found.items())
+    return ", ".join(
+        f"{recording} episode{'s' if len(n) > 1 else ''} {ranges(n)} in {place}"
+        for (recording, place), n in found.items()
+    )
 
 
 def scope(decision: Decision) -> str:
