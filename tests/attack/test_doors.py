@@ -143,7 +143,7 @@ def test_one_key_for_two_requests(attack: Attack, post: Post) -> None:
     key = {"Idempotency-Key": "the same key"}
     assert post("/runs", RUN_START, **key)[0] == 200
     assert post("/runs", RUN_START | {"name": "other"}, **key)[1]["kind"] == "idempotency-reused"
-    assert post("/lines", {"name": "l", "device_class": "d"}, "approver-1", **key)[0] == 200, (
+    assert post("/lines", {"name": "l", "device_class": "demo-arm"}, "approver-1", **key)[0] == 200, (
         "keys are each caller's own"
     )
 
@@ -250,6 +250,7 @@ def test_markup_in_free_text_is_kept_as_text(attack: Attack, tmp_path: Path) -> 
     folder = recording(tmp_path / "r", episodes=2, seed=34)
     facts = [{"episode_index": i, "robot": hostile, "rig": hostile, "site": hostile} for i in range(2)]
     (folder / "meta/assay_episodes.jsonl").write_text("".join(json.dumps(f) + "\n" for f in facts))
+    (folder / "meta/provenance.json").unlink()
     document = Provenance.of(provenance(robot=hostile, licence=hostile, description=hostile))
     operations = attack.desk.service.operations
     ended(attack.desk.wait(register.start(operations, "engineer", "markup", "one", str(folder), document)))

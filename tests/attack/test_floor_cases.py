@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import struct
 import zipfile
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.run import RunEnd
 from catalog.policy.formats import unsafe
-from catalog.services import plan, train
+from catalog.services import plan, register, train
 from catalog.services.judge_model import judge_model
 from catalog.services.register_robot import register_robot
 from catalog.storage.lakefs import LakeFS
@@ -243,15 +245,18 @@ def test_a_store_that_does_not_answer(attack: Attack, tmp_path: Path) -> None:
 def test_a_check_older_than_the_robots_record(attack: Attack, tmp_path: Path) -> None:
     """Checked while the robot's record asked for little; the record that asks for more came after it."""
     folder = recording(tmp_path / "r", seed=next(SEEDS), robot="late-arm")
-    attack.desk.register("f-robot", "one", folder)
-    attack.desk.check("f-robot", "one")
-    assert attack.desk.judge("f-robot", "one").verdict == "eligible"
     record = {
         "schema": "robot@1",
         "name": "late-arm",
         "model": MODEL,
         "channels": {name: {"joint": name, "unit": "rad"} for name in JOINTS},
     }
+    attack.desk.register("f-robot", "one", folder)
+    attack.desk.check("f-robot", "one")
+    assert verdict(attack.desk.judge("f-robot", "one"), "robot")[0] == "fail"
+    register_robot(attack.desk.context, "steward", "late-arm", "recording@1", record)
+    attack.desk.check("f-robot", "one")
+    assert attack.desk.judge("f-robot", "one").verdict == "eligible"
     register_robot(attack.desk.context, "steward", "late-arm", "arm@1", record)
     decision = attack.desk.judge("f-robot", "one")
     assert verdict(decision, "checked-this-commit")[0] == "missing"
@@ -268,3 +273,24 @@ def test_the_control_is_eligible(attack: Attack, tmp_path: Path) -> None:
     assert any("single operator" in c for c in decision.conditions)
     with attack.unchanged():
         assert attack.gate("f-good", "collaborative-arm").verdict == "blocked"
+
+
+def test_a_misspelt_robot_does_not_switch_the_checks_off(attack: Attack, tmp_path: Path) -> None:
+    """No record, no limits: the default suite is weaker, so what it passed is not approved."""
+    attack.desk.register("f-typo", "one", recording(tmp_path / "r", seed=next(SEEDS), robot="bnech-arm"))
+    attack.desk.check("f-typo", "one")
+    decision = attack.desk.judge("f-typo", "one")
+    assert [r.rule for r in decision.blocking()] == ["robot"]
+
+
+def test_a_stand_in_is_not_registered_as_recorded(attack: Attack, tmp_path: Path) -> None:
+    """What the folder says of itself stands."""
+    folder = recording(tmp_path / "r", seed=next(SEEDS))
+    said = json.loads((folder / "meta/provenance.json").read_text())
+    document = Provenance.of(said | {"source": said["source"] | {"kind": "sensor"}})
+    operations = attack.desk.service.operations
+    started = register.start(operations, "engineer", "f-renamed", "one", str(folder), document)
+    intent = attack.desk.wait(started)
+    assert intent.problem is not None
+    assert (intent.state, intent.problem.kind) == ("failed", "input-invalid")
+    assert attack.desk.store.head("data-f-renamed", "main") is None
