@@ -254,7 +254,9 @@ def judge(story: Story) -> None:
     story.say("Beside people, the other three are judged like this one:")
     for model in ("reach-wild", "reach-tainted", "reach-second"):
         story.ask("gate", model, *collaborative, status=BLOCKED)
-    table = Table("model", "class", "verdict", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, width in (("model", 13), ("class", 17), ("verdict", 8)):
+        table.add_column(name, min_width=width)
     table.add_column("first reason", no_wrap=True, overflow="ellipsis")
     for model in MODELS:
         decisions = [Decision.of(d) for d in story.ask("model", "show", model)["decisions"]]
