@@ -27,7 +27,7 @@ from catalog.policy.floor import dataset_floor, model_floor
 from catalog.policy.floor_facts import DatasetFloor, ModelFloor
 from catalog.policy.loader import load
 from catalog.settings import PREFIX, Settings
-from tests.support.house import model_folder
+from tests.support.house import ROBOT, model_folder
 from tests.support.recordings import provenance, recording
 from validators.errors import ValidatorError
 from validators.expectations import SHIPPED
@@ -230,7 +230,9 @@ def test_a_reader_of_the_readme_gets_there(tmp_path: Path) -> None:
     folder, home = recording(tmp_path / "folder"), tmp_path / "home"
     (tmp_path / "provenance.json").write_text(json.dumps(provenance()))
     model_folder(tmp_path / "models" / "reach-first")
+    (tmp_path / "robot.json").write_text(json.dumps(ROBOT))
     own = {"PATH": str(folder), "provenance.json": str(tmp_path / "provenance.json")}
+    own["examples/reach/robot.yaml"] = str(tmp_path / "robot.json")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)} | {"ASSAY_HOME": str(home)}
     assay = [sys.executable, "-m", "catalog.cli.main"]
 

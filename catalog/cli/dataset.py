@@ -186,12 +186,13 @@ def _blocked(dataset: str, ingest: str, decision: Decision) -> AssayError:
             where="on-main-head",
             do=f"assay dataset rebase {dataset} --ingest {ingest}, then check and approve again",
         )
+    record = "; record its robot with `assay robot register`" if "robot" in rules else ""
     return Refused(
         "decision-blocked",
         f"{dataset}/{ingest}: {headline(decision).removeprefix('because: ')}",
         where=rules[0],
         do=f"see what fails with `assay dataset check {dataset} --ingest {ingest}`; set episodes aside with "
-        "`assay dataset quarantine`, write the rest with `assay clean` and register that",
+        f"`assay dataset quarantine`, write the rest with `assay clean` and register that{record}",
     )
 
 

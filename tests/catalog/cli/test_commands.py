@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import typer.main
 
 from catalog.cli.main import app
-from tests.support.house import model_folder
+from tests.support.house import ROBOT, model_folder
 from tests.support.recordings import recording
 from tests.support.terminal import Terminal
 
@@ -69,6 +70,8 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     folder = tmp_path_factory.mktemp("cli")
     assay = Terminal(folder / "home")
     assay.ok("init")
+    (folder / "robot.json").write_text(json.dumps(ROBOT))
+    assay.ok("robot", "register", folder / "robot.json", "--suite", "arm@1")
     assay.ok("dataset", "register", "arm", recording(folder / "one"), "--ingest", "one")
     assay.ok("dataset", "check", "arm", "--ingest", "one")
     assay.ok("dataset", "approve", "arm", "--ingest", "one")
