@@ -38,6 +38,7 @@ SEED = 1
 BLOCKS = 1  # exit status of a check that found something blocking
 EITHER = -1  # the data is yours: clean or not
 BLOCKED = 3  # exit status of a refusal
+REASON = 66  # characters of a reason on one line of the closing table
 MODELS = ("reach-wild", "reach-tainted", "reach-first", "reach-second")
 
 
@@ -254,16 +255,14 @@ def judge(story: Story) -> None:
     story.say("Beside people, the other three are judged like this one:")
     for model in ("reach-wild", "reach-tainted", "reach-second"):
         story.ask("gate", model, *collaborative, status=BLOCKED)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, width in (("model", 13), ("class", 17), ("verdict", 8)):
-        table.add_column(name, min_width=width)
-    table.add_column("first reason", no_wrap=True, overflow="ellipsis")
+    table = Table("model", "class", "verdict", "first reason", box=box.SIMPLE_HEAD, pad_edge=False)
     for model in MODELS:
         decisions = [Decision.of(d) for d in story.ask("model", "show", model)["decisions"]]
         for device_class in ("demo-arm", "collaborative-arm"):
             newest = next(d for d in decisions if d.device_class == device_class)
             style = "green" if newest.verdict == "eligible" else "red"
             reason = headline(newest).removeprefix("because: ")
+            reason = reason if len(reason) <= REASON else f"{reason[: REASON - 1]}…"
             table.add_row(model, device_class, Text(newest.verdict, style=style), Text(reason))
     story.console.print(table)
 
