@@ -230,7 +230,7 @@ def test_an_ingest_that_fails_and_is_outdated_is_blocked_and_says_what_is_not_so
 
 
 def test_a_robot_whose_name_is_no_slug_is_given_one(terminal: Terminal, tmp_path: Path) -> None:
-    urdf = tmp_path / "r.urdf"
+    urdf = tmp_path / "My_Arm_2.urdf"
     urdf.write_text(URDF)
     said = terminal.ok("robot", "register", urdf, "--suite", "arm@1")
     assert "recorded robot my-arm-2 (the record calls it My_Arm_2)" in said.out
