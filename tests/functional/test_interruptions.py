@@ -17,6 +17,7 @@ import pytest
 
 from catalog.client import Catalog
 from catalog.settings import Settings
+from tests.support.house import ROBOT
 from tests.support.recordings import recording
 from tests.support.terminal import Terminal
 
@@ -108,6 +109,8 @@ def test_a_full_disk(assay: Terminal, tmp_path: Path) -> None:
         assert time.monotonic() < deadline
     if assay.ok("status", "--json").json["versions"] == 0:
         assay.ok("dataset", "register", "arm", folder, "--ingest", "one")
+    (tmp_path / "robot.json").write_text(json.dumps(ROBOT))
+    assay.ok("robot", "register", tmp_path / "robot.json", "--suite", "arm@1")
     assay.ok("dataset", "check", "arm", "--ingest", "one")
     assay.ok("dataset", "approve", "arm", "--ingest", "one")
     assay.ok("audit", "verify")
