@@ -46,7 +46,7 @@ def page() -> None:
     model = left.selectbox("Model", list(names), format_func=names.__getitem__, key="model", bind="query-params")
     device_class = middle.selectbox("Device class", classes, key="class", bind="query-params")
     judge = right.button(
-        "Judge and record",
+        "Judge now",
         type="primary",
         width="stretch",
         help="Reads everything again, as of now; the decision is kept and stands in the audit log.",
