@@ -187,7 +187,7 @@ class Operations:
             self._end(work, "undecided", error)
         except AssayError as error:
             self._give_up(kind, work, error)
-        except Exception as error:
+        except Exception as error:  # a bug must not leave an intent at work for ever
             log.exception("%s %s", kind.name, work.intent.id)
             bug = Damaged("internal-error", f"{type(error).__name__}: {error}", do="report it with the service's log")
             self._give_up(kind, work, bug)

@@ -149,7 +149,7 @@ class _Form:
             "on_end": self._on_end,
         }
         try:
-            self._parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]
+            self._parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]  # its own type forbids subsets
         except FormParserError as error:
             raise InvalidError(f"the multipart boundary is unusable: {error}") from error
 
