@@ -50,6 +50,11 @@ class Invalid(AssayError):
             "suite-invalid",
             "settings-invalid",
             "idempotency-reused",
+            "release-invalid",
+            "device-report-invalid",
+            "lineage-event-invalid",
+            "report-invalid",
+            "trust-invalid",
         }
     )
 
@@ -79,6 +84,13 @@ class Refused(AssayError):
             "environment-refused",
             "clock-back",
             "line-not-enrolled",
+            "approvals-missing",
+            "release-denied",
+            "no-release-allowed",
+            "policy-too-weak",
+            "report-untrusted",
+            "report-superseded",
+            "not-reproducible",
         }
     )
 
@@ -99,6 +111,12 @@ class Absent(AssayError):
             "operation-unknown",
             "node-unknown",
             "no-approved-version",
+            "release-unknown",
+            "device-unknown",
+            "recall-unknown",
+            "key-unknown",
+            "policy-unknown",
+            "evidence-unknown",
         }
     )
 
@@ -118,6 +136,8 @@ class Conflict(AssayError):
             "home-locked",
             "port-in-use",
             "merge-undecided",
+            "release-outdated",
+            "recall-outdated",
         }
     )
 
@@ -134,6 +154,7 @@ class Unavailable(AssayError):
             "disk-full",
             "part-missing",
             "home-not-initialised",
+            "key-unreachable",
         }
     )
 
@@ -150,6 +171,8 @@ class Damaged(AssayError):
             "home-newer",
             "home-damaged",
             "records-damaged",
+            "repository-damaged",
+            "report-damaged",
             "internal-error",
         }
     )

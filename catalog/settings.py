@@ -27,6 +27,11 @@ class Settings(BaseSettings):
     environment: Literal["demo", "dev"] = "demo"
     idle_seconds: int = Field(default=300, ge=1, le=7 * 86400)
     poll_seconds: float = Field(default=5.0, gt=0, le=3600)
+    release_key: Path | None = None
+    report_key: Path | None = None
+    lease_hours: int = Field(default=24, ge=1, le=24 * 90)
+    database_url: SecretStr | None = None
+    reproduce: Path | None = None
     lakefs_url: str | None = None
     lakefs_key: SecretStr | None = None
     lakefs_secret: SecretStr | None = None
@@ -50,6 +55,21 @@ class Settings(BaseSettings):
     def database(self) -> Path:
         """The records."""
         return self.home / "records.db"
+
+    @property
+    def releases(self) -> Path:
+        """The release repository: `metadata/` and `targets/`, as devices read it."""
+        return self.home / "releases"
+
+    @property
+    def release_key_file(self) -> Path:
+        """The online key of the release repository, which can choose among allowed releases and deny."""
+        return self.release_key if self.release_key is not None else self.keys_folder / "release.pem"
+
+    @property
+    def report_key_file(self) -> Path:
+        """The key that signs reports and audit heads."""
+        return self.report_key if self.report_key is not None else self.keys_folder / "report.pem"
 
     @property
     def snapshots(self) -> Path:

@@ -20,12 +20,18 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, Signature, SSlibKey  # type: ignore[attr-defined]  # re-exports without __all__
 
 from catalog.attest.keys import keyid, load, public_hex
-from catalog.domain.base import Entity, Name, strict_json, utc_text
+from catalog.domain.base import Entity, Name, strict_json
 from catalog.domain.principal import Key, KeyRole
 from catalog.errors import Invalid, Refused
 
 DECISION = "application/vnd.assay.decision+json"
 EVIDENCE = "application/vnd.in-toto+json"
+POLICY = "application/vnd.assay.policy+json"
+ENROLMENT = "application/vnd.assay.enrolment+json"
+REVOCATION = "application/vnd.assay.revocation+json"
+DEVICE_REPORT = "application/vnd.assay.device-report+json"
+REPORT = "application/vnd.assay.report+json"
+HEAD = "application/vnd.assay.head+json"
 PAYLOAD_LIMIT = 32 * 2**20  # bytes; a table of 100,000 trials fits
 
 
@@ -89,7 +95,7 @@ def _verified(signature: Signature, pae: bytes, keys: Sequence[Key], role: KeyRo
     if len(named) != 1 or keyid(named[0].public) != signature.keyid:
         raise Refused("signer-not-enrolled", f"key {short}… is not enrolled, or not once", do="enrol the key first")
     key = named[0]
-    if why := _not_counted(key, role, at):
+    if why := key.counts(role, at):
         raise Refused("signer-not-enrolled", f"key {short}… of {key.principal} {why}", do="sign with a key that counts")
     public = SSlibKey(key.keyid, "ed25519", "ed25519", {"public": key.public})
     try:
@@ -98,18 +104,6 @@ def _verified(signature: Signature, pae: bytes, keys: Sequence[Key], role: KeyRo
         what = f"the signature of {key.principal} (key {short}…) is not over these bytes"
         raise Refused("signature-invalid", what, do="sign again what is meant") from error
     return key
-
-
-def _not_counted(key: Key, role: KeyRole, at: datetime) -> str:
-    if key.role != role:
-        return f"is enrolled for role {key.role}, not {role}"
-    if key.revoked_at is not None and key.revoked_at <= at:
-        return f"was revoked at {utc_text(key.revoked_at)}"
-    if key.expires_at <= at:
-        return f"expired at {utc_text(key.expires_at)}"
-    if key.enrolled_at > at:
-        return f"is enrolled from {utc_text(key.enrolled_at)} only"
-    return ""
 
 
 def _signed(envelope: Dsse, key_path: Path, home: Path | None) -> dict[str, Any]:

@@ -21,7 +21,13 @@ PRINCIPALS: tuple[tuple[str, tuple[str, ...], str | None], ...] = (
     ("evaluator", ("evaluator",), "evaluator"),
     ("approver-1", ("approver",), "approver"),
     ("approver-2", ("approver",), "approver"),
+    ("releaser", ("releaser",), None),
     ("viewer", ("viewer",), None),
+    ("root-1", ("keeper",), "root"),
+    ("root-2", ("keeper",), "root"),
+    ("root-3", ("keeper",), "root"),
+    ("release", ("keeper",), "release"),
+    ("report", ("keeper",), "report"),
 )
 
 

@@ -255,4 +255,99 @@ outbox = Table(
     Column("body", Text, nullable=False),
 )
 
+release = Table(
+    "release",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("device_class", String, nullable=False, index=True),
+    Column("model", ForeignKey("model.digest"), nullable=False, index=True),
+    Column("decision", ForeignKey("decision.digest"), nullable=False, index=True),
+    Column("state", String, nullable=False),
+    Column("proposed_at", String, nullable=False),
+    _body(),
+)
+release_signature = Table(
+    "release_signature",
+    metadata,
+    Column("release", ForeignKey("release.id"), primary_key=True),
+    Column("keyid", ForeignKey("key.keyid"), primary_key=True),
+    _body(),
+)
+choice = Table(
+    "choice",
+    metadata,
+    Column("device_class", String, primary_key=True),
+    Column("requested_at", String, primary_key=True),
+    Column("release", ForeignKey("release.id")),
+    _body(),
+)
+lease = Table(
+    "lease",
+    metadata,
+    Column("device_class", String, primary_key=True),
+    Column("issued_at", String, primary_key=True),
+    Column("release", ForeignKey("release.id"), index=True),
+    Column("lease_until", String, nullable=False),
+    _body(),
+)
+denial = Table(
+    "denial",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("release", ForeignKey("release.id"), nullable=False, index=True),
+    Column("model", String, nullable=False, index=True),
+    _body(),
+)
+device = Table(
+    "device",
+    metadata,
+    Column("name", ForeignKey("principal.name"), primary_key=True),
+    Column("device_class", String, nullable=False, index=True),
+    _body(),
+)
+device_report = Table(
+    "device_report",
+    metadata,
+    Column("device", ForeignKey("device.name"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("received_at", String, nullable=False),
+    _body(),
+)
+recall = Table("recall", metadata, Column("id", String, primary_key=True), _body())
+revoked = Table(
+    "revoked",
+    metadata,
+    Column("urn", String, primary_key=True),
+    Column("recall", ForeignKey("recall.id"), primary_key=True),
+)
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("kind", String, nullable=False, index=True),
+    _body(),
+)
+endorsement = Table(
+    "endorsement",
+    metadata,
+    Column("subject", String, primary_key=True),
+    Column("keyid", ForeignKey("key.keyid"), primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("envelope", Text, nullable=False),
+)
+reproduction = Table(
+    "reproduction",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("run", ForeignKey("run.id"), nullable=False, index=True),
+    _body(),
+)
+replay = Table(
+    "replay",
+    metadata,
+    Column("evidence", ForeignKey("evidence.digest"), primary_key=True),
+    _body(),
+)
+
 UNGOVERNED = frozenset({"intent", "idempotency", "outbox"})

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from catalog.domain.base import Entity, Name, Slug, Utc
+from catalog.domain.base import Entity, Name, Slug, Utc, utc_text
 from catalog.errors import Refused
 
-Role = Literal["viewer", "contributor", "trainer", "evaluator", "steward", "approver"]
-KeyRole = Literal["steward", "evaluator", "approver"]
+Role = Literal["viewer", "contributor", "trainer", "evaluator", "steward", "approver", "releaser", "keeper", "device"]
+KeyRole = Literal["steward", "evaluator", "approver", "root", "release", "report", "device"]
+EVERYBODY: frozenset[Role] = frozenset(
+    {"viewer", "contributor", "trainer", "evaluator", "steward", "approver", "releaser", "keeper"}
+)
+SAFE: frozenset[Role] = frozenset({"steward", "approver", "releaser"})  # going safe takes one
 
 ACTIONS: dict[str, frozenset[Role]] = {
-    "read": frozenset({"viewer", "contributor", "trainer", "evaluator", "steward", "approver"}),
+    "read": EVERYBODY,
     "dataset.register": frozenset({"contributor"}),
     "dataset.rebase": frozenset({"contributor", "steward"}),
     "dataset.check": frozenset({"contributor", "steward"}),
@@ -26,7 +31,22 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "model.register": frozenset({"trainer"}),
     "plan.make": frozenset({"evaluator"}),
     "evidence.post": frozenset({"evaluator"}),
-    "model.judge": frozenset({"viewer", "contributor", "trainer", "evaluator", "steward", "approver"}),
+    "model.judge": EVERYBODY,
+    "run.reproduce": frozenset({"evaluator"}),
+    "release.propose": frozenset({"approver", "releaser"}),
+    "release.approve": frozenset({"approver"}),
+    "release.promote": frozenset({"approver", "releaser"}),
+    "release.rollback": SAFE,
+    "release.withdraw": SAFE,
+    "recall": SAFE,
+    "report": EVERYBODY,
+    "releases.read": EVERYBODY | {"device"},
+    "device.report": frozenset({"device"}),
+    "key.enrol": frozenset({"approver"}),
+    "key.revoke": frozenset({"approver", "steward"}),
+    "keys.rotate": frozenset({"approver", "keeper"}),
+    "policy.activate": frozenset({"approver"}),
+    "lineage.ingest": frozenset({"contributor", "trainer"}),
 }
 
 
@@ -60,3 +80,19 @@ class Key(Entity):
     enrolled_at: Utc
     expires_at: Utc
     revoked_at: Utc | None = None
+    compromised: bool = False
+
+    def counts(self, role: KeyRole, signed_at: datetime) -> str:
+        """Why a signature that came at this time does not count, or nothing.
+
+        A lost key's earlier signatures stand; a compromised key's never did.
+        """
+        if self.role != role:
+            return f"is enrolled for role {self.role}, not {role}"
+        if self.revoked_at is not None and (self.compromised or self.revoked_at <= signed_at):
+            return f"was revoked at {utc_text(self.revoked_at)}"
+        if self.expires_at <= signed_at:
+            return f"expired at {utc_text(self.expires_at)}"
+        if self.enrolled_at > signed_at:
+            return f"is enrolled from {utc_text(self.enrolled_at)} only"
+        return ""

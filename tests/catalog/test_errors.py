@@ -13,7 +13,8 @@ LOCKED = {
         (
             "document-invalid envelope-invalid evidence-aggregate evidence-invalid evidence-origin evidence-subject "
             "evidence-time idempotency-reused input-invalid model-invalid path-missing path-unreadable policy-invalid "
-            "dataset-unreadable robot-invalid settings-invalid suite-invalid"
+            "dataset-unreadable robot-invalid settings-invalid suite-invalid release-invalid device-report-invalid "
+            "lineage-event-invalid report-invalid trust-invalid"
         ),
     ),
     errors.Unauthorised: (401, 77, "token-invalid token-missing"),
@@ -22,7 +23,8 @@ LOCKED = {
         3,
         (
             "clock-back line-not-enrolled decision-blocked decision-expired decision-mismatch environment-refused plan-refused "
-            "policy-missing role-missing separation-of-duties signature-invalid signer-not-enrolled"
+            "policy-missing role-missing separation-of-duties signature-invalid signer-not-enrolled approvals-missing release-denied "
+            "no-release-allowed policy-too-weak report-untrusted report-superseded not-reproducible"
         ),
     ),
     errors.Absent: (
@@ -30,7 +32,8 @@ LOCKED = {
         4,
         (
             "dataset-unknown decision-unknown ingest-unknown model-unknown no-approved-version node-unknown "
-            "operation-unknown plan-unknown run-unknown version-unknown"
+            "operation-unknown plan-unknown run-unknown version-unknown release-unknown device-unknown recall-unknown "
+            "key-unknown policy-unknown evidence-unknown"
         ),
     ),
     errors.Conflict: (
@@ -38,18 +41,20 @@ LOCKED = {
         5,
         (
             "already-exists home-locked main-undecided merge-conflict merge-undecided operation-cancelled operation-running "
-            "port-in-use version-outdated"
+            "port-in-use version-outdated release-outdated recall-outdated"
         ),
     ),
     errors.Unavailable: (
         503,
         6,
-        "disk-full home-not-initialised part-missing service-unreachable store-refused store-unreachable",
+        "disk-full home-not-initialised part-missing service-unreachable store-refused "
+        "store-unreachable key-unreachable",
     ),
     errors.Damaged: (
         500,
         7,
-        "audit-damaged digest-mismatch home-damaged home-newer internal-error listing-mismatch records-damaged",
+        "audit-damaged digest-mismatch home-damaged home-newer internal-error listing-mismatch records-damaged "
+        "repository-damaged report-damaged",
     ),
 }
 CASES = [(cls, status, code, kind) for cls, (status, code, kinds) in LOCKED.items() for kind in kinds.split()]

@@ -1,0 +1,56 @@
+"""A recall: one node of the lineage is not to be trusted, so nothing made from it is, by a path that proves each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from catalog.domain.base import Count, Digest, Entity, Name, Text, Utc
+
+Group = Literal["episode", "version", "folder", "run", "model", "evidence", "decision", "release", "device", "other"]
+
+
+class Hop(Entity):
+    """One edge of a path that proves why something is reached."""
+
+    src: str
+    dst: str
+    kind: Name
+
+
+class Reached(Entity):
+    """One node that a recall reaches, what people call it, and the shortest path to it from where the recall begins."""
+
+    urn: str
+    group: Group
+    label: Text
+    path: tuple[Hop, ...]
+    denied: bool = False
+
+
+class Reach(Entity):
+    """A recall before anything is done: where it begins and all that it reaches. `plan` digests it, so that what is
+    confirmed is what was shown."""
+
+    of: str
+    start: tuple[str, ...]
+    reached: tuple[Reached, ...]
+    counts: dict[str, Count]
+    as_of: Utc | None = None
+    plan: Digest
+
+
+class Recall(Entity):
+    """A recall that was done."""
+
+    schema_: Literal["recall@1"] = Field("recall@1", alias="schema")
+    id: str
+    of: str
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    start: tuple[str, ...]
+    plan: Digest
+    counts: dict[str, Count]
+    denied: tuple[str, ...]
+    by: Name
+    at: Utc
