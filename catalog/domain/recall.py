@@ -33,7 +33,7 @@ class Reach(Entity):
     """A recall before anything is done: where it begins and all that it reaches. `plan` digests it, so that what is
     confirmed is what was shown."""
 
-    of: str
+    what: str
     start: tuple[str, ...]
     reached: tuple[Reached, ...]
     counts: dict[str, Count]
@@ -46,7 +46,7 @@ class Recall(Entity):
 
     schema_: Literal["recall@1"] = Field("recall@1", alias="schema")
     id: str
-    of: str
+    what: str
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     start: tuple[str, ...]
     plan: Digest

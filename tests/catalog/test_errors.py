@@ -47,14 +47,18 @@ LOCKED = {
     errors.Unavailable: (
         503,
         6,
-        "disk-full home-not-initialised part-missing service-unreachable store-refused "
-        "store-unreachable key-unreachable",
+        (
+            "disk-full home-not-initialised part-missing service-unreachable store-refused "
+            "store-unreachable key-unreachable"
+        ),
     ),
     errors.Damaged: (
         500,
         7,
-        "audit-damaged digest-mismatch home-damaged home-newer internal-error listing-mismatch records-damaged "
-        "repository-damaged report-damaged",
+        (
+            "audit-damaged digest-mismatch home-damaged home-newer internal-error listing-mismatch records-damaged "
+            "repository-damaged report-damaged"
+        ),
     ),
 }
 CASES = [(cls, status, code, kind) for cls, (status, code, kinds) in LOCKED.items() for kind in kinds.split()]
