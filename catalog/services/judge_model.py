@@ -134,8 +134,8 @@ def _facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:
 def _state(context: Context, evidence: Evidence, plan: Plan) -> EvidenceState:
     with context.records.read() as c:
         key = records.one(c, tables.key, Key, keyid=evidence.keyid)
-    now, _ = context.records.now()
-    enrolled = key is not None and key.role == "evaluator" and key.revoked_at is None and key.expires_at > now
+    # a lost key's earlier evidence stands, a compromised key's never did
+    enrolled = key is not None and not key.counts("evaluator", evidence.received_at)
     return EvidenceState(
         digest_=evidence.digest_,
         signer=evidence.signer,
