@@ -79,10 +79,16 @@ def judge_model(context: Context, by: str, model_name: str, device_class: str) -
     )
 
 
-def standing(context: Context, model: Model, policy: ActivePolicy | None, device_class: str) -> Standing:
-    """Everything the gate establishes about a model, as of now."""
+def standing(
+    context: Context,
+    model: Model,
+    policy: ActivePolicy | None,
+    device_class: str,
+    rests_on: tuple[str, ...] | None = None,
+) -> Standing:
+    """Everything the gate establishes about a model, as of now; `rests_on` names the evidence of an older decision."""
     run = context.run(model.run) if model.run is not None else None
-    proofs = _evidence(context, model, device_class)
+    proofs = _evidence(context, model, device_class) if rests_on is None else _named(context, rests_on)
     origin = made_from(context, model)
     versions = list(origin.versions)
     digests, files = _files(context, model)
@@ -124,6 +130,13 @@ def _evidence(context: Context, model: Model, device_class: str) -> list[tuple[E
         newest = max(plans, key=lambda p: p.at)
         found = records.one(c, tables.evidence, Evidence, plan=newest.digest())
     return [] if found is None else [(found, newest)]
+
+
+def _named(context: Context, digests: tuple[str, ...]) -> list[tuple[Evidence, Plan]]:
+    """Evidence by digest, with the plans it fulfils."""
+    with context.records.read() as c:
+        found = [records.one(c, tables.evidence, Evidence, digest=digest) for digest in digests]
+    return [(e, context.plan(e.plan).plan) for e in found if e is not None]
 
 
 def _facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:
