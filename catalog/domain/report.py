@@ -1,0 +1,167 @@
+"""A provenance report: one document of facts, two renderings, and the closed list of the documents they come from.
+
+`Report` is the only place for the facts; HTML shows it and the bundle carries it. A bundle holds every document that a
+fact names, so that whoever has the trust root can establish each of them again, offline.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from catalog.domain.audit import AuditHead
+from catalog.domain.base import Count, Digest, Entity, Name, Slug, Text, Utc
+from catalog.domain.evidence import Subject, SubjectDigest
+
+REPORT_JSON, REPORT_HTML, SUMMARY = "report.json", "report.html", "decision.vsa.json"
+PREDICATE = "urn:assay:predicate:provenance-report@1"
+VSA = "https://slsa.dev/verification_summary/v1"
+BUNDLE_LIMIT = 256 * 2**20  # bytes of a bundle
+
+FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*$", max_length=200)]
+Standing = Literal["allowed", "denied", "not-approved", "blocked"]
+Result = Literal["PASSED", "FAILED"]
+SAID: dict[str, str] = {
+    "allowed": "allowed: judged eligible, approved by enough people, released and not withdrawn",
+    "denied": "withdrawn: it was released, and the release is denied",
+    "not-approved": "not released: judged eligible, and not approved by enough people or not published",
+    "blocked": "blocked: the decision says that it may not go to this class of devices",
+}
+
+
+def result_of(standing: Standing) -> Result:
+    """Only what is allowed passes."""
+    return "PASSED" if standing == "allowed" else "FAILED"
+
+
+class DocumentFile(Entity):
+    """One file of a bundle."""
+
+    name: FileName
+    size: Count
+    sha256: Digest
+
+
+class Fact(Entity):
+    """One thing that is known; `source` is the file of the bundle it was read in, empty for the catalog's own word."""
+
+    name: Name
+    value: bool | int | float | str
+    source: str = ""
+
+
+class Row(Entity):
+    """One row of a table, and the file it was read in."""
+
+    cells: tuple[str, ...]
+    source: str = ""
+
+
+class Table(Entity):
+    """A table of facts."""
+
+    title: Name
+    columns: tuple[Name, ...]
+    rows: tuple[Row, ...]
+
+
+class Section(Entity):
+    """One question, its answer in a sentence, and the facts behind it."""
+
+    key: Slug
+    question: Name
+    answer: Text
+    facts: tuple[Fact, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[Text, ...] = ()
+
+
+class Report(Entity):
+    """Where a model's data came from, how it was labelled, which version it was, and why the model was allowed."""
+
+    schema_: Literal["provenance-report@1"] = Field("provenance-report@1", alias="schema")
+    home: Annotated[str, Field(min_length=1, max_length=64)]
+    environment: Slug
+    as_of: Utc
+    audit_head: AuditHead
+    epoch: Count
+    model: Digest
+    model_name: Slug
+    device_class: Slug
+    device: Slug | None
+    decision: Digest
+    release: str | None
+    standing: Standing
+    result: Result
+    sections: tuple[Section, ...]
+    documents: tuple[DocumentFile, ...]
+
+
+class ReportPredicate(Entity):
+    """What the report key signs: the standing at a time, and every file of the bundle."""
+
+    home: Annotated[str, Field(min_length=1, max_length=64)]
+    environment: Slug
+    as_of: Utc
+    audit_head: AuditHead
+    epoch: Count
+    device_class: Slug
+    decision: Digest
+    policy: Digest | None
+    release: str | None
+    standing: Standing
+    result: Result
+    files: Annotated[tuple[DocumentFile, ...], Field(min_length=1, max_length=100_000)]
+
+
+class ReportStatement(Entity):
+    """An in-toto v1 statement about one model manifest."""
+
+    type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
+    subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
+    predicate_type: Literal["urn:assay:predicate:provenance-report@1"] = Field(PREDICATE, alias="predicateType")
+    predicate: ReportPredicate
+
+
+class VsaVerifier(Entity):
+    """Who evaluated."""
+
+    id: Name
+
+
+class VsaReference(Entity):
+    """Something by address and digest."""
+
+    uri: Name
+    digest_: SubjectDigest = Field(alias="digest")
+
+
+class VsaPredicate(Entity):
+    """A verification summary. No SLSA level is claimed, so `verifiedLevels` is empty."""
+
+    verifier: VsaVerifier
+    time_verified: Utc = Field(alias="timeVerified")
+    resource_uri: Name = Field(alias="resourceUri")
+    policy: VsaReference
+    input_attestations: tuple[VsaReference, ...] = Field(alias="inputAttestations")
+    result: Result = Field(alias="verificationResult")
+    levels: tuple[()] = Field((), alias="verifiedLevels")
+
+
+class VsaStatement(Entity):
+    """An in-toto v1 statement that sums up one decision."""
+
+    type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
+    subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
+    predicate_type: Literal["https://slsa.dev/verification_summary/v1"] = Field(VSA, alias="predicateType")
+    predicate: VsaPredicate
+
+
+class Bundle(Entity):
+    """A report in one file: the signed statement, the text files by name, and binary files as base64."""
+
+    schema_: Literal["report-bundle@1"] = Field("report-bundle@1", alias="schema")
+    envelope: dict[str, Any]
+    files: dict[FileName, str]
+    binary: dict[FileName, str] = Field(default_factory=dict)
