@@ -42,7 +42,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "report": EVERYBODY,
     "releases.read": EVERYBODY | {"device"},
     "device.report": frozenset({"device"}),
-    "key.enrol": frozenset({"approver"}),
+    "key.enrol": frozenset({"approver", "keeper"}),
     "key.revoke": frozenset({"approver", "steward"}),
     "keys.rotate": frozenset({"approver", "keeper"}),
     "policy.activate": frozenset({"approver"}),

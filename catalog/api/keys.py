@@ -1,0 +1,35 @@
+"""Keys: propose an enrolment, sign it, list them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
+from catalog.domain.enrolment import KeyRequest
+from catalog.domain.principal import Principal
+from catalog.domain.requests import Signed
+from catalog.services.enrol import enrol, list_keys, propose_enrolment
+
+router = APIRouter(route_class=Route, tags=["keys"])
+Enroller = Annotated[Principal, Depends(may("key.enrol"))]
+
+
+@router.get("/keys")
+def get_keys(here: The, who: Caller) -> Response:
+    """Every key that was ever enrolled, and why it does not count now."""
+    who.require("read")
+    return items(list_keys(here.context), None)
+
+
+@router.post("/keys/requests", openapi_extra=described(KeyRequest))
+def post_key_request(here: The, body: Annotated[KeyRequest, Depends(takes(KeyRequest))], who: Enroller) -> Response:
+    """Propose to enrol a newcomer's key; answers what must be signed."""
+    return answer(propose_enrolment(here.context, who.name, body))
+
+
+@router.post("/keys/enrolments", openapi_extra=described(Signed))
+def post_enrolment(here: The, body: Annotated[Signed, Depends(takes(Signed))], who: Enroller) -> Response:
+    """Sign a proposed enrolment."""
+    return answer(enrol(here.context, who.name, body.envelope))

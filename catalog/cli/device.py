@@ -1,0 +1,60 @@
+"""`assay device …`: enrol a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalog.cli import enrolment, output, signing
+from catalog.cli.release import show_devices
+
+app = typer.Typer(help="Devices.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def enrol(
+    request_file: Annotated[Path, typer.Argument(metavar="REQUEST", help="The enrol.json that the device wrote.")],
+    key: signing.KeyFile = None,
+    yes: signing.Yes = False,
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Enrol a device's own key, as an approver: it may then read releases and report."""
+    with output.reported(as_json=json_):
+        from catalog.domain.enrolment import DeviceRequest
+
+        asked = DeviceRequest.parse(enrolment.request_bytes(request_file)).key_request()
+        with output.catalog(as_, "approver-1") as catalog:
+            enrolment.enrol(catalog, asked, key, yes=yes, json_=json_)
+
+
+@app.command("list")
+def list_(as_: output.As = None, json_: output.Json = False) -> None:
+    """Every device: what it runs, when it was last heard, when the states of its last change were reached."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "viewer") as catalog:
+            views = catalog.devices()
+        if json_:
+            output.say_json([v.document() for v in views])
+        else:
+            show_devices(views)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="The device.")], as_: output.As = None, json_: output.Json = False
+) -> None:
+    """One device, and what it still has to hear."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "viewer") as catalog:
+            view = catalog.device(name)
+        if json_:
+            output.say_json(view.document())
+            return
+        show_devices([view])
+        for identity in view.pending:
+            output.console().print(f"  has not heard that {identity} is withdrawn", style="red", markup=False)
+        if view.newest is not None and view.newest.what:
+            output.console().print(f"  {view.newest.kind}: {view.newest.what}", markup=False)

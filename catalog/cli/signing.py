@@ -1,0 +1,30 @@
+"""Sign what was shown: asked once on a terminal, with the key file of who signs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from catalog.client import Catalog
+    from catalog.domain.base import Entity
+
+KeyFile = Annotated[Path | None, typer.Option("--key", help="The signer's key file; KEYS/<principal>.pem if absent.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking; a terminal is asked first.")]
+
+
+def key_file(catalog: Catalog, key: Path | None) -> Path:
+    """The key file named, or the one of the principal."""
+    return key or catalog.settings.keys_folder / f"{catalog.principal}.pem"
+
+
+def signed(catalog: Catalog, entity: Entity, payload_type: str, key: Path | None, *, ask: bool) -> dict[str, Any]:
+    """The canonical bytes of a document under the principal's key."""
+    from catalog.attest.envelope import sign
+
+    if ask and sys.stdin.isatty():
+        typer.confirm(f"Sign this as {catalog.principal}?", abort=True)
+    return sign(entity.canonical(), payload_type, key_file(catalog, key), catalog.settings.home)

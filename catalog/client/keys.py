@@ -1,0 +1,27 @@
+"""Keys as their owners see them: propose a newcomer, sign, look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalog.client.connection import Connection, document
+from catalog.domain.enrolment import EnrolmentView, KeyRequest, KeyView
+from catalog.domain.requests import Signed
+
+
+class Keys:
+    """What newcomers, approvers and keepers ask of the catalog."""
+
+    http: Connection
+
+    def keys(self) -> list[KeyView]:
+        """Every key that was ever enrolled."""
+        return self.http.pages("/keys", KeyView)
+
+    def propose_key(self, request: KeyRequest) -> EnrolmentView:
+        """Propose a newcomer's key; what must be signed."""
+        return self.http.post("/keys/requests", EnrolmentView, request)
+
+    def enrol_key(self, envelope: dict[str, Any]) -> EnrolmentView:
+        """Bring one signature on a proposed enrolment."""
+        return self.http.post("/keys/enrolments", EnrolmentView, document(Signed, envelope=envelope))
