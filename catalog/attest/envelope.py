@@ -32,6 +32,7 @@ REVOCATION = "application/vnd.assay.revocation+json"
 DEVICE_REPORT = "application/vnd.assay.device-report+json"
 REPORT = "application/vnd.assay.report+json"
 HEAD = "application/vnd.assay.head+json"
+TRUST = "application/vnd.assay.trust+json"
 PAYLOAD_LIMIT = 32 * 2**20  # bytes; a table of 100,000 trials fits
 
 
@@ -89,6 +90,12 @@ def verify(
     return Verified(parsed.payload, signers)
 
 
+def unverified(envelope: Any, payload_type: str) -> bytes:
+    """The payload of an envelope of this type whose signatures nobody has looked at: to find out which keys may count,
+    or to say what is in it and that it proves nothing."""
+    return _parse(envelope, payload_type).payload
+
+
 def _verified(signature: Signature, pae: bytes, keys: Sequence[Key], role: KeyRole, at: datetime) -> Key:
     named = [key for key in keys if key.keyid == signature.keyid]
     short = signature.keyid[:16]
@@ -113,12 +120,20 @@ def _signed(envelope: Dsse, key_path: Path, home: Path | None) -> dict[str, Any]
     return envelope.to_dict()
 
 
+def _decoded(text: str) -> bytes:
+    """Base64 in its one canonical form, so that no two envelopes say the same."""
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise binascii.Error("base64 with bits that mean nothing")
+    return raw
+
+
 def _parse(envelope: Any, payload_type: str) -> Dsse:
     try:
         data = strict_json(envelope, "envelope") if isinstance(envelope, bytes | str) else envelope
         document = EnvelopeDocument.of(data)
-        payload = base64.b64decode(document.payload, validate=True)
-        signatures = [Signature(s.keyid, base64.b64decode(s.sig, validate=True).hex()) for s in document.signatures]
+        payload = _decoded(document.payload)
+        signatures = [Signature(s.keyid, _decoded(s.sig).hex()) for s in document.signatures]
     except (Invalid, binascii.Error, TypeError) as error:
         raise Invalid("envelope-invalid", f"not a DSSE envelope: {error}", do="send the envelope unchanged") from error
     if document.payload_type != payload_type:
