@@ -24,19 +24,43 @@ from filelock import FileLock, Timeout
 from catalog import __version__
 from catalog.api.app import create_app
 from catalog.api.http import State
+from catalog.attest.repository import ReleaseRepository
 from catalog.db.door import Records
 from catalog.db.migrate import begin, migrate
 from catalog.domain.clock import Clock, Ids, uuid7, wall_clock
 from catalog.errors import Conflict, Invalid, Unavailable
-from catalog.services import approve, check, quarantine, rebase, register, register_model
+from catalog.services import (
+    approve,
+    check,
+    promote,
+    quarantine,
+    rebase,
+    register,
+    register_model,
+    replay,
+    rollback,
+    withdraw,
+)
 from catalog.services.context import Context, no_boundary
 from catalog.services.init import Bootstrap, init, initialised
 from catalog.services.intent import Operations
+from catalog.services.simulate import Command, installed
 from catalog.services.worker import Worker
 from catalog.settings import Settings
 from catalog.storage.lakefs import LakeFS
 
-KINDS = (register.KIND, rebase.KIND, check.KIND, approve.KIND, quarantine.KIND, register_model.KIND)
+KINDS = (
+    register.KIND,
+    rebase.KIND,
+    check.KIND,
+    approve.KIND,
+    quarantine.KIND,
+    register_model.KIND,
+    replay.KIND,
+    promote.KIND,
+    rollback.KIND,
+    withdraw.KIND,
+)
 BOOTSTRAP = "bootstrap.json"
 EMBEDDED = "embedded"
 
@@ -110,6 +134,7 @@ def open_service(
     clock: Clock = wall_clock,
     ids: Ids = uuid7,
     boundary: Callable[[str, str], None] = no_boundary,
+    harness: Callable[[str], Command] = installed,
 ) -> Service:
     """Open the home, alone: migrate its records, start the store, recover what was running."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -132,7 +157,12 @@ def open_service(
             environment=settings.environment,
             snapshots=settings.snapshots,
             lineage_log=settings.home / "lineage.jsonl",
+            releases=ReleaseRepository(settings.releases),
+            release_key=settings.release_key_file,
+            report_key=settings.report_key_file,
+            lease_hours=settings.lease_hours,
             boundary=boundary,
+            harness=harness,
         )
         settings.snapshots.mkdir(exist_ok=True)
         _bootstrap(settings, context)

@@ -27,6 +27,7 @@ class Job(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     GATE = "gate"
+    PROMOTE = "promote"
 
 
 class Phase(StrEnum):

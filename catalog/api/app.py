@@ -12,11 +12,12 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from catalog import __version__
-from catalog.api import datasets, models, system
+from catalog.api import datasets, keys, models, releases, system
 from catalog.api.http import State, refused
 from catalog.domain import requests
 from catalog.domain.approved import Wanted
 from catalog.domain.base import Entity
+from catalog.domain.enrolment import KeyRequest
 from catalog.domain.run import RunEnd, RunStart
 from catalog.errors import Absent, AssayError, Damaged, Invalid
 
@@ -30,7 +31,7 @@ def create_app(state: State) -> FastAPI:
         title="Assay", version=__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json"
     )
     app.state.assay = state
-    for router in (datasets.router, models.router, system.router):
+    for router in (datasets.router, models.router, releases.router, keys.router, system.router):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AssayError, _known)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -64,7 +65,7 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    bodies: list[type[Entity]] = [Wanted, RunStart, RunEnd]
+    bodies: list[type[Entity]] = [Wanted, RunStart, RunEnd, KeyRequest]
     bodies += [b for b in vars(requests).values() if isinstance(b, type) and issubclass(b, Entity) and b is not Entity]
     _, schemas = models_json_schema([(b, "validation") for b in bodies], ref_template="#/components/schemas/{model}")
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])

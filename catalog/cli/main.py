@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from catalog.cli import audit, dataset, evaluate, gate, home, line, model, robot, service
+from catalog.cli import audit, dataset, device, evaluate, gate, home, key, line, model, release, robot, service
 from catalog.cli.check import check
 from catalog.cli.clean import clean
 
@@ -24,6 +24,10 @@ app.command()(evaluate.plan)
 app.command()(evaluate.evaluate)
 app.command()(gate.gate)
 app.command()(gate.trace)
+app.command()(release.approve)
+app.command()(release.promote)
+app.command()(release.rollback)
+app.command()(release.withdraw)
 app.command()(service.serve)
 app.command()(service.up)
 app.command()(service.down)
@@ -31,7 +35,10 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(robot.app, name="robot")
 app.add_typer(model.app, name="model")
 app.add_typer(line.app, name="line")
+app.add_typer(release.app, name="release")
 app.add_typer(audit.app, name="audit")
+app.add_typer(device.app, name="device")
+app.add_typer(key.app, name="key")
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -11,29 +9,27 @@ from urllib.parse import quote
 
 from catalog.client.bytes import verified_write
 from catalog.client.connection import Connection, document
+from catalog.client.keys import Keys
+from catalog.client.operations import Progress, follow
+from catalog.client.releases import Releases
 from catalog.client.training import TrainingRun
 from catalog.domain import requests
 from catalog.domain.approved import Approved
 from catalog.domain.audit import AuditEntry, AuditHead
-from catalog.domain.clock import uuid7
 from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Line, PlanWithSeed
-from catalog.domain.intent import Intent, OperationView
 from catalog.domain.model import Model
 from catalog.domain.policy import ActivePolicy
 from catalog.domain.robot import Robot
 from catalog.domain.run import Run
 from catalog.domain.views import AuditReport, DatasetView, Lineage, ModelView, Status
-from catalog.errors import Conflict, from_kind
 from catalog.settings import Settings, load
 
-Progress = Callable[[float, str], None]
 DEFAULT_PRINCIPAL = "engineer"
-POLL = (0.02, 0.3)
 
 
-class Catalog:
+class Catalog(Releases, Keys):
     """A connection to the catalog of one home, as one principal."""
 
     def __init__(self, principal: str | None = None, settings: Settings | None = None) -> None:
@@ -71,15 +67,15 @@ class Catalog:
     ) -> dict[str, Any]:
         """Register a recording as an ingest of a dataset."""
         body = document(requests.RegisterDataset, ingest=ingest, path=str(path.resolve()), provenance=provenance)
-        return self._long(f"/datasets/{_part(dataset)}/ingests", body, progress)
+        return follow(self.http, f"/datasets/{_part(dataset)}/ingests", body, progress)
 
     def check(self, dataset: str, ingest: str, progress: Progress | None = None) -> dict[str, Any]:
         """Check the newest version of an ingest."""
-        return self._long(f"{_ingest(dataset, ingest)}/check", None, progress)
+        return follow(self.http, f"{_ingest(dataset, ingest)}/check", None, progress)
 
     def rebase(self, dataset: str, ingest: str, progress: Progress | None = None) -> dict[str, Any]:
         """Bring an ingest up to date with main."""
-        return self._long(f"{_ingest(dataset, ingest)}/rebase", None, progress)
+        return follow(self.http, f"{_ingest(dataset, ingest)}/rebase", None, progress)
 
     def judge_dataset(self, dataset: str, ingest: str) -> Decision:
         """Judge the newest version of an ingest."""
@@ -87,12 +83,12 @@ class Catalog:
 
     def approve(self, envelope: dict[str, Any], progress: Progress | None = None) -> dict[str, Any]:
         """Approve a version with a signed decision."""
-        return self._long("/datasets/approvals", document(requests.Signed, envelope=envelope), progress)
+        return follow(self.http, "/datasets/approvals", document(requests.Signed, envelope=envelope), progress)
 
     def quarantine(self, dataset: str, ingest: str, episodes: tuple[int, ...], reason: str) -> dict[str, Any]:
         """Quarantine episodes of an ingest; none means all of it."""
         body = document(requests.QuarantineEpisodes, episodes=episodes, reason=reason)
-        return self._long(f"{_ingest(dataset, ingest)}/quarantine", body, None)
+        return follow(self.http, f"{_ingest(dataset, ingest)}/quarantine", body, None)
 
     def register_robot(self, name: str, suite: str, record: dict[str, Any]) -> Robot:
         """Record a robot."""
@@ -119,7 +115,7 @@ class Catalog:
     ) -> dict[str, Any]:
         """Register the model in a folder; without a run nobody recorded how it was fitted."""
         body = document(requests.RegisterModel, name=name, path=str(path.resolve()), run=run, metrics=metrics or {})
-        return self._long("/models", body, None)
+        return follow(self.http, "/models", body, None)
 
     def fetch_model(self, model: Model, folder: Path) -> None:
         """Download a model's files, each verified against its digest."""
@@ -175,37 +171,6 @@ class Catalog:
     def status(self) -> Status:
         """How the catalog stands."""
         return self.http.get("/status", Status)
-
-    def _long(self, path: str, body: Any, progress: Progress | None) -> dict[str, Any]:
-        """Begin an operation and follow it; an interrupt cancels it and waits until nothing is left half-done."""
-        key = uuid7()
-        try:
-            operation = self.http.post(path, requests.Started, body, key).operation
-            intent = self._follow(operation, progress)
-        except KeyboardInterrupt:
-            # asked again under its key, the service says what it began, even if its first answer was not read
-            operation = self.http.post(path, requests.Started, body, key).operation
-            self.http.post(f"/operations/{operation}/cancel", OperationView)
-            self._follow(operation, None)
-            raise
-        if intent.problem is not None:
-            p = intent.problem
-            do = "it stays open and is tried again; see `assay status`" if intent.state == "running" else p.do
-            raise from_kind(p.kind, p.title, where=p.where, do=do)
-        if intent.result is None:
-            raise Conflict("operation-running", f"{intent.kind} is {intent.state}", do="look at `assay status`")
-        return intent.result
-
-    def _follow(self, operation: str, progress: Progress | None) -> Intent:
-        pause = POLL[0]
-        while True:
-            view = self.http.get(f"/operations/{operation}", OperationView)
-            if view.intent.state != "running" or view.intent.problem is not None:
-                return view.intent
-            if progress is not None:
-                progress(view.fraction, view.label)
-            time.sleep(pause)
-            pause = min(pause * 1.5, POLL[1])
 
 
 def _part(name: str) -> str:

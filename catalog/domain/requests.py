@@ -9,6 +9,7 @@ from pydantic import Field
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import Count, Entity, Name, Slug
 from catalog.domain.dataset import Provenance
+from catalog.domain.release import RoleSignature
 
 Path_ = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -76,6 +77,26 @@ class JudgeModel(Entity):
     """Judge a model for a class."""
 
     device_class: Slug
+
+
+class SignRelease(Entity):
+    """One approver's signatures: over the decision, and over the role that lists the release."""
+
+    envelope: dict[str, Any]
+    role: RoleSignature
+
+
+class Rollback(Entity):
+    """Go back to a release, or to the last good one."""
+
+    to: str | None = None
+    reason: Annotated[str, Field(max_length=2000)] = ""
+
+
+class Withdraw(Entity):
+    """Deny a release for good."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class VerifyAudit(Entity):

@@ -6,10 +6,12 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, select
 
+from catalog.attest.repository import ReleaseRepository
 from catalog.db import records, tables
 from catalog.db.door import Records, Write
 from catalog.domain.check import CheckResult
@@ -23,6 +25,7 @@ from catalog.domain.robot import Robot
 from catalog.domain.run import Run
 from catalog.errors import Absent, Invalid
 from catalog.services.seed import draw_seed
+from catalog.services.simulate import Command, installed
 from catalog.storage.port import VersionStore
 
 INTENT = "assay.intent"
@@ -35,7 +38,8 @@ def no_boundary(_kind: str, _boundary: str) -> None:
 
 @dataclass(frozen=True)
 class Context:
-    """The composition that `bootstrap` makes; `boundary` is called between the steps of an intent."""
+    """The composition that `bootstrap` makes; `boundary` is called between the steps of an intent, `harness` says which
+    command runs a protocol's trials."""
 
     records: Records
     store: VersionStore
@@ -44,8 +48,14 @@ class Context:
     environment: str
     snapshots: Path
     lineage_log: Path
+    releases: ReleaseRepository
+    release_key: Path
+    report_key: Path
+    lease_hours: int = 24
     boundary: Callable[[str, str], None] = no_boundary
+    harness: Callable[[str], Command] = installed
     locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    standings: dict[str, tuple[int, datetime, str]] = field(default_factory=dict)  # of releases: epoch, when, why not
 
     def snapshot(self, manifest_digest: str) -> Path:
         """Where the verified copy of a version is."""

@@ -14,6 +14,7 @@ from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Plan
 from catalog.domain.intent import Intent
 from catalog.domain.model import Model
+from catalog.domain.release import ReleaseManifest
 from catalog.domain.run import FolderInput, Run, VersionInput
 from lineage import events, urn
 from lineage.edge import Edge
@@ -179,3 +180,28 @@ def of_evidence(write: Write, plan: Plan, evidence: Evidence) -> None:
     inputs = (Asset(urn.model(evidence.model)),)
     outputs = (Asset(node),)
     _emit(write, Event(Job.EVALUATE, Phase.COMPLETE, UUID(plan.id), write.now, inputs=inputs, outputs=outputs))
+
+
+def of_signature(write: Write, principal: str, decision: Decision) -> None:
+    """An approver signed a decision."""
+    write.edge(str(urn.principal(principal)), str(urn.decision(decision.id)), EdgeKind.SIGNED.value)
+
+
+def of_release(write: Write, manifest: ReleaseManifest, decision: Decision, run_id: str) -> None:
+    """A model became a release, on the strength of a decision."""
+    node = urn.release(manifest.id)
+    _add(
+        write,
+        [
+            Edge(urn.model(manifest.model), node, EdgeKind.RELEASED_AS),
+            Edge(urn.decision(decision.id), node, EdgeKind.RELEASED_AS),
+        ],
+    )
+    inputs = (Asset(urn.model(manifest.model)),)
+    outputs = (Asset(node),)
+    _emit(write, Event(Job.PROMOTE, Phase.COMPLETE, UUID(run_id), write.now, inputs=inputs, outputs=outputs))
+
+
+def of_install(write: Write, release: str, device: str) -> None:
+    """A device said that it installed a release."""
+    write.edge(str(urn.release(release)), str(urn.device(device)), EdgeKind.INSTALLED_ON.value)

@@ -1,4 +1,4 @@
-"""What the service does by itself: recover intents, watch every main, send lineage events; once per poll."""
+"""What the service does by itself, once per poll: recover intents, watch every main, publish, send lineage events."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from catalog.db import tables
 from catalog.errors import AssayError
 from catalog.services.context import Context
 from catalog.services.intent import Operations
+from catalog.services.publish import publish
 from catalog.services.watch import watch
 from lineage import emit
 from lineage.errors import LineageError
@@ -44,7 +45,7 @@ class Worker:
 
 def poll(context: Context, operations: Operations) -> None:
     """One round; what fails is logged and tried again in the next."""
-    for act in (operations.recover, lambda: watch(context), lambda: flush(context)):
+    for act in (operations.recover, lambda: watch(context), lambda: publish(context), lambda: flush(context)):
         try:
             act()
         except (AssayError, LineageError) as error:

@@ -1,0 +1,57 @@
+"""Deny releases in the transaction of the act that revokes what they rest on: there is no moment in between.
+
+A denial is for good. The class's choice falls to none at once; going back is an act of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from catalog.db import tables
+from catalog.db.door import Write
+from catalog.domain.release import Choice, Denial
+from catalog.services import release_records
+from catalog.services.context import Context
+
+
+def deny_reached(
+    context: Context, write: Write, releases: Sequence[str], reason: str, recall: str | None = None
+) -> list[Denial]:
+    """Deny every allowed release among these ids that is not denied yet; the new denials.
+
+    The caller audits the act itself; each denial has its own entry, and the epoch rises.
+    """
+    made: list[Denial] = []
+    for identity in dict.fromkeys(releases):
+        found = release_records.find(write.connection, identity)
+        if found.allowed_at is None or release_records.denials(write.connection, identity):
+            continue
+        entry = write.audit("release.deny", identity, model=found.manifest.model, reason=reason, recall=recall)
+        denial = Denial(
+            id=context.ids(),
+            release=identity,
+            model=found.manifest.model,
+            reason=reason,
+            recall=recall,
+            by=write.actor,
+            at=write.now,
+            audit_seq=entry.seq,
+        )
+        write.insert(tables.denial, denial, id=denial.id, release=identity, model=denial.model)
+        release_records.put(write, found, "denied")
+        made.append(denial)
+        _unchoose(write, found.manifest.device_class, identity, reason)
+    if made:
+        write.raise_epoch()
+    return made
+
+
+def _unchoose(write: Write, device_class: str, identity: str, reason: str) -> None:
+    chosen = release_records.choice(write.connection, device_class)
+    if chosen is None or chosen.release != identity:
+        return
+    none = Choice(
+        device_class=device_class, release=None, reason=f"withdrawn: {reason}"[:4000], by=write.actor,
+        requested_at=write.now,
+    )  # fmt: skip
+    release_records.choose(write, none, "release.unchoose")

@@ -1,0 +1,170 @@
+"""Publish what the records say: allowed releases, the choice of each class under a fresh lease, everything denied.
+
+The release repository is a projection. What a crash left unpublished, the next poll publishes; a lease is recorded
+before a device can see it, so the end of every exposure is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from catalog.db import tables
+from catalog.domain.base import utc_text
+from catalog.domain.release import (
+    Choice,
+    CurrentRelease,
+    DeniedRelease,
+    DenyList,
+    Release,
+    ReleaseManifest,
+    RoleSignature,
+)
+from catalog.errors import Unavailable
+from catalog.services import release_records
+from catalog.services.context import Context
+from catalog.services.still_allowed import still_allowed
+
+FALLBACKS = 3
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the records say should be published now."""
+
+    roles: dict[str, tuple[bytes, tuple[RoleSignature, ...]]]
+    manifests: tuple[ReleaseManifest, ...]
+    current: tuple[CurrentRelease, ...]
+    denied: DenyList
+    changed: bool
+
+
+def publish(context: Context, *, renew: bool = False) -> bool:
+    """Bring the repository to what the records say; whether anything was written.
+
+    Leases are renewed at half of their time, by `renew` at once; a release that today's floor no longer allows gets
+    none, and its devices come to rest when the last one ends.
+    """
+    if not context.releases.exists:
+        return False
+    with context.locks["publish"]:
+        wanted = _wanted(context, renew=renew)
+        if not wanted.changed:
+            return False
+        if not context.release_key.is_file():
+            what = "the online key of the release repository cannot be read"
+            raise Unavailable(
+                "key-unreachable", what, where=str(context.release_key), do="bring it, or set ASSAY_RELEASE_KEY"
+            )
+        context.boundary("publish", "before-leases")
+        _record_leases(context, wanted.current)
+        context.boundary("publish", "before-files")
+        context.releases.publish(
+            roles=wanted.roles,
+            manifests=wanted.manifests,
+            current=wanted.current,
+            denied=wanted.denied,
+            online_key=context.release_key,
+            at=wanted.denied.issued_at,
+            expires=wanted.denied.issued_at + timedelta(hours=context.lease_hours),
+        )
+        context.boundary("publish", "published")
+    return True
+
+
+def _wanted(context: Context, *, renew: bool) -> _Wanted:
+    now, _ = context.records.now()
+    choices, published, fresh_until = context.releases.said()
+    denied = _deny_list(context, now)  # read before the choices: a denial that comes now has unmade its choice
+    half = timedelta(hours=context.lease_hours) / 2
+    changed = renew or now > fresh_until - half or published is None or published.releases != denied.releases
+    roles: dict[str, tuple[bytes, tuple[RoleSignature, ...]]] = {}
+    manifests: list[ReleaseManifest] = []
+    current: list[CurrentRelease] = []
+    for device_class in context.releases.device_classes():
+        with context.records.read() as c:
+            allowed = release_records.of_class(c, device_class)
+            chosen = release_records.choice(c, device_class)
+        newest = max(allowed, key=lambda r: r.role_version, default=None)
+        if newest is not None and newest.published_at is None:
+            with context.records.read() as c:
+                signed = tuple(s.role for s in release_records.signatures(c, newest.manifest.id))
+            roles[device_class] = (newest.role.encode(), signed)
+            manifests.append(newest.manifest)
+        before = choices.get(device_class)
+        if chosen is not None:
+            document = _document(context, chosen, allowed, denied)
+            changed |= before is None or _differs(before, document) or _half_over(before, now)
+            current.append(document)
+    changed |= bool(roles)
+    return _Wanted(roles, tuple(manifests), tuple(current), denied, changed)
+
+
+def _document(context: Context, chosen: Choice, allowed: list[Release], denied: DenyList) -> CurrentRelease:
+    """The choice of a class, when today's floor allows it, and what else a device may return to."""
+    reason = chosen.reason
+    release: Release | None = next((r for r in allowed if r.manifest.id == chosen.release), None)
+    if release is not None and (why := _why_not(context, release)):
+        reason = f"release {release.manifest.number} is suspended: {why}"[:4000]
+        release = None
+    number = release.manifest.number if release is not None else 0
+    others = [r for r in reversed(allowed) if r.manifest.number < number]
+    fallbacks = [r.manifest.id for r in others[: 2 * FALLBACKS] if not _why_not(context, r)][:FALLBACKS]
+    hours = release.manifest.lease_hours if release is not None else context.lease_hours
+    return CurrentRelease(
+        device_class=chosen.device_class,
+        environment=context.environment,
+        release=release.manifest.id if release is not None else None,
+        fallbacks=tuple(fallbacks),
+        reason=reason,
+        requested_at=chosen.requested_at,
+        issued_at=denied.issued_at,
+        lease_until=denied.issued_at + timedelta(hours=hours),
+        epoch=denied.epoch,
+        audit_head=denied.audit_head,
+    )
+
+
+def _why_not(context: Context, release: Release) -> str:
+    """Today's floor, looked at again when the epoch rose, evidence or policy changed, or a quarter lease went by."""
+    now, _ = context.records.now()
+    _, epoch = context.records.head()
+    known = context.standings.get(release.manifest.id)
+    fresh = timedelta(hours=release.manifest.lease_hours) / 4
+    if known is None or known[0] != epoch or now - known[1] > fresh:
+        known = (epoch, now, still_allowed(context, release).why_not)
+        context.standings[release.manifest.id] = known
+    return known[2]
+
+
+def _differs(before: CurrentRelease, now: CurrentRelease) -> bool:
+    same = ("release", "fallbacks", "reason", "requested_at")
+    return any(getattr(before, field) != getattr(now, field) for field in same)
+
+
+def _half_over(before: CurrentRelease, now: datetime) -> bool:
+    return now - before.issued_at > (before.lease_until - before.issued_at) / 2
+
+
+def _deny_list(context: Context, now: datetime) -> DenyList:
+    with context.records.read() as c:
+        found = sorted(release_records.denials(c), key=lambda d: d.audit_seq)
+    lines = tuple(DeniedRelease(release=d.release, model=d.model, reason=d.reason, at=d.at) for d in found)
+    head, epoch = context.records.head()
+    return DenyList(environment=context.environment, releases=lines, issued_at=now, epoch=epoch, audit_head=head)
+
+
+def _record_leases(context: Context, documents: tuple[CurrentRelease, ...]) -> None:
+    with context.records.write("catalog") as write:
+        for document in documents:
+            write.insert(
+                tables.lease,
+                document,
+                device_class=document.device_class,
+                issued_at=utc_text(document.issued_at),
+                release=document.release,
+                lease_until=utc_text(document.lease_until),
+            )
+            write.audit(
+                "lease.issue", document.device_class, release=document.release, until=utc_text(document.lease_until)
+            )

@@ -1,0 +1,124 @@
+"""Go back: the newest older release that today's floor still allows, or none; one person is enough.
+
+Nothing new becomes allowed by it. Where no release is left, "none" is what is signed and published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from catalog.db.door import Write
+from catalog.domain.release import Choice, Release
+from catalog.errors import Invalid, Refused
+from catalog.services import release_records
+from catalog.services.audit import refusals_audited
+from catalog.services.context import Context
+from catalog.services.intent import Kind, Operations, Work, already_running
+from catalog.services.publish import publish
+from catalog.services.still_allowed import still_allowed
+
+
+def start(operations: Operations, by: str, device_class: str, to: str | None, reason: str) -> str:
+    """Begin a rollback of a class, to one release or to the last good one; returns the operation's id."""
+    context = operations.context
+    with refusals_audited(context, by, "release.rollback", device_class):
+        if device_class not in context.releases.device_classes():
+            known = ", ".join(context.releases.device_classes())
+            raise Invalid("input-invalid", f"no device class {device_class!r}", do=f"one of {known}")
+        if to is not None:
+            _may(context, device_class, to)
+        already_running(context, "rollback", device_class=device_class)
+        arguments = {"device_class": device_class, "to": to, "reason": reason}
+        return operations.start("rollback", by, arguments).id
+
+
+def _may(context: Context, device_class: str, to: str) -> None:
+    release = release_records.release(context, to)
+    if release.manifest.device_class != device_class or release.allowed_at is None:
+        raise Refused(
+            "no-release-allowed", f"release {to} was never allowed for {device_class}", do="see `assay release list`"
+        )
+    if why := still_allowed(context, release).why_not:
+        raise Refused("release-denied", f"release {release.manifest.number} is not allowed today: {why}"[:4000])
+
+
+def older(context: Context, device_class: str) -> list[Release]:
+    """What may be gone back to, newest first: allowed before the class's choice, or before the one that was lost."""
+    with context.records.read() as c:
+        allowed = release_records.of_class(c, device_class)
+        chosen = release_records.choice(c, device_class)
+        refused = {r.manifest.id for r in allowed if release_records.denied(c, r)}
+    if chosen is not None and chosen.release is not None:
+        number = next(r.manifest.number for r in allowed if r.manifest.id == chosen.release)
+        allowed = [r for r in allowed if r.manifest.number < number]
+    return [r for r in reversed(allowed) if r.manifest.id not in refused]
+
+
+def _choose(work: Work) -> None:
+    """Find the release and record the choice, once; look again when the epoch rose meanwhile."""
+    if "chosen" in work.memory:
+        return
+    context, arguments = work.context, work.arguments
+    while True:
+        _, epoch = context.records.head()
+        found, why = _find(context, arguments["device_class"], arguments["to"])
+        with context.records.write(work.intent.by) as write:
+            current = release_records.choice(write.connection, arguments["device_class"])
+            if current is not None and current.requested_at == work.intent.started_at:
+                break  # recorded before a kill
+            if write.epoch != epoch:
+                continue
+            said = f"rolled back to release {found.manifest.number}" if found else "no release allowed"
+            reason = "; ".join(part for part in (said, arguments["reason"], *why) if part)
+            chosen = Choice(
+                device_class=arguments["device_class"],
+                release=found.manifest.id if found else None,
+                reason=reason[:4000],
+                by=write.actor,
+                requested_at=work.intent.started_at,
+            )
+            release_records.choose(write, chosen, "release.choose" if found else "release.unchoose")
+            break
+    work.memory["chosen"] = True
+
+
+def _find(context: Context, device_class: str, to: str | None) -> tuple[Release | None, list[str]]:
+    candidates = [release_records.release(context, to)] if to is not None else older(context, device_class)
+    why: list[str] = []
+    for release in candidates:
+        standing = still_allowed(context, release)
+        if standing.allowed:
+            return release, why
+        why.append(f"not release {release.manifest.number}: {standing.why_not}")
+    return None, why
+
+
+def _publish(work: Work) -> None:
+    """Bring the repository to the records."""
+    publish(work.context)
+
+
+def _record(work: Work, write: Write) -> dict[str, Any]:
+    chosen = release_records.choice(write.connection, work.arguments["device_class"])
+    release = release_records.find(write.connection, chosen.release) if chosen is not None and chosen.release else None
+    write.audit("release.rollback", work.arguments["device_class"], release=release.manifest.id if release else None)
+    return {
+        "device_class": work.arguments["device_class"],
+        "release": release.manifest.id if release else None,
+        "number": release.manifest.number if release else None,
+        "name": release.manifest.model_name if release else None,
+        "reason": chosen.reason if chosen else "no release allowed",
+        "requested_at": work.intent.document()["started_at"],
+    }
+
+
+def _abandon(_work: Work) -> None:
+    """A choice that was recorded stands; the next poll publishes it."""
+
+
+def _serial(_arguments: Mapping[str, Any]) -> str:
+    return "releases"
+
+
+KIND = Kind("rollback", (_choose, _publish), _record, _abandon, _serial)

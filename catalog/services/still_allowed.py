@@ -1,0 +1,62 @@
+"""Whether today's floor still allows a release that was allowed once, on the evidence and policy it was decided on.
+
+Whatever cannot be established today counts as no. A policy that replaced the old one denies by its own act.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from catalog.db import records, tables
+from catalog.domain.decision import RuleVerdict
+from catalog.domain.policy import ActivePolicy
+from catalog.domain.release import THRESHOLD, Release
+from catalog.services import release_records
+from catalog.services.context import Context
+from catalog.services.judge_model import standing
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Empty when the release is allowed today; else why not."""
+
+    why_not: str
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.why_not
+
+
+def still_allowed(context: Context, release: Release) -> Standing:
+    """Evaluate the floor, the denials and the approvals of a release as of now."""
+    manifest = release.manifest
+    with context.records.read() as c:
+        refused = release_records.denied(c, release)
+        policy = records.one(c, tables.policy, ActivePolicy, digest=manifest.policy)
+    if release.allowed_at is None:
+        return Standing("it was never allowed")
+    if refused:
+        return Standing(f"withdrawn: {refused[0].reason}")
+    if len(approvers(context, release)) < THRESHOLD:
+        return Standing(f"fewer than {THRESHOLD} of its approvals still count")
+    decision = context.decision(manifest.decision)
+    model = context.model(manifest.model)
+    found = standing(context, model, policy, manifest.device_class, rests_on=decision.evidence)
+    blocking: list[RuleVerdict] = [r for r in found.floor if r.verdict != "pass"]
+    return Standing(f"{blocking[0].rule}: {blocking[0].message}" if blocking else "")
+
+
+def approvers(context: Context, release: Release) -> set[str]:
+    """The distinct people, with distinct keys, whose approval of a release counts today."""
+    enrolled = context.keys()
+    keys = {key.keyid: key for key in enrolled}
+    with context.records.read() as c:
+        signed = release_records.signatures(c, release.manifest.id)
+    counting = {
+        s.principal: keys[s.keyid].public
+        for s in signed
+        if s.keyid in keys and not keys[s.keyid].counts("approver", s.at)
+    }
+    material: dict[str, str] = {public: who for who, public in counting.items()}
+    return set(material.values())

@@ -1,0 +1,115 @@
+"""Withdraw a release: one person denies it for good, and every device is told; who has heard is said device by device.
+
+The claim is "withdrawal published". A device that has not acknowledged may run until its lease ends, and not longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from catalog.db import records, tables
+from catalog.db.door import Write
+from catalog.domain.device import Device, DeviceReport
+from catalog.domain.release import Denial, DeviceState, Withdrawal
+from catalog.errors import Conflict, Invalid, Refused
+from catalog.services import release_records
+from catalog.services.audit import refusals_audited
+from catalog.services.context import Context
+from catalog.services.deny import deny_reached
+from catalog.services.intent import Kind, Operations, Work
+from catalog.services.publish import publish
+from catalog.services.receive_report import newest_report
+
+
+def start(operations: Operations, by: str, identity: str, reason: str) -> str:
+    """Begin the withdrawal of a release; returns the operation's id."""
+    context = operations.context
+    with refusals_audited(context, by, "release.withdraw", identity):
+        release = release_records.release(context, identity)
+        if not reason.strip():
+            raise Invalid("input-invalid", "a withdrawal needs a reason", do="say it with --reason")
+        if release.allowed_at is None:
+            raise Refused("no-release-allowed", "this release was never allowed", where=identity)
+        with context.records.read() as c:
+            if release_records.denials(c, identity):
+                raise Conflict("already-exists", f"release {identity} is withdrawn already")
+        arguments = {"release": identity, "reason": reason.strip()}
+        return operations.start("withdraw", by, arguments).id
+
+
+def _deny(work: Work) -> None:
+    """Deny it, once."""
+    context, arguments = work.context, work.arguments
+    with context.records.write(work.intent.by) as write:
+        if deny_reached(context, write, [arguments["release"]], arguments["reason"]):
+            write.audit("release.withdraw", arguments["release"], reason=arguments["reason"])
+
+
+def _publish(work: Work) -> None:
+    """Tell the devices."""
+    publish(work.context)
+
+
+def _record(work: Work, write: Write) -> dict[str, Any]:
+    write.audit("release.withdrawn", work.arguments["release"])
+    return {"release": work.arguments["release"], "reason": work.arguments["reason"]}
+
+
+def _abandon(_work: Work) -> None:
+    """A denial stands; the next poll publishes it."""
+
+
+def _serial(_arguments: Mapping[str, Any]) -> str:
+    return "releases"
+
+
+KIND = Kind("withdraw", (_deny, _publish), _record, _abandon, _serial)
+
+
+def withdrawal(context: Context, denials: Sequence[Denial]) -> Withdrawal:
+    """How far a withdrawal has come: per device of the classes it touches, acknowledged or until when exposed."""
+    refused = {d.release for d in denials}
+    classes = {release_records.release(context, r).manifest.device_class for r in refused}
+    _, published, _ = context.releases.said()
+    out = published is not None and refused <= {d.release for d in published.releases}
+    with context.records.read() as c:
+        devices = [
+            d
+            for name in sorted(classes)
+            for d in records.many(c, tables.device, Device, order="name", device_class=name)
+        ]
+    return Withdrawal(
+        denials=tuple(denials),
+        published_at=published.issued_at if published is not None and out else None,
+        devices=tuple(device_state(context, device, refused) for device in devices if device.retired_at is None),
+    )
+
+
+def device_state(context: Context, device: Device, refused: set[str]) -> DeviceState:
+    """What one device last said of itself, and whether it has heard of these denials."""
+    newest = newest_report(context, device.name)
+    report = newest.report if newest is not None else None
+    acknowledged = report is not None and refused <= set(report.denied)
+    return DeviceState(
+        device=device.name,
+        release=report.release if report is not None else None,
+        last_seen=newest.received_at if newest is not None else None,
+        acknowledged=acknowledged,
+        exposure_until=None if acknowledged else _exposure(context, device, report, refused),
+    )
+
+
+def _exposure(context: Context, device: Device, report: DeviceReport | None, refused: set[str]) -> datetime | None:
+    """The end of the last lease that was ever issued on a denied release; what the device said cannot shorten it."""
+    table = tables.lease.c
+    with context.records.read() as c:
+        until = c.execute(
+            select(func.max(table.lease_until)).where(
+                table.device_class == device.device_class, table.release.in_(sorted(refused))
+            )
+        ).scalar()
+    return datetime.fromisoformat(until) if until is not None else None
