@@ -17,7 +17,7 @@ from catalog.api.http import State, refused
 from catalog.domain import requests
 from catalog.domain.approved import Wanted
 from catalog.domain.base import Entity
-from catalog.domain.enrolment import KeyRequest
+from catalog.domain.enrolment import KeyRequest, RevokeKey
 from catalog.domain.run import RunEnd, RunStart
 from catalog.errors import Absent, AssayError, Damaged, Invalid
 
@@ -65,7 +65,7 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    bodies: list[type[Entity]] = [Wanted, RunStart, RunEnd, KeyRequest]
+    bodies: list[type[Entity]] = [Wanted, RunStart, RunEnd, KeyRequest, RevokeKey]
     bodies += [b for b in vars(requests).values() if isinstance(b, type) and issubclass(b, Entity) and b is not Entity]
     _, schemas = models_json_schema([(b, "validation") for b in bodies], ref_template="#/components/schemas/{model}")
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])

@@ -1,4 +1,4 @@
-"""Keys: propose an enrolment, sign it, list them."""
+"""Keys: propose an enrolment, sign it, list them, revoke one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
-from catalog.domain.enrolment import KeyRequest
+from catalog.domain.enrolment import KeyRequest, RevokeKey
 from catalog.domain.principal import Principal
 from catalog.domain.requests import Signed
 from catalog.services.enrol import enrol, list_keys, propose_enrolment
+from catalog.services.revoke_key import revoke_key
 
 router = APIRouter(route_class=Route, tags=["keys"])
 Enroller = Annotated[Principal, Depends(may("key.enrol"))]
@@ -33,3 +34,13 @@ def post_key_request(here: The, body: Annotated[KeyRequest, Depends(takes(KeyReq
 def post_enrolment(here: The, body: Annotated[Signed, Depends(takes(Signed))], who: Enroller) -> Response:
     """Sign a proposed enrolment."""
     return answer(enrol(here.context, who.name, body.envelope))
+
+
+@router.post("/keys/revocations", openapi_extra=described(RevokeKey))
+def post_revocation(
+    here: The,
+    body: Annotated[RevokeKey, Depends(takes(RevokeKey))],
+    who: Annotated[Principal, Depends(may("key.revoke"))],
+) -> Response:
+    """Revoke a key, and deny what a compromised one signed."""
+    return answer(revoke_key(here.context, who.name, body))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog.cli import output, signing
-from catalog.errors import Invalid
+from catalog.errors import Invalid, Refused
 
 if TYPE_CHECKING:
     from catalog.client import Catalog
@@ -29,11 +29,20 @@ def enrol(catalog: Catalog, request: KeyRequest, key: Path | None, *, yes: bool,
     from catalog.attest.envelope import ENROLMENT
 
     proposed = catalog.propose_key(request)
+    _is_what_was_asked(proposed.enrolment, request)
     if not json_:
         _show(proposed)
     envelope = signing.signed(catalog, proposed.enrolment, ENROLMENT, key, ask=not (yes or json_))
     done = catalog.enrol_key(envelope)
     output.said(done.document(), json_, _said(done))
+
+
+def _is_what_was_asked(e: Enrolment, request: KeyRequest) -> None:
+    """Nothing is signed that says something else than the newcomer's own file."""
+    said = (e.name, e.key_role, e.public, e.token_digest, e.device)
+    if said != (request.name, request.key_role, request.public, request.token_digest, request.device):
+        what = "what the catalog proposes is not what the request asks for"
+        raise Refused("decision-mismatch", what, where=e.id, do="do not sign; ask who runs the catalog")
 
 
 def _show(proposed: EnrolmentView) -> None:

@@ -1,15 +1,19 @@
-"""`assay key …`: ask for a key, enrol it, list them all."""
+"""`assay key …`: ask for a key, enrol it, list them all, revoke one."""
 
 from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catalog.cli import enrolment, output, signing
-from catalog.errors import Conflict, Invalid
+from catalog.errors import Absent, Conflict, Invalid
+
+if TYPE_CHECKING:
+    from catalog.domain.enrolment import KeyView, Revoked
+    from catalog.domain.principal import Key
 
 app = typer.Typer(help="Keys: who may sign what.", no_args_is_help=True, rich_markup_mode=None)
 ROLES = ("approver", "evaluator", "steward", "root", "release", "report")
@@ -82,6 +86,73 @@ def list_(as_: output.As = None, json_: output.Json = False) -> None:
             [v.key.principal, v.key.role, v.key.keyid[:16], v.key.enrolled_by, v.why_not or "counts"] for v in found
         ]
         output.table("keys", ("principal", "role", "key", "enrolled by", "state"), rows)
+
+
+@app.command()
+def revoke(
+    which: Annotated[str, typer.Argument(metavar="KEY", help="The key's id or its beginning, or its owner's name.")],
+    reason: Annotated[str, typer.Option(help="What happened.")],
+    lost: Annotated[bool, typer.Option("--lost", help="Nobody has it; what it signed stands.")] = False,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Somebody else may have it; what it signed never counted.")
+    ] = False,
+    key: signing.KeyFile = None,
+    yes: signing.Yes = False,
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Revoke a key; one person is enough, and a compromised key takes the releases that rest on it along."""
+    with output.reported(as_json=json_), output.catalog(as_, "steward") as catalog:
+        from catalog.attest.envelope import REVOCATION
+        from catalog.domain.enrolment import Revocation
+
+        if lost == compromised:
+            raise Invalid("input-invalid", "a key is lost or compromised", do="say --lost or --compromised")
+        found = _one(catalog.keys(), which, compromised=compromised)
+        revocation = Revocation.of(
+            {
+                "keyid": found.keyid,
+                "principal": found.principal,
+                "compromised": compromised,
+                "reason": reason,
+                "by": catalog.principal,
+            }
+        )
+        if not json_:
+            _show_revocation(found, compromised=compromised)
+        own = found.principal == catalog.principal and not signing.key_file(catalog, key).is_file()
+        envelope = None
+        if not own:
+            envelope = signing.signed(catalog, revocation, REVOCATION, key, ask=not (yes or json_))
+        done = catalog.revoke_key(revocation, envelope)
+        output.said(done.document(), json_, _revoked(done))
+
+
+def _one(found: list[KeyView], which: str, *, compromised: bool) -> Key:
+    """The one key that is meant and can still be revoked so."""
+    keys = [v.key for v in found if v.key.revoked_at is None or (compromised and not v.key.compromised)]
+    meant = [k for k in keys if which == k.principal or (len(which) >= 8 and k.keyid.startswith(which))]
+    if len(meant) != 1:
+        what = f"{which!r} names {len(meant) or 'no'} key{'s' * (len(meant) != 1)} that could be revoked"
+        raise Absent("key-unknown", what, do="take the key's id from `assay key list`")
+    return meant[0]
+
+
+def _show_revocation(key: Key, *, compromised: bool) -> None:
+    say = output.console().print
+    say(f"revoke the {key.role}'s key of {key.principal}", style="bold", markup=False)
+    say(f"  key {key.keyid}", markup=False)
+    if compromised:
+        say("  compromised: every release that rests on what it signed is denied, for good", markup=False)
+    else:
+        say("  lost: what it signed stands, it signs nothing more", markup=False)
+
+
+def _revoked(done: Revoked) -> str:
+    lines = [f"revoked the {done.key.role}'s key of {done.key.principal}"]
+    lines += [f"  denied release {release}" for release in done.denied]
+    lines += [f"  {said}" for said in done.lacking]
+    return "\n".join(lines)
 
 
 def _write_private(path: Path, text: str) -> None:

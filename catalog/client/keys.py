@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.client.connection import Connection, document
-from catalog.domain.enrolment import EnrolmentView, KeyRequest, KeyView
+from catalog.domain.enrolment import EnrolmentView, KeyRequest, KeyView, Revocation, Revoked, RevokeKey
 from catalog.domain.requests import Signed
 
 
@@ -25,3 +25,7 @@ class Keys:
     def enrol_key(self, envelope: dict[str, Any]) -> EnrolmentView:
         """Bring one signature on a proposed enrolment."""
         return self.http.post("/keys/enrolments", EnrolmentView, document(Signed, envelope=envelope))
+
+    def revoke_key(self, revocation: Revocation, envelope: dict[str, Any] | None) -> Revoked:
+        """Revoke a key, signed; one's own also unsigned."""
+        return self.http.post("/keys/revocations", Revoked, RevokeKey(revocation=revocation, envelope=envelope))

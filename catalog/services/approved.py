@@ -5,11 +5,16 @@ When nothing fits, the answer says what came nearest and why it did not.
 
 from __future__ import annotations
 
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from sqlalchemy import select
+
+from catalog.db import records, tables
 from catalog.domain.approved import Approved, Wanted
 from catalog.domain.dataset import Approval, Version
+from catalog.domain.principal import Key
 from catalog.errors import Absent, Damaged
 from catalog.policy.floor_facts import QuarantinedEpisode
 from catalog.services import manifest, version_commit
@@ -44,8 +49,20 @@ def _misfit(context: Context, wanted: Wanted, approval: Approval, version: Versi
         return f"it is not all of kind {wanted.kind!r}"
     if wanted.licence is not None and any(r.provenance.terms.licence != wanted.licence for r in roots):
         return f"it is not all under {wanted.licence!r}"
+    if why := unsigned(context, approval):
+        return why
     bad = contaminated(context, version)
     return f"{len(bad)} of its episodes are quarantined ({bad[0].reason})" if bad else ""
+
+
+def unsigned(context: Context, approval: Approval) -> str:
+    """Why the signature on an approval does not count, or nothing; a compromised key approved nothing."""
+    s = tables.signature.c
+    with context.records.read() as c:
+        rows = c.execute(select(s.keyid, s.at).where(s.decision == approval.decision)).all()
+        keys = [(records.one(c, tables.key, Key, keyid=row.keyid), datetime.fromisoformat(row.at)) for row in rows]
+    why = [f"its approver's key {key.counts('steward', at)}" for key, at in keys if key and key.counts("steward", at)]
+    return "nobody signed its approval" if not keys else why[0] if why else ""
 
 
 def contaminated(context: Context, version: Version) -> tuple[QuarantinedEpisode, ...]:
