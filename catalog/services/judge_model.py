@@ -39,6 +39,7 @@ from catalog.policy.floor_facts import (
 from catalog.policy.formats import unsafe
 from catalog.policy.recount import recount
 from catalog.services import version_commit
+from catalog.services.approved import unsigned
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
 from catalog.services.made_from import MadeFrom, holders, made_from
@@ -172,14 +173,14 @@ def _input(context: Context, item: VersionInput | FolderInput) -> InputState:
     if isinstance(item, FolderInput):
         why = "a local folder, not an approved version"
         return InputState(name=item.path[-200:], digest_=item.digest_, kind="folder", approved=False, why_not=why)
-    approval = context.approval(item.manifest_digest)
-    return InputState(
-        name=f"{item.dataset} {item.tag}",
-        digest_=item.manifest_digest,
-        kind="version",
-        approved=approval is not None,
-        why_not="" if approval else "no approval is recorded",
-    )
+    why = _unapproved(context, item.manifest_digest)
+    name = f"{item.dataset} {item.tag}"
+    return InputState(name=name, digest_=item.manifest_digest, kind="version", approved=not why, why_not=why)
+
+
+def _unapproved(context: Context, manifest_digest: str) -> str:
+    approval = context.approval(manifest_digest)
+    return "no approval is recorded" if approval is None else unsigned(context, approval)
 
 
 def _quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
@@ -215,12 +216,10 @@ def _ancestry(context: Context, origin: MadeFrom) -> AncestrySearch:
         version = pending.pop()
         if version.manifest_digest in seen:
             continue
-        approval = context.approval(version.manifest_digest)
+        why = _unapproved(context, version.manifest_digest)
+        name = f"{version.dataset}/{version.ingest}"
         seen[version.manifest_digest] = Ancestor(
-            name=f"{version.dataset}/{version.ingest}",
-            digest_=version.manifest_digest,
-            approved=approval is not None,
-            why_not="" if approval else "no approval is recorded",
+            name=name, digest_=version.manifest_digest, approved=not why, why_not=why
         )
         for parent in set(version.manifest.parents) - {version.rebased_from}:
             try:
