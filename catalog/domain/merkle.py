@@ -120,7 +120,7 @@ def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> byte
 
 def continues(old: AuditHead, new: AuditHead, path: Sequence[bytes]) -> bool:
     """Whether the log of `new` begins with the log of `old`, by this consistency path."""
-    if old.size == 0 or old.size == new.size:
+    if old.size in (0, new.size):
         same = old.root == (new.root if old.size == new.size else sha256(b""))
         return same and not path
     if old.size > new.size or not path:

@@ -12,7 +12,10 @@ from pydantic import Field
 
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import Count, Digest, Entity, Name, Slug, Text, Utc
+from catalog.domain.dataset import Quarantine
 from catalog.domain.evidence import Subject, SubjectDigest
+from catalog.domain.merkle import Consistency, Inclusion
+from catalog.domain.release import Denial, RoleSignature
 
 REPORT_JSON, REPORT_HTML, SUMMARY = "report.json", "report.html", "decision.vsa.json"
 PREDICATE = "urn:assay:predicate:provenance-report@1"
@@ -20,11 +23,12 @@ VSA = "https://slsa.dev/verification_summary/v1"
 BUNDLE_LIMIT = 256 * 2**20  # bytes of a bundle
 
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*$", max_length=200)]
-Standing = Literal["allowed", "denied", "not-approved", "blocked"]
+Standing = Literal["allowed", "denied", "lapsed", "not-approved", "blocked"]
 Result = Literal["PASSED", "FAILED"]
 SAID: dict[str, str] = {
     "allowed": "allowed: judged eligible, approved by enough people, released and not withdrawn",
-    "denied": "withdrawn: it was released, and the release is denied",
+    "denied": "withdrawn: it was released, and a release of it is denied",
+    "lapsed": "lapsed: it was released, and today's floor does not allow it any more, so no lease is renewed",
     "not-approved": "not released: judged eligible, and not approved by enough people or not published",
     "blocked": "blocked: the decision says that it may not go to this class of devices",
 }
@@ -156,6 +160,36 @@ class VsaStatement(Entity):
     subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
     predicate_type: Literal["https://slsa.dev/verification_summary/v1"] = Field(VSA, alias="predicateType")
     predicate: VsaPredicate
+
+
+class ReleaseRecord(Entity):
+    """How a release came to be allowed, and the approvers' signatures over the role that lists it."""
+
+    schema_: Literal["release-record@1"] = Field("release-record@1", alias="schema")
+    role_version: Count
+    proposed_by: Slug
+    allowed_at: Utc | None
+    allowed_by: Slug | None
+    published_at: Utc | None
+    role_signatures: tuple[RoleSignature, ...]
+
+
+class CatalogState(Entity):
+    """What speaks against the model or its data, as of the report."""
+
+    schema_: Literal["state@1"] = Field("state@1", alias="schema")
+    denials: tuple[Denial, ...]
+    quarantines: tuple[Quarantine, ...]
+    later_decisions: tuple[Digest, ...]
+
+
+class AuditProofs(Entity):
+    """The audit entries behind a report, each proven to be in the report's head, and that this head continues the one
+    which the approvers signed."""
+
+    schema_: Literal["audit-proofs@1"] = Field("audit-proofs@1", alias="schema")
+    inclusions: tuple[Inclusion, ...]
+    consistency: Consistency
 
 
 class Bundle(Entity):

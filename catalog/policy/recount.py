@@ -1,7 +1,7 @@
 """The catalog counts for itself: the table of trials is the evidence, and every number in it is computed again.
 
-Trials not returned and assisted trials are failures; a repeated seed counts once, with its worst outcome; an aggregate
-that was claimed must equal the one computed. Trial i of the plan belongs to slice i modulo the number of slices.
+Successes are counted as `domain.tally` says; an aggregate that was claimed must equal the one computed. Trial i of the
+plan belongs to slice i modulo the number of slices.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from catalog.domain.evidence import LatencyBlock, PlanWithSeed, Trial, Trials
+from catalog.domain.evidence import LatencyBlock, PlanWithSeed, Trials
+from catalog.domain.tally import WITHIN, by_seed, succeeded
 from catalog.errors import Invalid
 from catalog.policy.facts import LatencyFacts, LoadFacts, PromotionFacts, SliceFacts, SuccessFacts
 from catalog.policy.statistics import attempt_alpha, latency_bound, success_lower_bound
 
-WITHIN, LOWER, P99 = "success_within_m", "success_lower_ratio", "latency_p99_ms"  # thresholds of the plan
+LOWER, P99 = "success_lower_ratio", "latency_p99_ms"  # thresholds of the plan
 UNJUDGED_LIMIT = 0.99  # above it a success bound needs the judge's false-accept rate, which no table carries
 CLOCK_TOLERANCE = timedelta(minutes=5)
 TOLERANCE = 1e-9  # relative, of claimed aggregates
@@ -52,10 +53,10 @@ def _about(plan: PlanWithSeed, trials: Trials, received_at: datetime) -> None:
 
 
 def _success(plan: PlanWithSeed, trials: Trials) -> SuccessFacts:
-    seeds, alpha, protocol = plan.seeds(), plan.plan.alpha, plan.plan.protocol
-    within = plan.plan.thresholds.get(WITHIN)
-    judged = _by_seed(seeds, trials.trials, within)
-    won = [seed in judged and _succeeded(judged[seed]) for seed in seeds]
+    alpha, protocol = plan.plan.alpha, plan.plan.protocol
+    judged = by_seed(plan, trials.trials)
+    seeds = plan.seeds()
+    won = [seed in judged and succeeded(judged[seed]) for seed in seeds]
     provable = plan.plan.thresholds.get(LOWER, 0.0) <= UNJUDGED_LIMIT
 
     def lower(outcomes: Sequence[bool]) -> float:
@@ -73,31 +74,9 @@ def _success(plan: PlanWithSeed, trials: Trials) -> SuccessFacts:
         confidence=round(1 - alpha / attempt_alpha(plan.plan.k, 0.5) * 0.5, 9),
         attempt=plan.plan.k,
         origin=trials.harness.origin,
-        within_m=within,
+        within_m=plan.plan.thresholds.get(WITHIN),
         slices=tuple(SliceFacts(name=s, n=len(w), successes=sum(w), lower=lower(w)) for s, w in slices if w) or None,
     )
-
-
-def _by_seed(seeds: Sequence[int], trials: Sequence[Trial], within: float | None) -> dict[int, list[Trial]]:
-    planned, units = set(seeds), dict[str, int]()
-    judged: dict[int, list[Trial]] = {}
-    for row, trial in enumerate(trials):
-        where = f"trials.{row}"
-        if trial.seed not in planned:
-            _refuse(
-                "evidence-invalid", f"seed {trial.seed} is not of the plan", where, "return the planned trials only"
-            )
-        if units.setdefault(trial.unit, trial.seed) != trial.seed:
-            _refuse("evidence-invalid", f"unit {trial.unit!r} appears under two seeds", where, "one unit, one seed")
-        if within is not None and trial.outcome == "success" and trial.distance_m > within:
-            what = f"a success at {trial.distance_m} m, where success means within {within} m"
-            _refuse("evidence-invalid", what, where, "judge with the plan's thresholds")
-        judged.setdefault(trial.seed, []).append(trial)
-    return judged
-
-
-def _succeeded(rows: Sequence[Trial]) -> bool:
-    return all(trial.outcome == "success" and not trial.assisted for trial in rows)
 
 
 def _latency(plan: PlanWithSeed, trials: Trials) -> LatencyFacts | None:
