@@ -67,8 +67,29 @@ def _begin(settings: Settings) -> Path:
         newcomers.append({"name": name, "roles": list(roles), "token_digest": sha256(token.encode())})
         if role is not None:
             newcomers[-1] |= {"public": attest.generate(folder / f"{name}.pem"), "key_role": role}
+    _begin_releases(settings)
     _private(settings.home / "bootstrap.json", json.dumps({"newcomers": newcomers}), settings)
     return folder
+
+
+def _begin_releases(settings: Settings) -> None:
+    """Make the release repository now, while every key that must sign its first set is at hand."""
+    from catalog.attest.repository import ReleaseRepository
+    from catalog.domain.clock import wall_clock
+    from catalog.domain.policy import SHIPPED_CLASSES
+
+    def of(part: str) -> list[Path]:
+        return [settings.keys_folder / f"{name}.pem" for name, _, role in PRINCIPALS if role == part]
+
+    ReleaseRepository.begin(
+        settings.releases,
+        root_keys=of("root"),
+        approver_keys=of("approver"),
+        online_key=of("release")[0],
+        device_classes=SHIPPED_CLASSES,
+        at=wall_clock(),
+        lease_hours=settings.lease_hours,
+    )
 
 
 def _make(folder: Path, settings: Settings) -> None:

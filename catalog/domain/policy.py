@@ -11,6 +11,7 @@ from catalog.domain.evidence import Protocol
 from catalog.domain.run import Assurance
 
 Verdict = Literal["pass", "fail", "missing"]
+SHIPPED_CLASSES = ("demo-arm", "collaborative-arm")  # the device classes that the shipped policies decide for
 
 
 class Fixtures(Entity):

@@ -1,0 +1,116 @@
+"""A release repository as a whole: verified down to the last byte, and copied so that the copy verifies too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from catalog.attest.admission import require_files
+from catalog.attest.commit import lay, prune
+from catalog.attest.durable import alone, unwritable, write
+from catalog.attest.keyset import CURRENT, threshold
+from catalog.attest.published import (
+    Published,
+    Standing,
+    blob_path,
+    content,
+    damaged,
+    manifest_path,
+    read_standing,
+    signed_role,
+)
+from catalog.attest.roles import Listed, enough
+from catalog.domain.base import sha256
+from catalog.domain.release import DENIED, CurrentRelease, DenyList, ReleaseManifest
+from catalog.errors import AssayError, Conflict
+
+
+def verify(standing: Standing, at: datetime) -> None:
+    """Everything that devices may read, against the first root; `Damaged` names the file, `Conflict` what expired."""
+    for device_class in standing.keys.device_classes:
+        _verify_class(standing, device_class)
+    for path, data in standing.documents().items():
+        kind = DenyList if path == DENIED else CurrentRelease
+        try:
+            kind.parse(data)
+        except AssayError as error:
+            raise damaged(standing.folder / "targets" / path, str(error)) from error
+    _require_unexpired(standing, at)
+
+
+def _verify_class(standing: Standing, device_class: str) -> None:
+    where = standing.metadata / f"{standing.version(device_class)}.{device_class}.json"
+    try:
+        role, payload, signatures = signed_role(device_class, standing.class_bytes(device_class))
+        keys = standing.keys.may_sign(device_class)
+        enough(payload, signatures, keys, threshold(device_class), device_class)
+    except (AssayError, ValueError) as error:
+        raise damaged(where, str(error)) from error
+    if role.version != standing.version(device_class):
+        raise damaged(where, f"it says version {role.version}")
+    for path, listed in role.targets.items():
+        manifest_of(standing.folder, path, listed)
+
+
+def manifest_of(folder: Path, path: str, listed: Listed) -> ReleaseManifest:
+    """The manifest of a listed release, with every file that it lists in its place."""
+    where = manifest_path(folder, path, listed)
+    data = content(where)
+    if len(data) != listed.length or sha256(data) != f"sha256:{listed.sha256}":
+        raise damaged(where, "its size or digest is not the one that is signed")
+    try:
+        manifest = ReleaseManifest.parse(data)
+        require_files(folder, manifest)
+    except AssayError as error:
+        raise damaged(where, str(error)) from error
+    return manifest
+
+
+def _require_unexpired(standing: Standing, at: datetime) -> None:
+    expiries = standing.expiries()
+    role = min(expiries, key=lambda name: expiries[name])
+    if expiries[role] <= at:
+        online = role in {CURRENT, "snapshot", "timestamp"}
+        do = "let the service publish" if online else "renew it: assay key rotate --renew"
+        raise Conflict("release-outdated", f"{role} has expired, and devices refuse it", where=role, do=do)
+
+
+def copy(standing: Standing, to: Path) -> Published:
+    """Bring what is published to another folder: new files first, `timestamp.json` last."""
+    first = content(standing.metadata / "1.root.json")
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        there = (to / "metadata" / "1.root.json").exists()
+        if not there and any(path.name != ".lock" for path in to.iterdir()):
+            raise Conflict("already-exists", "the folder is not empty", where=str(to), do="choose an empty one")
+    except OSError as error:
+        raise unwritable(to, error) from error
+    if there and content(to / "metadata" / "1.root.json") != first:
+        raise Conflict("already-exists", "another repository is there", where=str(to), do="choose an empty folder")
+    with alone(to):
+        for path in _targets(standing):
+            _bring(path, standing.folder, to)
+        for path in sorted(standing.files()):
+            _bring(path, standing.folder, to)
+        for number in range(1, standing.root.version + 1):
+            _bring(standing.metadata / f"{number}.root.json", standing.folder, to)
+        write(to / "metadata" / "timestamp.json", content(standing.metadata / "timestamp.json"))
+        after = read_standing(to)
+        prune(to, after.files())
+    return after.published()
+
+
+def _targets(standing: Standing) -> Iterator[Path]:
+    for device_class in standing.keys.device_classes:
+        for path, listed in standing.class_role(device_class).targets.items():
+            manifest = manifest_of(standing.folder, path, listed)
+            yield from (blob_path(standing.folder, file.sha256) for file in manifest.files)
+            yield manifest_path(standing.folder, path, listed)
+
+
+def _bring(path: Path, source: Path, to: Path) -> None:
+    goal = to / path.relative_to(source)
+    if goal.is_file() and goal.stat().st_size == path.stat().st_size and path.parent.name == "blobs":
+        return
+    lay(goal, content(path))
