@@ -13,12 +13,14 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from catalog.attest.envelope import DECISION, sign
+from catalog.attest.roles import sign_role
 from catalog.bootstrap import KINDS, Service, open_service
 from catalog.cli.home import _begin as begin_home
 from catalog.domain.approved import Approved, Wanted
@@ -27,18 +29,36 @@ from catalog.domain.clock import Clock, Ids, uuid7, wall_clock
 from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.intent import Intent
+from catalog.domain.release import Proposal, ReleaseView
 from catalog.domain.run import Code, Run, RunStart
 from catalog.domain.views import DatasetView, Status
 from catalog.errors import AssayError, from_kind
-from catalog.services import approve, check, quarantine, rebase, register, register_model, show, train
+from catalog.services import (
+    approve,
+    check,
+    promote,
+    quarantine,
+    rebase,
+    register,
+    register_model,
+    release_records,
+    rollback,
+    show,
+    train,
+    withdraw,
+)
+from catalog.services.approve_release import approve_release
 from catalog.services.approved import approved
 from catalog.services.audit import entries
 from catalog.services.context import Context, no_boundary
 from catalog.services.intent import Operations
 from catalog.services.judge_dataset import judge_dataset
+from catalog.services.propose_release import propose_release
 from catalog.services.register_robot import register_robot
+from catalog.services.simulate import Command
 from catalog.settings import Settings
 from catalog.storage.lakefs import LakeFS
+from tests.support.bench import World
 
 PATIENCE = 60.0
 Boundary = Callable[[str, str], None]
@@ -169,6 +189,43 @@ class Desk:
         """Register a model folder."""
         return ended(self.wait(self.begin_model(name, folder, run, by)))
 
+    def key(self, principal: str) -> Path:
+        """A principal's key file."""
+        return self.service.settings.keys_folder / f"{principal}.pem"
+
+    def sign_release(self, model: str, by: str, device_class: str = "demo-arm") -> Proposal:
+        """One approver's act: both signatures over what the catalog proposes."""
+        proposal = propose_release(self.context, by, model, device_class)
+        role = sign_role(proposal.release.role.encode(), self.key(by))
+        identity = proposal.release.manifest.id
+        return approve_release(self.context, by, identity, self.sign(proposal.decision, by), role)
+
+    def begin_promote(self, model: str, device_class: str = "demo-arm", by: str = "releaser") -> str:
+        """Begin a promotion."""
+        return promote.start(self.service.operations, by, model, device_class)
+
+    def promote(self, model: str, device_class: str = "demo-arm") -> dict[str, Any]:
+        """Promote what was signed."""
+        return ended(self.wait(self.begin_promote(model, device_class)))
+
+    def release(self, model: str) -> dict[str, Any]:
+        """Signed by both approvers, and promoted."""
+        for by in ("approver-1", "approver-2"):
+            self.sign_release(model, by)
+        return self.promote(model)
+
+    def view(self, release: str) -> ReleaseView:
+        """A release as it stands."""
+        return release_records.view(self.context, release_records.release(self.context, release))
+
+    def rollback(self, device_class: str = "demo-arm", to: str | None = None, reason: str = "") -> dict[str, Any]:
+        """Go back."""
+        return ended(self.wait(rollback.start(self.service.operations, "releaser", device_class, to, reason)))
+
+    def withdraw(self, release: str, reason: str = "bad") -> dict[str, Any]:
+        """Deny a release for good."""
+        return ended(self.wait(withdraw.start(self.service.operations, "steward", release, reason)))
+
     def dataset(self, dataset: str) -> DatasetView:
         """A dataset with its versions."""
         return show.show_dataset(self.context, dataset)
@@ -204,15 +261,28 @@ class House:
         return cls(settings)
 
     @contextmanager
-    def open(self, boundary: Boundary = no_boundary, clock: Clock = wall_clock, ids: Ids = uuid7) -> Iterator[Desk]:
-        """A service on this home, closed at the end."""
-        service = open_service(self.settings, boundary=boundary, clock=clock, ids=ids)
+    def open(
+        self,
+        boundary: Boundary = no_boundary,
+        clock: Clock = wall_clock,
+        ids: Ids = uuid7,
+        harness: Callable[[str], Command] | None = None,
+    ) -> Iterator[Desk]:
+        """A service on this home, closed at the end; what it replays is simulated in this house's world."""
+        service = open_service(
+            self.settings, boundary=boundary, clock=clock, ids=ids, harness=harness or self.world.command
+        )
         try:
             if service.context.robot(ROBOT["name"]) is None:
                 register_robot(service.context, "steward", ROBOT["name"], "arm@1", ROBOT)
             yield Desk(service)
         finally:
             service.close()
+
+    @cached_property
+    def world(self) -> World:
+        """Which trials fail, to whoever runs them again."""
+        return World(self.settings.home.with_name("world"))
 
     def token(self, principal: str) -> str:
         """A principal's token."""

@@ -1,0 +1,165 @@
+"""A release goes live by two, comes back by one, and what devices find is what the records say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.attest.envelope import DECISION, sign
+from catalog.attest.roles import sign_role
+from catalog.domain.release import CurrentRelease
+from catalog.services.approve_release import approve_release
+from catalog.services.deny import deny_reached
+from catalog.services.propose_release import propose_release
+from catalog.services.publish import publish
+from tests.attack.attacker import CLASS, Attack
+from tests.support.house import House
+from tests.support.recordings import recording
+
+
+@pytest.fixture
+def attack(tmp_path: Path) -> Iterator[Attack]:
+    house = House.begin(tmp_path)
+    with house.open() as desk:
+        desk.bring("arm", "one", recording(tmp_path / "arm-one"))
+        yield Attack(house, desk)
+
+
+def chosen(attack: Attack) -> CurrentRelease | None:
+    """What devices of the class are told."""
+    return attack.desk.context.releases.said()[0].get(CLASS)
+
+
+def test_two_approvers_and_a_promotion_make_a_release(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    assert desk.fails(lambda: desk.promote("first")).kind == "approvals-missing"
+    assert desk.sign_release("first", "approver-1").signed_by == ("approver-1",)
+    assert desk.fails(lambda: desk.promote("first")).kind == "approvals-missing"
+    assert desk.fails(lambda: desk.sign_release("first", "approver-1")).kind == "already-exists"
+    desk.sign_release("first", "approver-2")
+    done = desk.promote("first")
+    assert (done["number"], done["denied"]) == (1, None)
+    view = desk.view(done["release"])
+    assert (view.state, view.chosen, len(view.signatures)) == ("published", True, 2)
+    said = chosen(attack)
+    assert said is not None
+    assert (said.release, said.fallbacks) == (done["release"], ())
+    desk.context.releases.verify(desk.context.clock())
+    actions = [e.action for e in desk.audit()]
+    order = ["release.propose", "release.approve", "release.allow", "release.choose", "lease.issue", "release.publish"]
+    assert [a for a in actions if a in order] == [
+        "release.propose", "release.approve", "release.approve", "release.allow", "release.choose", "lease.issue",
+        "release.publish",
+    ]  # fmt: skip
+
+
+def test_the_second_release_can_be_rolled_back_and_withdrawn(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    for number, name in enumerate(("first", "second"), start=1):
+        attack.eligible(name, tmp_path / name, number, line=name)
+        assert desk.release(name)["number"] == number
+    said = chosen(attack)
+    assert said is not None
+    assert len(said.fallbacks) == 1
+    back = desk.rollback(reason="it drops things")
+    assert (back["number"], back["name"]) == (1, "first")
+    said = chosen(attack)
+    assert said is not None
+    assert said.release == back["release"]
+    assert "it drops things" in said.reason
+    desk.withdraw(back["release"], "the gripper slips")
+    said = chosen(attack)
+    assert said is not None
+    assert said.release is None
+    nothing = desk.rollback()
+    assert nothing["release"] is None or nothing["name"] == "second"
+
+
+def test_when_no_release_is_left_none_is_what_is_signed(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    done = desk.release("first")
+    desk.withdraw(done["release"], "bad welds")
+    assert desk.rollback()["release"] is None
+    said = chosen(attack)
+    assert said is not None
+    assert said.release is None
+    assert "no release allowed" in said.reason
+    assert desk.fails(lambda: desk.rollback(to=done["release"])).kind == "release-denied"
+    assert desk.fails(lambda: desk.withdraw(done["release"])).kind == "already-exists"
+
+
+def test_a_quarantine_after_the_release_denies_it_in_its_own_transaction(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    done = desk.release("first")
+    desk.quarantine("arm", "one", [0], reason="the table was moved")
+    assert desk.view(done["release"]).state == "denied"
+    publish(desk.context)
+    said, denied, _ = desk.context.releases.said()
+    assert said[CLASS].release is None
+    assert denied is not None
+    assert [d.release for d in denied.releases] == [done["release"]]
+
+
+def test_what_was_signed_must_still_be_so(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    for by in ("approver-1", "approver-2"):
+        desk.sign_release("first", by)
+    desk.quarantine("arm", "one", [0])
+    assert desk.fails(lambda: desk.promote("first")).kind == "decision-blocked"
+    assert chosen(attack) is None
+
+
+def test_an_unrelated_revocation_leaves_approvals_standing(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    for by in ("approver-1", "approver-2"):
+        desk.sign_release("first", by)
+    desk.register("other", "one", recording(tmp_path / "other", seed=5))
+    desk.quarantine("other", "one", [0])
+    assert desk.promote("first")["number"] == 1
+
+
+def test_a_proposal_of_a_class_that_moved_on_is_signed_again(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    for number, name in enumerate(("first", "second"), start=1):
+        attack.eligible(name, tmp_path / name, number, line=name)
+        desk.sign_release(name, "approver-1")
+    desk.sign_release("first", "approver-2")
+    stale = propose_release(desk.context, "approver-2", "second", CLASS)
+    desk.promote("first")
+    role = sign_role(stale.release.role.encode(), desk.key("approver-2"))
+    envelope = sign(stale.decision.canonical(), DECISION, desk.key("approver-2"))
+    act = lambda: approve_release(desk.context, "approver-2", stale.release.manifest.id, envelope, role)  # noqa: E731
+    assert desk.fails(act).kind == "release-outdated"
+    assert desk.release("second")["number"] == 2
+
+
+def test_a_lease_is_recorded_before_a_device_can_see_it_and_renewed_at_half(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    desk.release("first")
+    before = chosen(attack)
+    assert not publish(desk.context)
+    assert publish(desk.context, renew=True)
+    after = chosen(attack)
+    assert before is not None
+    assert after is not None
+    assert after.issued_at > before.issued_at
+    assert after.release == before.release
+
+
+def test_a_denial_is_for_good_and_counts_once(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    done = desk.release("first")
+    with desk.context.records.write("steward") as write:
+        assert len(deny_reached(desk.context, write, [done["release"], done["release"]], "bad")) == 1
+    with desk.context.records.write("steward") as write:
+        assert deny_reached(desk.context, write, [done["release"]], "bad") == []
+    assert desk.fails(lambda: desk.promote("first")).kind in ("approvals-missing", "release-denied")
