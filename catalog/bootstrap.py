@@ -35,6 +35,7 @@ from catalog.services import (
     promote,
     quarantine,
     rebase,
+    recall,
     register,
     register_model,
     replay,
@@ -60,6 +61,7 @@ KINDS = (
     promote.KIND,
     rollback.KIND,
     withdraw.KIND,
+    recall.KIND,
 )
 BOOTSTRAP = "bootstrap.json"
 EMBEDDED = "embedded"

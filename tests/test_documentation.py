@@ -18,7 +18,7 @@ import typer
 from catalog.api.app import create_app
 from catalog.api.http import State
 from catalog.cli.main import app
-from catalog.client.evaluation import HarnessModule
+from catalog.domain.harness import HarnessModule
 from catalog.domain.dataset import Provenance
 from catalog.domain.evidence import Trial
 from catalog.domain.model import Contract

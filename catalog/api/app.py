@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from catalog import __version__
-from catalog.api import datasets, keys, models, releases, system
+from catalog.api import datasets, keys, models, recalls, releases, runs, system
 from catalog.api.http import State, refused
 from catalog.domain import requests
 from catalog.domain.approved import Wanted
@@ -31,7 +31,7 @@ def create_app(state: State) -> FastAPI:
         title="Assay", version=__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json"
     )
     app.state.assay = state
-    for router in (datasets.router, models.router, releases.router, keys.router, system.router):
+    for router in (datasets.router, models.router, releases.router, recalls.router, runs.router, keys.router, system.router):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AssayError, _known)
     app.add_exception_handler(RequestValidationError, _malformed)

@@ -146,5 +146,7 @@ def post_evidence(
     body: Annotated[Signed, Depends(takes(Signed))],
     who: Annotated[Principal, Depends(may("evidence.post"))],
 ) -> Response:
-    """Bring evidence."""
-    return answer(receive_evidence(here.context, who.name, body.envelope))
+    """Bring evidence; its replay begins."""
+    evidence = receive_evidence(here.context, who.name, body.envelope)
+    here.operations.recover()
+    return answer(evidence)

@@ -13,11 +13,12 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, cast
 
+from catalog.client.environment import processor
 from catalog.domain.clock import wall_clock
 from catalog.domain.evidence import (
     Harness,
@@ -30,6 +31,7 @@ from catalog.domain.evidence import (
     Trial,
     Trials,
 )
+from catalog.domain.harness import HarnessModule, checked
 from catalog.errors import Invalid
 
 if TYPE_CHECKING:
@@ -39,25 +41,9 @@ WARM_UP = 20
 Progress = Callable[[float, str], None]
 
 
-class HarnessModule(Protocol):
-    """What a harness module offers."""
-
-    NAME: str
-    VERSION: str
-    ORIGIN: Literal["simulated", "stand-in"]
-
-    def trials(
-        self, folder: Path, seeds: Sequence[int], progress: Callable[[int, int], None]
-    ) -> Iterator[dict[str, Any]]:
-        """One dict a seed: unit, seed, outcome, distance_m, duration_s, assisted, judge."""
-
-    def step(self, folder: Path) -> Callable[[], object]:
-        """One inference, sensor to action."""
-
-
 def measure(catalog: Catalog, plan: PlanWithSeed, harness: str, pause_s: float, progress: Progress) -> Statement:
     """The in-toto statement with every trial and every latency of a plan."""
-    module = _load(harness)
+    module = load_harness(harness)
     model = catalog.model(plan.plan.model).model
     started = wall_clock()
     with tempfile.TemporaryDirectory(prefix="assay-model-") as temporary:
@@ -81,19 +67,15 @@ def measure(catalog: Catalog, plan: PlanWithSeed, harness: str, pause_s: float, 
     return Statement(subject=(subject,), predicate=predicate)
 
 
-def _load(name: str) -> HarnessModule:
+def load_harness(name: str) -> HarnessModule:
+    """A harness module by name, found from the working directory too; raises `Invalid`."""
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(name)
     except ImportError as error:
         raise Invalid("input-invalid", f"no harness {name!r}: {error}", do="name an importable module") from error
-    missing = [part for part in ("NAME", "VERSION", "ORIGIN", "trials", "step") if not hasattr(module, part)]
-    if missing:
-        raise Invalid("input-invalid", f"module {name!r} has no {missing[0]}", do="see docs/evaluation.md")
-    if module.ORIGIN not in ("simulated", "stand-in"):
-        raise Invalid("evidence-origin", f"a harness is simulated or stand-in, not {module.ORIGIN!r}")
-    return cast("HarnessModule", module)
+    return checked(name, module)
 
 
 def _latency(
@@ -159,7 +141,7 @@ def host(idle: float, loaded: float, pacing: str) -> Host:
     return Host(
         name=socket.gethostname(),
         machine=platform.machine() or "unknown",
-        processor=_processor(),
+        processor=processor(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=platform.platform(),
@@ -168,12 +150,3 @@ def host(idle: float, loaded: float, pacing: str) -> Host:
         load_loaded=loaded,
         pacing=pacing,
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"

@@ -16,13 +16,18 @@ ASSURANCES: tuple[Assurance, ...] = ("declared", "observed", "reproduced", "atte
 
 
 class Code(Entity):
-    """The code that ran: the commit, and the difference of the work tree from it."""
+    """The code that ran: the commit, the difference of the work tree from it, and the command.
+
+    `directory` is where the command ran, below the top of the work tree; None where it ran elsewhere.
+    """
 
     commit: str
     dirty: bool
     difference_digest: Digest | None = None
     difference: Annotated[str, Field(max_length=1_000_000)] = ""
     entry: Text = ""
+    command: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
+    directory: Text | None = None
 
 
 class OpenedFile(Entity):

@@ -11,6 +11,8 @@ from catalog.domain.dataset import Approval, Manifest, Quarantine
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Plan
 from catalog.domain.model import Model
+from catalog.domain.replay import Replay
+from catalog.domain.reproduction import Reproduction
 from catalog.domain.run import Run
 
 VersionState = Literal["approved", "quarantined", "failing", "checked", "registered", "rebased"]
@@ -43,13 +45,15 @@ class DatasetView(Entity):
 
 
 class ModelView(Entity):
-    """A model with its run, plans, evidence and decisions."""
+    """A model with its run, plans, evidence and decisions, and what of these was run again."""
 
     model: Model
     run: Run | None
     plans: tuple[Plan, ...]
     evidence: tuple[Evidence, ...]
     decisions: tuple[Decision, ...]
+    replays: tuple[Replay, ...] = ()
+    reproductions: tuple[Reproduction, ...] = ()
 
 
 class EdgeView(Entity):

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.domain.evidence import Plan, Trials
+from catalog.domain.replay import Replay
 from catalog.policy.statistics import forged_share_found
 
 CONFIDENCE = 0.95  # of finding a forged share by replay
 
 
-def conditions(plan: Plan, trials: Trials, facts: Mapping[str, Any], replayed: int | None) -> tuple[str, ...]:
-    """The conditions of one recounted table; `facts` are those of `recount`, `replayed` counts trials run again."""
+def conditions(plan: Plan, trials: Trials, facts: Mapping[str, Any], replay: Replay | None) -> tuple[str, ...]:
+    """The conditions of one recounted table; `facts` are those of `recount`."""
     protocol, harness, host = plan.protocol, trials.harness, trials.host
     said = [
         (
@@ -24,7 +25,7 @@ def conditions(plan: Plan, trials: Trials, facts: Mapping[str, Any], replayed: i
             f"sampled: {', '.join(protocol.sampled) or 'nothing'}; fixed, so not covered beyond it: "
             f"{', '.join(protocol.fixed) or 'nothing'}"
         ),
-        _replay(replayed or 0, len(trials.trials)),
+        _replay(replay),
     ]
     for load, latency in facts.get("latency", {}).items():
         where = f"{load} latency was measured on {host.name} ({host.processor})"
@@ -34,10 +35,14 @@ def conditions(plan: Plan, trials: Trials, facts: Mapping[str, Any], replayed: i
     return tuple(sentence[:4000] for sentence in said)
 
 
-def _replay(replayed: int, returned: int) -> str:
-    if replayed == 0:
-        return "no trial was replayed by the catalog: any share of them could be forged by the evaluator"
-    if replayed >= returned:
-        return f"all {returned} trials were replayed by the catalog"
-    share = forged_share_found(replayed, CONFIDENCE)
-    return f"{replayed} of {returned} trials were replayed: a forged share of {share:.1%} would be found with 95 %"
+def _replay(replay: Replay | None) -> str:
+    if replay is None or replay.replayed == 0:
+        why = {"drawn": " yet", "failed": f" ({replay.why})" if replay else ""}.get(replay.state if replay else "", "")
+        return f"no trial was replayed by the catalog{why}: any share of them could be forged by the evaluator"
+    if replay.replayed >= replay.returned:
+        return f"all {replay.returned} trials were replayed by the catalog"
+    share = forged_share_found(replay.replayed, CONFIDENCE)
+    return (
+        f"{replay.replayed} of {replay.returned} trials, drawn after receipt, were replayed by the catalog: "
+        f"a forged share of {share:.1%} would be found with 95 %"
+    )

@@ -70,6 +70,7 @@ class SuccessFacts(Entity):
     """The table of trials, counted again. `lower` is the bound at this attempt's `alpha` (absent where not proven);
 
     `confidence` is that of the whole release cycle; `repeated` and `assisted` are trials that did not count as success.
+    `replayed` trials were run again by the catalog, `replay_differing` of them with another outcome.
     """
 
     n: Count
@@ -82,6 +83,8 @@ class SuccessFacts(Entity):
     confidence: float
     attempt: Count
     origin: Name
+    replayed: Count | None = None
+    replay_differing: Count | None = None
     within_m: float | None = None
     slices: tuple[SliceFacts, ...] | None = None
 

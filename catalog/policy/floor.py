@@ -23,6 +23,7 @@ from catalog.policy.floor_facts import (
     ModelFloor,
     OverlapSearch,
     QuarantineSearch,
+    RecallSearch,
 )
 
 CLOCK_BACK = timedelta(minutes=5)
@@ -45,6 +46,7 @@ def model_floor(facts: ModelFloor) -> tuple[RuleVerdict, ...]:
             "revoked content blocks under any name",
             _quarantine(facts.quarantine, "training data"),
         ),
+        ("not-recalled", "unrevoked, with all it was made from and rests on", _recalled(facts.recalled)),
         ("ancestry", "inputs with their whole ancestry", _ancestry(facts)),
         ("digests-verified", "every digest verified", _digests(facts.digests, "file of the model")),
         ("safe-format", "nothing that executes code on load", _safe_format(facts.files)),
@@ -64,6 +66,7 @@ def dataset_floor(facts: DatasetFloor) -> tuple[RuleVerdict, ...]:
         ("listing-complete", "nothing extra, missing or double", _listing(facts.listing_faults)),
         ("on-main-head", "judged against main's head", _main(facts.main)),
         ("no-quarantined-episode", "revoked content blocks under any name", _quarantine(facts.quarantine, "version")),
+        ("not-recalled", "unrevoked, with all it was made from", _recalled(facts.recalled)),
         ("sources-and-terms", "where it came from, under which terms", _sources(facts)),
         ("parents-known", "parents are known", _parents(facts.parents_unknown)),
         ("environment", "the policy's environment", _environment(facts)),
@@ -106,9 +109,12 @@ def _run_assurance(facts: ModelFloor) -> Answer:
         return _unknown("No training record, so nothing assures how this model was fitted.")
     if facts.assurance_required is None:
         return _unknown("No policy says which assurance the training record needs.")
-    read = {"assurance": facts.assurance, "required": facts.assurance_required}
+    read: dict[str, Any] = {"assurance": facts.assurance, "required": facts.assurance_required}
     enough = ASSURANCES.index(facts.assurance) >= ASSURANCES.index(facts.assurance_required)
     message = f"The training run is {facts.assurance}; this class needs at least {facts.assurance_required}."
+    if facts.assurance_why:
+        read["why"] = facts.assurance_why
+        message = f"{message} {facts.assurance_why}."
     return ("pass" if enough else "fail"), message, read
 
 
@@ -145,6 +151,16 @@ def _by_recording(search: QuarantineSearch) -> list[str]:
         plural = "" if len(episodes) == 1 else "s"
         said.append(f"{recording} episode{plural} {first}{more} in {place}, by {found_by} ({reason})")
     return said
+
+
+def _recalled(search: RecallSearch | None) -> Answer:
+    if search is None or (search.nodes == 0 and not search.found):
+        return _unknown("What was recalled could not be searched.")
+    read = {"recalled": [n.document() for n in search.found]}
+    if search.found:
+        said = [f"{n.name}, by the recall of {n.what} ({n.reason}; recall {n.recall})" for n in search.found]
+        return "fail", f"Recalled: {_names(said)}.", read
+    return "pass", "No recall reached it, nor anything that it was made from or rests on.", read
 
 
 def _ancestry(facts: ModelFloor) -> Answer:

@@ -71,6 +71,23 @@ class FileState(Entity):
     why_not: Text = ""
 
 
+class RecalledNode(Entity):
+    """Something that a recall reached: what it is called here, and which recall that was, of what and why."""
+
+    urn: str
+    name: Name
+    recall: str
+    what: Name
+    reason: Text
+
+
+class RecallSearch(Entity):
+    """A search for what was recalled: over how many nodes of the lineage, and what it found."""
+
+    nodes: Count
+    found: tuple[RecalledNode, ...]
+
+
 class Overlap(Entity):
     """Something that training and evaluation share."""
 
@@ -122,9 +139,11 @@ class ModelFloor(Entity):
     run: str | None
     run_finished: bool | None = None
     assurance: Assurance | None = None
+    assurance_why: Text = ""
     assurance_required: Assurance | None = None
     inputs: tuple[InputState, ...] | None = None
     quarantine: QuarantineSearch | None = None
+    recalled: RecallSearch | None = None
     ancestry: AncestrySearch | None = None
     digests: DigestCheck | None = None
     overlap: OverlapSearch | None = None
@@ -154,6 +173,7 @@ class DatasetFloor(Entity):
     listing_faults: tuple[Text, ...] | None = None
     main: MainState | None = None
     quarantine: QuarantineSearch | None = None
+    recalled: RecallSearch | None = None
     sources: tuple[Name, ...] = ()
     terms: tuple[Name, ...] = ()
     parents_unknown: tuple[Name, ...] | None = None

@@ -61,6 +61,15 @@ class Kind:
     serial: Callable[[Mapping[str, Any]], str]
 
 
+def commit(write: Write, identity: str, kind: str, arguments: dict[str, Any]) -> Intent:
+    """Commit an intent together with what asks for it; the next `recover()` begins it."""
+    intent = Intent(
+        id=identity, kind=kind, by=write.actor, started_at=write.now, state="running", step=0, arguments=arguments
+    )
+    write.insert(tables.intent, intent, id=intent.id, kind=kind, state=intent.state)
+    return intent
+
+
 def nothing_to_undo(_work: Work) -> None:
     """For intents whose steps leave nothing behind."""
 
@@ -89,16 +98,7 @@ class Operations:
     def start(self, kind: str, by: str, arguments: dict[str, Any]) -> Intent:
         """Commit the intent, then begin it in the background."""
         with self.context.records.write(by) as write:
-            intent = Intent(
-                id=self.context.ids(),
-                kind=kind,
-                by=by,
-                started_at=write.now,
-                state="running",
-                step=0,
-                arguments=arguments,
-            )
-            write.insert(tables.intent, intent, id=intent.id, kind=kind, state=intent.state)
+            intent = commit(write, self.context.ids(), kind, arguments)
         self._submit(intent)
         return intent
 

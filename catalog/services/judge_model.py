@@ -35,6 +35,7 @@ from catalog.policy.floor_facts import (
     Overlap,
     OverlapSearch,
     QuarantineSearch,
+    RecallSearch,
 )
 from catalog.policy.formats import unsafe
 from catalog.policy.recount import recount
@@ -43,8 +44,11 @@ from catalog.services.approved import unsigned
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
 from catalog.services.made_from import MadeFrom, holders, made_from
-from catalog.services.quarantine import quarantined
 from catalog.services.register_model import model_bytes
+from catalog.services.replay import replay_of
+from catalog.services.revoked import quarantined, recalled
+from catalog.services.run_assurance import assurance
+from lineage import urn
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ def standing(
     run = context.run(model.run) if model.run is not None else None
     proofs = _evidence(context, model, device_class) if rests_on is None else _named(context, rests_on)
     origin = made_from(context, model)
+    assured = assurance(context, origin.runs) if run else None
     versions = list(origin.versions)
     digests, files = _files(context, model)
     floor = ModelFloor(
@@ -102,10 +107,12 @@ def standing(
         policy_environments=policy.policy.environments if policy else (),
         run=run.id if run else None,
         run_finished=run.end.status == "finished" if run and run.end else None,
-        assurance=run.assurance if run else None,
+        assurance=assured.level if assured else None,
+        assurance_why=assured.why if assured else "",
         assurance_required=policy.policy.run_assurance if policy else None,
         inputs=_inputs(context, origin) if run and run.inputs else () if run else None,
         quarantine=_quarantine(context, origin) if run else None,
+        recalled=_recalled(context, model, origin, proofs, policy),
         ancestry=_ancestry(context, origin) if run else None,
         digests=digests,
         overlap=_overlap(context, versions, proofs) if run and proofs else None,
@@ -118,7 +125,7 @@ def standing(
         rules=evaluate(policy.policy, facts) if policy is not None else (),
         data=tuple(v.manifest_digest for v in versions),
         evidence=tuple(e.digest_ for e, _ in proofs),
-        conditions=_conditions(policy, proofs, facts),
+        conditions=_conditions(context, policy, proofs, facts),
     )
 
 
@@ -141,8 +148,13 @@ def _named(context: Context, digests: tuple[str, ...]) -> list[tuple[Evidence, P
 
 
 def _facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:
+    """The table counted again, and how much of it the catalog ran again."""
     evidence, plan = proof
-    return recount(context.plan(plan.id), evidence.statement.predicate, evidence.received_at)
+    facts = recount(context.plan(plan.id), evidence.statement.predicate, evidence.received_at)
+    replay = replay_of(context, evidence.digest_)
+    if replay is not None and replay.state == "done" and replay.by_same(evidence.statement.predicate.harness):
+        facts["success"] |= {"replayed": replay.replayed, "replay_differing": replay.differing}
+    return facts
 
 
 def _state(context: Context, evidence: Evidence, plan: Plan) -> EvidenceState:
@@ -150,12 +162,14 @@ def _state(context: Context, evidence: Evidence, plan: Plan) -> EvidenceState:
         key = records.one(c, tables.key, Key, keyid=evidence.keyid)
     # a lost key's earlier evidence stands, a compromised key's never did
     enrolled = key is not None and not key.counts("evaluator", evidence.received_at)
+    replay = replay_of(context, evidence.digest_)
     return EvidenceState(
         digest_=evidence.digest_,
         signer=evidence.signer,
         enrolled=enrolled,
         expires_at=evidence.expires_at,
         plan_policy=plan.policy,
+        why_not=replay.against(evidence.statement.predicate.harness) if enrolled and replay else "",
     )
 
 
@@ -202,6 +216,30 @@ def _quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
     for file in origin.beside:
         names |= dict.fromkeys(inside.get(file.sha256, ()), file.path[-200:])
     return QuarantineSearch(episodes=count, found=quarantined(context, names))
+
+
+def _recalled(
+    context: Context,
+    model: Model,
+    origin: MadeFrom,
+    proofs: list[tuple[Evidence, Plan]],
+    policy: ActivePolicy | None,
+) -> RecallSearch:
+    """Whether a recall reached the model, its runs and bases, their inputs, its evidence, or its weights elsewhere."""
+    nodes = {str(urn.model(model.digest_)): f"model {model.manifest.name}"}
+    nodes |= {str(urn.model(b.digest_)): f"{b.name}, which it continues" for b in origin.bases}
+    weights = set(model.manifest.weights())
+    for run in origin.runs:
+        nodes[str(urn.run(run.id))] = f"training run {run.start.name}"
+        weights |= {f.sha256 for f in run.end.opened} if run.end is not None else set()
+        for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
+            nodes[str(urn.folder(folder.digest_))] = f"folder {folder.path[-180:]}"
+            nodes |= {str(urn.fingerprint(m)): f"a recording in {folder.path[-180:]}" for m in folder.fingerprints}
+            weights |= set(folder.objects)
+    nodes |= {str(urn.evidence(e.digest_)): f"evidence of {e.signer}" for e, _ in proofs}
+    if policy is not None:
+        nodes[str(urn.policy(policy.digest_))] = f"policy {policy.policy.name}"
+    return RecallSearch(nodes=len(nodes), found=recalled(context, nodes, frozenset(weights)))
 
 
 def _ancestry(context: Context, origin: MadeFrom) -> AncestrySearch:
@@ -263,12 +301,12 @@ def _overlap(context: Context, versions: list[Version], proofs: list[tuple[Evide
 
 
 def _conditions(
-    policy: ActivePolicy | None, proofs: list[tuple[Evidence, Plan]], facts: dict[str, Any]
+    context: Context, policy: ActivePolicy | None, proofs: list[tuple[Evidence, Plan]], facts: dict[str, Any]
 ) -> tuple[str, ...]:
     """What the claim is conditional on, in words that travel with the decision."""
     said = ["single operator: no separation of people was enforced; valid in demo and dev only"]
     if policy is not None and policy.policy.hardware is not None:
         said.append(f"hardware: {policy.policy.hardware}")
     for evidence, plan in proofs:
-        said += conditions(plan, evidence.statement.predicate, facts, evidence.replayed)
+        said += conditions(plan, evidence.statement.predicate, facts, replay_of(context, evidence.digest_))
     return tuple(said)

@@ -1,23 +1,29 @@
 """Receive evidence: an envelope of an enrolled evaluator about one model and one plan, counted again before it is kept.
 
-One table serves one model; a plan takes one table, the complete one.
+One table serves one model; a plan takes one table, the complete one. With simulated evidence the order of its replay is
+drawn and the replay begins, in the same transaction: whoever signed could not know which trials are run again.
 """
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import Any
 
 from catalog.attest.envelope import EVIDENCE, verify
 from catalog.db import records, tables
+from catalog.db.door import Write
 from catalog.domain.base import canonical, sha256
-from catalog.domain.evidence import Evidence, PlanWithSeed, Statement
+from catalog.domain.evidence import Evidence, Plan, PlanWithSeed, Statement
 from catalog.domain.policy import ActivePolicy
+from catalog.domain.replay import Replay
 from catalog.errors import Conflict, Invalid, Refused
 from catalog.policy.recount import recount
 from catalog.services import lineage_edges
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
+from catalog.services.intent import commit
+from catalog.services.replay import replayable
 
 
 def receive_evidence(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
@@ -77,7 +83,23 @@ def _receive(context: Context, by: str, envelope: dict[str, Any]) -> Evidence:
             trials=len(statement.predicate.trials),
         )
         lineage_edges.of_evidence(write, plan.plan, evidence)
+        if statement.predicate.harness.origin == "simulated":
+            _draw(context, write, plan.plan, evidence)
     return evidence
+
+
+def _draw(context: Context, write: Write, plan: Plan, evidence: Evidence) -> None:
+    replay = Replay(
+        evidence=evidence.digest_,
+        protocol=plan.protocol.name,
+        operation=commit(write, context.ids(), "replay", {"evidence": evidence.digest_}).id,
+        state="drawn",
+        draw=secrets.token_bytes(32).hex(),
+        drawn_at=write.now,
+        returned=len(replayable(evidence.statement.predicate.trials)),
+    )
+    write.insert(tables.replay, replay, evidence=replay.evidence)
+    write.audit("replay.draw", replay.evidence, draw=replay.draw, returned=replay.returned)
 
 
 def _about(plan: PlanWithSeed, statement: Statement) -> None:

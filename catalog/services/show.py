@@ -14,6 +14,7 @@ from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Plan
 from catalog.domain.intent import Intent
 from catalog.domain.model import Model
+from catalog.domain.replay import Replay
 from catalog.domain.run import Run
 from catalog.domain.views import (
     DatasetView,
@@ -28,10 +29,11 @@ from catalog.domain.views import (
 from catalog.errors import Absent, Invalid
 from catalog.services.approved import contaminated
 from catalog.services.context import Context
+from catalog.services.labels import labels
+from catalog.services.run_assurance import reproductions
 from catalog.services.watch import undecided_heads
 from lineage import urn
 from lineage.errors import LineageError
-from lineage.kinds import NodeKind
 
 LIMIT = 5000
 
@@ -83,11 +85,15 @@ def show_model(context: Context, name: str) -> ModelView:
     """A model with everything recorded about it."""
     model = context.model(name)
     with context.records.read() as c:
+        evidence = records.many(c, tables.evidence, Evidence, order="id", model=model.digest_)
+        replays = (records.one(c, tables.replay, Replay, evidence=e.digest_) for e in evidence)
         return ModelView(
             model=model,
             run=records.one(c, tables.run, Run, id=model.run) if model.run else None,
             plans=tuple(records.many(c, tables.plan, Plan, order="id", model=model.digest_)),
-            evidence=tuple(records.many(c, tables.evidence, Evidence, order="id", model=model.digest_)),
+            evidence=tuple(evidence),
+            replays=tuple(r for r in replays if r is not None),
+            reproductions=tuple(reproductions(context, model.run)) if model.run else (),
             decisions=tuple(
                 records.many(c, tables.decision, Decision, order="id", newest_first=True, subject=model.digest_)
             ),
@@ -101,8 +107,9 @@ def trace(context: Context, name: str, direction: graph.Direction, depth: int, *
         found, cut = graph.trace(c, start, direction, depth=depth, limit=LIMIT, episodes=episodes)
     edges = tuple(EdgeView(src=s, dst=d, kind=k, depth=n) for s, d, k, n in found)
     nodes = {start} | {e.src for e in edges} | {e.dst for e in edges}
-    labels = {node: _label(context, node) for node in sorted(nodes)}
-    return Lineage(start=start, direction=direction, edges=edges, labels=labels, cut=cut)
+    with context.records.read() as c:
+        named = labels(c, sorted(nodes))
+    return Lineage(start=start, direction=direction, edges=edges, labels=named, cut=cut)
 
 
 def resolve(context: Context, name: str) -> str:
@@ -125,29 +132,6 @@ def resolve(context: Context, name: str) -> str:
     if models:
         return str(urn.model(models[0].digest_))
     raise Absent("node-unknown", f"nothing is called {name!r}", do="give a dataset, dataset@tag, model or URN")
-
-
-def _label(context: Context, node: str) -> str:
-    parsed = urn.parse(node)
-    with context.records.read() as c:
-        if parsed.kind is NodeKind.MODEL and parsed.digest:
-            model = records.one(c, tables.model, Model, digest=parsed.digest)
-            return f"model {model.manifest.name}" if model else f"model {parsed.parts[0][:12]}"
-        if parsed.kind is NodeKind.RUN:
-            run = records.one(c, tables.run, Run, id=parsed.parts[0])
-            return f"run {run.start.name}" if run else f"run {parsed.parts[0][:8]}"
-        if parsed.kind is NodeKind.VERSION and parsed.digest:
-            version = records.one(c, tables.version, Version, manifest_digest=parsed.digest)
-            row = c.execute(select(tables.approval.c.tag).where(tables.approval.c.manifest_digest == parsed.digest))
-            tag = row.scalar()
-            name = tag or (f"ingest {version.ingest}" if version else parsed.parts[1][:12])
-            return f"{parsed.parts[0]} {name}"
-        if parsed.kind is NodeKind.DECISION:
-            decision = records.one(c, tables.decision, Decision, id=parsed.parts[0])
-            return f"decision {decision.verdict}" if decision else "decision"
-    if parsed.kind is NodeKind.EPISODE:
-        return f"episode {parsed.parts[2]}/{parsed.parts[3]}"
-    return " ".join((parsed.kind.value, *(p[:24] for p in parsed.parts)))
 
 
 def status(context: Context, home: Path) -> Status:

@@ -17,7 +17,7 @@ from catalog.attest.keys import generate
 from catalog.db import records, tables
 from catalog.domain.base import canonical, sha256
 from catalog.domain.decision import Decision
-from catalog.domain.evidence import Evidence, PlanWithSeed
+from catalog.domain.evidence import Evidence, Line, PlanWithSeed
 from catalog.domain.run import OpenedFile, Run, RunEnd
 from catalog.errors import AssayError
 from catalog.services import plan, train
@@ -96,6 +96,17 @@ class Attack:
         made = model_folder(folder, seed, **contract)
         return str(self.desk.register_model(name, made, run.id if run else None)["model"])
 
+    def eligible(self, name: str, folder: Path, seed: int, line: str = "reach") -> str:
+        """A model that everything speaks for, judged eligible; returns its digest."""
+        digest = self.model(name, folder, self.run(f"{name}-run", "arm"), seed)
+        with self.desk.context.records.read() as c:
+            known = records.one(c, tables.line, Line, name=line, device_class=CLASS)
+        if known is None:
+            plan.enrol_line(self.desk.context, "approver-1", line, CLASS)
+        self.bring(statement(self, self.plan(name, line)))
+        assert self.gate(name).verdict == "eligible", blocked_by(self.gate(name))
+        return digest
+
     def plan(self, model: str, line: str = "reach", by: str = "evaluator") -> PlanWithSeed:
         return plan.make_plan(self.desk.context, by, model, CLASS, line)
 
@@ -103,7 +114,10 @@ class Attack:
         return sign(canonical(statement), EVIDENCE, key or self.key("evaluator"))
 
     def bring(self, statement: dict[str, Any], by: str = "evaluator", key: Path | None = None) -> Evidence:
-        return receive_evidence(self.desk.context, by, self.envelope(statement, key))
+        """Evidence is received, and replayed as far as it can be."""
+        evidence = receive_evidence(self.desk.context, by, self.envelope(statement, key))
+        self.desk.settle()
+        return evidence
 
     def gate(self, model: str, device_class: str = CLASS) -> Decision:
         return judge_model(self.desk.context, "viewer", model, device_class)
@@ -153,7 +167,11 @@ class Attack:
 
 
 def statement(attack: Attack, planned: PlanWithSeed, wins: int = 400, **changes: Any) -> dict[str, Any]:
-    """The complete, honest table of a plan with so many successes; `changes` replace parts of the predicate."""
+    """The complete, honest table of a plan with so many successes; `changes` replace parts of the predicate.
+
+    In the attack's world the model fails on the other seeds, so that a table which says otherwise is a lie.
+    """
+    attack.house.world.fails(planned.seeds()[wins:], planned.seeds())
     now = attack.desk.context.clock()
     started = max(now, planned.plan.at)
     blocks = [

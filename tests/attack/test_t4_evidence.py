@@ -178,7 +178,9 @@ def test_missing_trials_are_failures_and_a_repeated_seed_counts_once_with_its_wo
     plan = attack.plan("reach-c")
     rows = [trial(s, success=True) for s in plan.seeds()[:360]]
     rows += [trial(s, success=True) for s in plan.seeds()[:40]] + [trial(plan.seeds()[0], success=False)]
-    attack.bring(statement(attack, plan, trials=rows))
+    said = statement(attack, plan, trials=rows)
+    attack.house.world.fails(plan.seeds()[:1], plan.seeds())
+    attack.bring(said)
     decision = attack.gate("reach-c")
     assert blocked_by(decision) == {"success-rate"}
     read = next(r for r in decision.rules if r.rule == "success-rate").read

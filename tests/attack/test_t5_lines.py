@@ -100,16 +100,16 @@ def test_a_new_version_of_the_policy_resets_nothing_and_voids_old_evidence(attac
     before = active_policy(attack.desk.context, "promotion", CLASS)
     assert before is not None
     eased = before.policy.model_copy(
-        update={"version": 2, "thresholds": before.policy.thresholds | {"success_lower_ratio": 0.5}}
+        update={"version": 3, "thresholds": before.policy.thresholds | {"success_lower_ratio": 0.5}}
     )
     with attack.desk.context.records.write("bootstrap") as write:
         entity = ActivePolicy(
             digest_=eased.digest(), policy=eased, activated_at=write.now, activated_by=("approver-1", "approver-2")
         )
-        row = {"name": eased.name, "version": 2, "decides": eased.decides, "device_class": eased.device_class}
+        row = {"name": eased.name, "version": 3, "decides": eased.decides, "device_class": eased.device_class}
         write.insert(tables.policy, entity, digest=entity.digest_, **row)
         write.raise_epoch()
-        write.audit("policy.activate", eased.name, digest=entity.digest_, version=2)
+        write.audit("policy.activate", eased.name, digest=entity.digest_, version=3)
     decision = attack.gate("h")
     assert decision.policy == eased.digest()
     found, said = verdict(decision, "evidence-enrolled")

@@ -95,17 +95,17 @@ HOSTILE = {
     "a duplicate rule name": ("name: trials-simulated", "name: trials-planned"),
     "a merge key": ("thresholds:\n", "thresholds:\n  <<: {success_lower_ratio: 0.01}\n"),
     "an anchor": ("fail: {success: {n: 399}}", "fail: &x {success: {n: 399}}"),
-    "a tag": ("version: 1\n", "version: !!int 1\n"),
+    "a tag": ("version: 2\n", "version: !!int 1\n"),
     "a second document": ("schema: policy@1\n", "schema: policy@1\nname: x\n---\nschema: policy@1\n"),
-    "an unknown field": ("version: 1\n", "version: 1\noverride: everything\n"),
-    "an override of the floor": ("version: 1\n", "version: 1\nfloor: off\n"),
+    "an unknown field": ("version: 2\n", "version: 1\noverride: everything\n"),
+    "an override of the floor": ("version: 2\n", "version: 1\nfloor: off\n"),
     "a threshold that is no number": ("success_lower_ratio: 0.90", "success_lower_ratio: .nan"),
     "a threshold without end": ("success_lower_ratio: 0.90", "success_lower_ratio: -1e999"),
     "a threshold in quotes": ("success_lower_ratio: 0.90", "success_lower_ratio: '0.90'"),
     "a threshold that is a boolean": ("success_lower_ratio: 0.90", "success_lower_ratio: true"),
     "a threshold of another unit": ("success_lower_ratio", "success_lower_ms"),
     "no protocol": ("protocol:\n", "protocols:\n"),
-    "a version that is no number": ("version: 1\n", "version: 0\n"),
+    "a version that is no number": ("version: 2\n", "version: 0\n"),
     "a text that ends the expression": ('success.origin == "simulated"', 'success.origin == "" || true || "" == ""'),
     "megabytes": ("description: >-\n", "description: >-\n  " + "x" * 300_000 + "\n"),
 }
@@ -223,7 +223,8 @@ def test_a_clean_policy_lifts_nothing_of_the_floor() -> None:
     """Every policy rule passes, and still the model is blocked, with the floor's reasons."""
     policy = POLICIES["demo-arm"]
     facts = {
-        "success": {"n": 400, "lower": 1.0, "confidence": 0.95, "within_m": 0.02, "origin": "simulated"},
+        "success": {"n": 400, "lower": 1.0, "confidence": 0.95, "within_m": 0.02, "origin": "simulated"}
+        | {"replayed": 400, "replay_differing": 0},
         "latency": {load_name: {"steps": 2000, "p99_ms": 1.0} for load_name in ("idle", "loaded")},
     }
     verdicts = evaluate(policy, facts)
@@ -245,7 +246,8 @@ def test_a_clean_policy_lifts_nothing_of_the_floor() -> None:
 def test_the_bench_policy_is_not_the_arms() -> None:
     """Facts that satisfy the demo's policy leave the collaborative arm blocked on everything that only reality gives."""
     facts = {
-        "success": {"n": 400, "lower": 1.0, "confidence": 0.95, "within_m": 0.02, "origin": "simulated"},
+        "success": {"n": 400, "lower": 1.0, "confidence": 0.95, "within_m": 0.02, "origin": "simulated"}
+        | {"replayed": 400, "replay_differing": 0},
         "latency": {load_name: {"steps": 2000, "p99_ms": 1.0} for load_name in ("idle", "loaded")},
     }
     verdicts = evaluate(POLICIES["collaborative-arm"], facts)
