@@ -4,12 +4,14 @@ One law for the direction: an edge runs from what was used (`src`, upstream) to 
 downstream). So a version *contains* its episodes by edges `episode -> version`, and walking `src -> dst` from a rig or
 an episode reaches versions, runs, models, releases and devices; walking `dst -> src` from a model is its ancestry.
 
-Three consequences:
+Four consequences:
 
 - Nothing runs from a whole to its parts: a bad episode must not condemn its neighbours. Recall of a whole (a version,
   a folder) therefore *starts* from the whole and from each of its episodes.
 - `selected-from` joins versions and is not followed, because the selection may have left the bad episodes behind;
   `kept-from` joins the episodes that were kept and is followed.
+- What was reported from outside about a whole is about all of it: recall that comes to a version or folder by
+  `reported` goes on from each of its episodes, too.
 - A fingerprint is the hub of all copies of an episode: `overlaps` runs both ways between episode and fingerprint, so
   recall finds a copy that was registered again under another name and without parents.
 """
@@ -41,6 +43,8 @@ class NodeKind(StrEnum):
     DEVICE = "device"
     PRINCIPAL = "principal"
     FOLDER = "folder"  # a local input that no dataset holds, by digest
+    EXTERNAL = "external"  # an asset of another system, by its namespace and name there
+    ACTIVITY = "activity"  # a run or job of another system
 
 
 class EdgeKind(StrEnum):
@@ -64,6 +68,7 @@ class EdgeKind(StrEnum):
     SIGNED = "signed"
     RELEASED_AS = "released-as"
     INSTALLED_ON = "installed-on"
+    REPORTED = "reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,17 @@ class EdgeRule:
     joins: frozenset[tuple[NodeKind, NodeKind]]
     sentence: str
     recalled: bool = True
+
+
+_TOUCHED = (
+    NodeKind.EXTERNAL,
+    NodeKind.VERSION,
+    NodeKind.EPISODE,
+    NodeKind.FOLDER,
+    NodeKind.RUN,
+    NodeKind.MODEL,
+    NodeKind.EVIDENCE,
+)
 
 
 def _rule(sentence: str, *joins: tuple[NodeKind, NodeKind], recalled: bool = True) -> EdgeRule:
@@ -138,5 +154,11 @@ RULES: Mapping[EdgeKind, EdgeRule] = MappingProxyType(
             "{dst} releases {src}, or rests on it", (_N.MODEL, _N.RELEASE), (_N.DECISION, _N.RELEASE)
         ),
         EdgeKind.INSTALLED_ON: _rule("{src} was installed on {dst}", (_N.RELEASE, _N.DEVICE)),
+        EdgeKind.REPORTED: _rule(
+            "{dst} was made with {src}, as another system says",
+            (_N.EXTERNAL, _N.EXTERNAL),  # renamed, or the same under another name
+            *((node, _N.ACTIVITY) for node in _TOUCHED),
+            *((_N.ACTIVITY, node) for node in _TOUCHED),
+        ),
     }
 )

@@ -33,7 +33,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = MappingProxyType(
         _DIGEST: (re.compile(r"[0-9a-f]{64}"), "64 lowercase hexadecimal digits"),
         _INDEX: (re.compile(r"0|[1-9][0-9]{0,8}"), "a decimal number below 10^9 without leading zeros"),
         _ID: (re.compile(r"[a-z0-9][a-z0-9-]{0,63}"), "lowercase letters, digits and hyphens, at most 64"),
-        _WHAT: (re.compile(r"[a-z][a-z-]{0,31}"), "a word such as rig, calibration, site, engine, scene"),
+        _WHAT: (re.compile(r"[a-z][a-z-]{0,31}"), "a word such as rig, calibration, site, engine, scene, job"),
         _NAME: (re.compile(r".+", re.DOTALL), "any text that is not empty"),
     }
 )
@@ -56,6 +56,8 @@ _PARTS: Mapping[NodeKind, tuple[str, ...]] = MappingProxyType(
         NodeKind.DEVICE: (_NAME,),
         NodeKind.PRINCIPAL: (_NAME,),
         NodeKind.FOLDER: (_DIGEST,),
+        NodeKind.EXTERNAL: (_NAME, _NAME),
+        NodeKind.ACTIVITY: (_WHAT, _NAME, _NAME),
     }
 )
 
@@ -208,3 +210,13 @@ def principal(name: str) -> Urn:
 def folder(digest: str) -> Urn:
     """A local input that no dataset holds, by the digest of its listing."""
     return Urn(NodeKind.FOLDER, (_hex(digest),))
+
+
+def external(namespace: str, name: str) -> Urn:
+    """An asset of another system."""
+    return Urn(NodeKind.EXTERNAL, (namespace, name))
+
+
+def activity(what: str, namespace: str, name: str) -> Urn:
+    """A `run` or `job` of another system, in its namespace; a run's name is its id."""
+    return Urn(NodeKind.ACTIVITY, (what, namespace, name))

@@ -7,6 +7,7 @@ import typer
 from catalog.cli import audit, dataset, device, evaluate, gate, home, key, line, model, release, robot, service
 from catalog.cli.check import check
 from catalog.cli.clean import clean
+from catalog.cli.recall import recall
 
 app = typer.Typer(
     name="assay",
@@ -28,6 +29,7 @@ app.command()(release.approve)
 app.command()(release.promote)
 app.command()(release.rollback)
 app.command()(release.withdraw)
+app.command()(recall)
 app.command()(service.serve)
 app.command()(service.up)
 app.command()(service.down)

@@ -11,6 +11,7 @@ from catalog.client.bytes import verified_write
 from catalog.client.connection import Connection, document
 from catalog.client.keys import Keys
 from catalog.client.operations import Progress, follow
+from catalog.client.recalls import Recalls
 from catalog.client.releases import Releases
 from catalog.client.training import TrainingRun
 from catalog.domain import requests
@@ -29,7 +30,7 @@ from catalog.settings import Settings, load
 DEFAULT_PRINCIPAL = "engineer"
 
 
-class Catalog(Releases, Keys):
+class Catalog(Releases, Recalls, Keys):
     """A connection to the catalog of one home, as one principal."""
 
     def __init__(self, principal: str | None = None, settings: Settings | None = None) -> None:

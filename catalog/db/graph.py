@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Iterable
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select
+from sqlalchemy import ColumnElement, Connection, FromClause, func, literal, literal_column, select, text
 
 from catalog.db.tables import edge
 
 Direction = Literal["up", "down"]
+Tree = dict[str, tuple[str, str] | None]  # node: its neighbour nearer to a start and the edge's kind, None for a start
 EPISODES = ("urn:assay:episode:%", "urn:assay:fingerprint:%")
 
 
@@ -35,3 +38,56 @@ def trace(
         .limit(limit + 1)
     ).all()
     return [(r.src, r.dst, r.kind, r.depth) for r in found[:limit]], len(found) > limit
+
+
+def extend(
+    connection: Connection,
+    tree: Tree,
+    frontier: Iterable[str],
+    *,
+    skipped: Collection[str],
+    as_of: str | None = None,
+    direction: Direction = "down",
+    episodes: bool = True,
+) -> None:
+    """Add to the tree all that is reached from the frontier, breadth first, over every edge that ever held.
+
+    Each node is walked once and hangs on the shortest path to it; of several, the first by the bytes of its names.
+    `skipped` kinds are not followed; `as_of` leaves out edges that were asserted later.
+    """
+    near, far = (edge.c.src, edge.c.dst) if direction == "down" else (edge.c.dst, edge.c.src)
+    level = _values(connection)
+    query = select(near, far, edge.c.kind).select_from(level.join(edge, near == literal_column("level.value")))
+    query = query.where(edge.c.kind.not_in(sorted(skipped)))
+    if as_of is not None:
+        query = query.where(edge.c.valid_from <= as_of)
+    if not episodes:
+        query = query.where(*(far.not_like(pattern) for pattern in EPISODES))
+    while frontier:
+        found: dict[str, tuple[str, str]] = {}
+        for node, following, kind in connection.execute(query, {"level": json.dumps(list(frontier))}):
+            if following not in tree:
+                known = found.get(following)
+                if known is None or (node, kind) < known:
+                    found[following] = (node, kind)
+        tree.update(found)
+        frontier = list(found)
+
+
+def parts(connection: Connection, wholes: Iterable[str], *, as_of: str | None = None) -> list[tuple[str, str]]:
+    """What these wholes contain, as (whole, part), ordered; against the direction of the edges."""
+    level = _values(connection)
+    query = select(edge.c.dst, edge.c.src).select_from(level.join(edge, edge.c.dst == literal_column("level.value")))
+    query = query.where(edge.c.kind == "contains")
+    if as_of is not None:
+        query = query.where(edge.c.valid_from <= as_of)
+    rows = connection.execute(query, {"level": json.dumps(list(wholes))})
+    return sorted({(row.dst, row.src) for row in rows})
+
+
+def _values(connection: Connection) -> FromClause:
+    """The names in the parameter `level`, a JSON list, as a table `level` with one column `value`."""
+    names = "select value from json_array_elements_text(cast(:level as json))"
+    if connection.dialect.name == "sqlite":
+        names = "select value from json_each(:level)"
+    return text(names).columns(literal_column("value")).subquery("level")

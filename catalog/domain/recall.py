@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from catalog.domain.base import Count, Digest, Entity, Name, Text, Utc
+from catalog.domain.release import Withdrawal
 
 Group = Literal["episode", "version", "folder", "run", "model", "evidence", "decision", "release", "device", "other"]
 
@@ -54,3 +55,11 @@ class Recall(Entity):
     denied: tuple[str, ...]
     by: Name
     at: Utc
+    as_of: Utc | None = None
+
+
+class RecallView(Entity):
+    """A recall, and how far its withdrawal has come on the devices."""
+
+    recall: Recall
+    withdrawal: Withdrawal

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from catalog.domain.audit import AuditHead
-from catalog.domain.base import Count, Entity, Name, Slug
+from catalog.domain.base import Count, Digest, Entity, Name, Slug, Utc
 from catalog.domain.dataset import Provenance
 from catalog.domain.release import RoleSignature
 
@@ -96,6 +96,25 @@ class Rollback(Entity):
 class Withdraw(Entity):
     """Deny a release for good."""
 
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+What = Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class ReachOf(Entity):
+    """What a recall would reach: as of now, or only over what had been asserted at a time."""
+
+    what: What
+    as_of: Utc | None = None
+
+
+class DoRecall(Entity):
+    """Recall exactly what was shown: `plan` digests it."""
+
+    what: What
+    as_of: Utc | None = None
+    plan: Digest
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 

@@ -19,7 +19,7 @@ from catalog.errors import Absent, Damaged
 from catalog.policy.floor_facts import QuarantinedEpisode
 from catalog.services import manifest, version_commit
 from catalog.services.context import Context
-from catalog.services.quarantine import quarantined
+from catalog.services.revoked import quarantined
 from catalog.storage.snapshot import reread
 
 

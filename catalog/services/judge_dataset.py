@@ -6,18 +6,19 @@ The decision names candidate, head of `main`, policy, evidence, epoch and audit 
 from __future__ import annotations
 
 from catalog.domain.check import CheckResult
-from catalog.domain.dataset import Version
+from catalog.domain.dataset import Episode, Version
 from catalog.domain.decision import Decision, RuleVerdict
 from catalog.domain.policy import ActivePolicy
 from catalog.errors import AssayError
 from catalog.policy.evaluate import evaluate
 from catalog.policy.facts import CheckFacts, DatasetFacts, RootFacts
 from catalog.policy.floor import dataset_floor
-from catalog.policy.floor_facts import DatasetFloor, DigestCheck, MainState, QuarantineSearch
+from catalog.policy.floor_facts import DatasetFloor, DigestCheck, MainState, QuarantineSearch, RecallSearch
 from catalog.services import version_commit
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
-from catalog.services.quarantine import quarantined
+from catalog.services.revoked import quarantined, recalled
+from lineage import urn
 
 
 def judge_dataset(context: Context, by: str, dataset: str, ingest: str | None) -> Decision:
@@ -91,10 +92,18 @@ def _floor(
         listing_faults=None if result is None else result.wrong_listing,
         main=main,
         quarantine=QuarantineSearch(episodes=len(episodes), found=quarantined(context, names)),
+        recalled=_recalled(context, version, episodes),
         sources=tuple(f"{r.slug}: {r.provenance.source.origin}"[:200] for r in roots),
         terms=tuple(f"{r.slug}: {r.provenance.terms.licence}"[:200] for r in roots),
         parents_unknown=_unknown_parents(context, version),
     )
+
+
+def _recalled(context: Context, version: Version, episodes: list[Episode]) -> RecallSearch:
+    """Whether a recall reached this version, what it descends from, or recordings that nobody had registered."""
+    nodes = {str(urn.version(version.dataset, version.manifest_digest)): f"{version.dataset}/{version.ingest}"}
+    nodes |= {str(urn.fingerprint(e.fingerprint)): f"the recording of {e.root}/{e.index}" for e in episodes}
+    return RecallSearch(nodes=len(nodes), found=recalled(context, nodes, frozenset()))
 
 
 def main_state(context: Context, version: Version) -> MainState | None:

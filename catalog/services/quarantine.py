@@ -1,23 +1,26 @@
 """Quarantine episodes: from now on they may be used for nothing, under any name; the data itself is kept.
 
-The record with its digests is what blocks; the branch `quarantine-…` is its projection in the store.
+The record with its digests is what blocks, and it denies what was released from them in the same transaction; the
+branch `quarantine-…` is its projection in the store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from catalog.db import records, tables
 from catalog.db.door import Write
-from catalog.domain.dataset import Episode, Quarantine, repository_of
-from catalog.errors import Invalid
-from catalog.policy.floor_facts import QuarantinedEpisode
+from catalog.domain.dataset import Episode, ObjectEntry, Quarantine, Version, repository_of
+from catalog.errors import Absent, Conflict, Invalid
 from catalog.services import version_commit
-from catalog.services.context import Context
+from catalog.services.deny import deny_reached
 from catalog.services.intent import Kind, Operations, Work
+from catalog.services.publish import publish
+from catalog.services.reach import releases_from
+from lineage import urn
 
 
 def start(operations: Operations, by: str, dataset: str, ingest: str | None, episodes: list[int], reason: str) -> str:
@@ -56,21 +59,42 @@ def _branch(work: Work) -> str:
     return f"quarantine-{work.arguments['ingest']}"
 
 
-def _record(work: Work, write: Write) -> dict[str, Any]:
+def _mark(work: Work) -> None:
+    """The record that blocks, and the denial of every published release that the episodes reach, at once."""
     context, arguments = work.context, work.arguments
-    version = context.version(arguments["manifest_digest"])
-    own, objects = version_commit.tables_of(context, version)
-    chosen = [
-        e for e in own if (e.root == version.ingest and e.index in arguments["episodes"]) or not arguments["episodes"]
-    ]
+    with context.records.write(work.intent.by) as write:
+        if records.one(write.connection, tables.quarantine, Quarantine, id=work.intent.id) is not None:
+            return
+        version = context.version(arguments["manifest_digest"])
+        only = set(arguments["episodes"])
+        quarantine = set_aside(
+            work.intent.id, write, version, version.ingest if only else None, only, arguments["reason"]
+        )
+        write.raise_epoch()
+        marks = [str(urn.fingerprint(mark)) for mark in quarantine.fingerprints]
+        reason = f"quarantine in {version.dataset}/{version.ingest}: {quarantine.reason}"[:4000]
+        deny_reached(context, write, releases_from(write.connection, marks), reason)
+
+
+def set_aside(
+    identity: str, write: Write, version: Version, root: str | None, numbers: Set[int], reason: str
+) -> Quarantine:
+    """Record in this transaction that episodes of a root, or without a root all of a version, are quarantined."""
+    own = records.many(
+        write.connection, tables.episode, Episode, order="number", manifest_digest=version.manifest_digest
+    )
+    objects = records.many(
+        write.connection, tables.object_, ObjectEntry, order="path", manifest_digest=version.manifest_digest
+    )
+    chosen = [e for e in own if root is None or (e.root == root and e.index in numbers)]
     quarantine = Quarantine(
-        id=context.ids(),
+        id=identity,
         dataset=version.dataset,
         manifest_digest=version.manifest_digest,
-        root=version.ingest if arguments["episodes"] else None,
-        episodes=tuple(arguments["episodes"]),
+        root=root,
+        episodes=tuple(sorted(numbers)) if root is not None else (),
         fingerprints=tuple(sorted({e.fingerprint for e in chosen})),
-        reason=arguments["reason"],
+        reason=reason,
         by=write.actor,
         at=write.now,
     )
@@ -82,23 +106,24 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         manifest_digest=version.manifest_digest,
     )
     write.insert_many(tables.quarantined, _marks(quarantine.id, chosen, own, {o.path: o.sha256 for o in objects}))
-    write.raise_epoch()
     write.audit(
         "dataset.quarantine",
         version.manifest_digest,
         dataset=version.dataset,
         ingest=version.ingest,
-        episodes=arguments["episodes"],
+        root=root,
+        episodes=list(quarantine.episodes),
         reason=quarantine.reason,
     )
-    return {"quarantine": quarantine.id, "dataset": version.dataset, "episodes": len(chosen)}
+    return quarantine
 
 
 def _marks(
     quarantine: str, chosen: list[Episode], all_: list[Episode], digests: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """What identifies the chosen episodes: fingerprints, and objects that hold nothing else."""
-    shared = {path for e in all_ if e not in chosen for path in e.objects}
+    bad = {(e.root, e.index) for e in chosen}
+    shared = {path for e in all_ if (e.root, e.index) not in bad for path in e.objects}
     marks = {}
     for e in chosen:
         own = [(e.fingerprint, "fingerprint")]
@@ -108,7 +133,26 @@ def _marks(
     return list(marks.values())
 
 
+def _publish(work: Work) -> None:
+    """Tell the devices, if that withdrew anything; the next poll tells them, too."""
+    publish(work.context)
+
+
+def _record(work: Work, write: Write) -> dict[str, Any]:
+    found = records.one(write.connection, tables.quarantine, Quarantine, id=work.intent.id)
+    if found is None:
+        raise Absent("ingest-unknown", f"quarantine {work.intent.id} has no record")
+    e = tables.episode.c
+    held = select(func.count()).where(e.manifest_digest == found.manifest_digest)
+    episodes = len(found.episodes) or int(write.connection.execute(held).scalar_one())
+    return {"quarantine": found.id, "dataset": found.dataset, "episodes": episodes}
+
+
 def _abandon(work: Work) -> None:
+    """Before its record the branch goes again; afterwards the quarantine stands, open until it is published."""
+    with work.context.records.read() as c:
+        if records.one(c, tables.quarantine, Quarantine, id=work.intent.id) is not None:
+            raise Conflict("operation-running", "the episodes are quarantined; the rest of it is still to be done")
     if work.memory.get("branch"):
         work.context.store.delete_branch(repository_of(work.arguments["dataset"]), _branch(work))
 
@@ -117,26 +161,4 @@ def _serial(arguments: Mapping[str, Any]) -> str:
     return f"dataset:{arguments['dataset']}"
 
 
-KIND = Kind("quarantine", (_look, _project), _record, _abandon, _serial)
-
-
-def quarantined(context: Context, digests: Mapping[str, str]) -> tuple[QuarantinedEpisode, ...]:
-    """The quarantined episodes among fingerprints and object digests; `digests` says in what each was found."""
-    t, found, wanted = tables.quarantined, [], sorted(digests)
-    with context.records.read() as c:
-        reasons = {q.id: q for q in records.many(c, tables.quarantine, Quarantine, order="id")}
-        for first in range(0, len(wanted), 500):
-            rows = c.execute(select(t).where(t.c.digest.in_(wanted[first : first + 500])).order_by(t.c.digest))
-            found += [
-                QuarantinedEpisode(
-                    dataset=reasons[row.quarantine].dataset,
-                    root=row.root,
-                    index=row.number,
-                    found_by=row.of,
-                    found_in=digests[row.digest][-200:],
-                    reason=reasons[row.quarantine].reason,
-                )
-                for row in rows
-            ]
-    unique = {(q.dataset, q.root, q.index, q.found_in): q for q in reversed(found)}
-    return tuple(unique[key] for key in sorted(unique))
+KIND = Kind("quarantine", (_look, _project, _mark, _publish), _record, _abandon, _serial)

@@ -33,6 +33,8 @@ SAMPLES = {
     NodeKind.DEVICE: [urn.device("1"), urn.device("2")],
     NodeKind.PRINCIPAL: [urn.principal("1"), urn.principal("2")],
     NodeKind.FOLDER: [urn.folder(digest("1")), urn.folder(digest("2"))],
+    NodeKind.EXTERNAL: [urn.external("s3://a", "b"), urn.external("s3://a", "c")],
+    NodeKind.ACTIVITY: [urn.activity("run", "a", "1"), urn.activity("run", "a", "2")],
 }
 
 

@@ -35,6 +35,7 @@ MODEL: dict[str, Any] = {
     "assurance_required": "observed",
     "inputs": [{"name": "sim v1.0", "digest": A, "kind": "version", "approved": True}],
     "quarantine": {"episodes": 400, "found": []},
+    "recalled": {"nodes": 3, "found": []},
     "ancestry": {"ancestors": [{"name": "sim v1.0", "digest": A, "approved": True}], "complete": True},
     "digests": {"verified": 2, "wrong": []},
     "overlap": {"training": 400, "evaluation": 400, "found": []},
@@ -55,6 +56,7 @@ DATASET: dict[str, Any] = {
     "listing_faults": [],
     "main": {"head": HEAD, "merge_base": HEAD, "head_decided": True},
     "quarantine": {"episodes": 50, "found": []},
+    "recalled": {"nodes": 51, "found": []},
     "sources": ["reach-arm"],
     "terms": ["Apache-2.0"],
     "parents_unknown": [],
@@ -66,6 +68,13 @@ QUARANTINED = {
     "found_by": "fingerprint",
     "found_in": "folder /data/copy",
     "reason": "joint zero off by 5 degrees",
+}
+RECALLED = {
+    "urn": "urn:assay:run:r1",
+    "name": "training run reach",
+    "recall": "0193",
+    "what": "rig:left",
+    "reason": "its calibration was wrong",
 }
 
 
@@ -123,6 +132,20 @@ MODEL_BLOCKED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "searched",
     ),
     "no search": ({"quarantine": None}, "no-quarantined-input", "missing", "searched"),
+    "recalled": (
+        {"recalled": {"nodes": 3, "found": [RECALLED]}},
+        "not-recalled",
+        "fail",
+        "training run reach, by the recall of rig:left (its calibration was wrong; recall 0193)",
+    ),
+    "recalled though nothing was counted": (
+        {"recalled": {"nodes": 0, "found": [RECALLED]}},
+        "not-recalled",
+        "fail",
+        "rig:left",
+    ),
+    "a search for recalls over nothing": ({"recalled": {"nodes": 0, "found": []}}, "not-recalled", "missing", "searched"),
+    "no search for recalls": ({"recalled": None}, "not-recalled", "missing", "searched"),
     "an ancestor revoked": (
         {"ancestry": {"ancestors": [{"name": "old", "digest": B, "approved": False}], "complete": True}},
         "ancestry",
@@ -233,6 +256,8 @@ DATASET_BLOCKED: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "main unknown": ({"main": None}, "on-main-head", "missing", "main's head"),
     "main moved": ({"main": {**DATASET["main"], "merge_base": CANDIDATE}}, "on-main-head", "fail", "rebase"),
     "no merge base": ({"main": {**DATASET["main"], "merge_base": None}}, "on-main-head", "fail", "rebase"),
+    "recalled": ({"recalled": {"nodes": 51, "found": [RECALLED]}}, "not-recalled", "fail", "its calibration was wrong"),
+    "no search for recalls": ({"recalled": None}, "not-recalled", "missing", "searched"),
     "an undecided head": ({"main": {**DATASET["main"], "head_decided": False}}, "on-main-head", "fail", "not decided"),
     "a quarantined episode": (
         {"quarantine": {"episodes": 50, "found": [QUARANTINED]}},
