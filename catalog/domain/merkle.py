@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from catalog.domain.audit import AuditEntry, AuditHead, leaf_hash, node_hash
+from catalog.domain.audit import AuditEntry, AuditHead, Frontier, leaf_hash, node_hash
 from catalog.domain.base import Digest, Entity, sha256
 
 LONGEST = 64  # steps of a proof; a log of 2**63 entries fits
@@ -98,6 +98,25 @@ class Tree:
         if since <= middle:
             return [*self._subproof(since, start, middle, whole=whole), self._root(middle, end)]
         return [*self._subproof(since, middle, end, whole=False), self._root(start, middle)]
+
+
+class Growing:
+    """A frontier that grows in place, for hashing a long log."""
+
+    def __init__(self, frontier: Frontier) -> None:
+        self.size, self._nodes = frontier.size, [bytes.fromhex(n) for n in frontier.nodes]
+
+    def append(self, entry: bytes) -> None:
+        """One more entry."""
+        carry, size = leaf_hash(entry), self.size
+        while size & 1:
+            carry, size = node_hash(self._nodes.pop(), carry), size >> 1
+        self._nodes.append(carry)
+        self.size += 1
+
+    def frontier(self) -> Frontier:
+        """As it stands."""
+        return Frontier(size=self.size, nodes=tuple(n.hex() for n in self._nodes))
 
 
 def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:

@@ -7,6 +7,7 @@ from catalog.domain.report import AuditProofs, CatalogState, DocumentFile, Relea
 from catalog.reports.dossier import Data, Dossier, Proof, Training
 
 MODEL, DECISION, POLICY = "model.json", "decision.json", "policy.json"
+BINARY = ".parquet"  # the ending of files that are not text
 STATE, AUDIT = "state.json", "audit.json"
 RELEASE, ROLE, SIGNATURES = "release/manifest.json", "release/role.json", "release/record.json"
 

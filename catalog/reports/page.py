@@ -20,7 +20,8 @@ STYLE = """
 body { margin: 2.2rem auto; max-width: 62rem; padding: 0 1.4rem; background: #fff; color: #16202a;
   font: 15px/1.5 "Pretendard", "Noto Sans", "Noto Sans CJK KR", system-ui, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .4rem; padding-top: .7rem;
-  border-top: 2px solid #16202a; break-after: avoid; } h3 { font-size: .95rem; margin: 1.2rem 0 .3rem; break-after: avoid; }
+  border-top: 2px solid #16202a; break-after: avoid; }
+h3 { font-size: .95rem; margin: 1.2rem 0 .3rem; break-after: avoid; }
 p { margin: .3rem 0 .7rem; } .answer { font-size: 1.05rem; }
 .verdict { display: inline-block; padding: .15rem .7rem; margin: .5rem 0; border: 2px solid; border-radius: 4px;
   font-weight: 700; letter-spacing: .04em; } .good { color: #0a6b3b; } .bad { color: #a3121f; }
@@ -68,8 +69,8 @@ def _head(report: Report) -> str:
         f"<p>{escape(SAID[report.standing][:1].upper() + SAID[report.standing][1:])}. "
         "This says how things stood at the moment below, and nothing about what came after.</p>"
         f"<table>{cells}</table>"
-        '<div class="box">This page is one rendering of the facts; <code>report.json</code> is the other. The page proves '
-        "nothing by itself: check the bundle that it came in (see the end).</div>"
+        '<div class="box">This page is one rendering of the facts; <code>report.json</code> is the other. The page '
+        "proves nothing by itself: check the bundle that it came in (see the end).</div>"
     )
 
 
@@ -143,8 +144,9 @@ def _check() -> str:
         "<h2>How to check it</h2>"
         "<p>With the bundle and a trust root that you were given on a way you trust, offline:</p>"
         "<p><code>assay verify BUNDLE --trust-root TRUST</code></p>"
-        "<p>It reads every document again: digests, signatures and whose keys they are, the approvers and that they are "
-        "different people with different keys, each trial, the audit entries and that they are in the head above. What was "
-        "withdrawn later is known only from a newer head: <code>assay verify BUNDLE --trust-root TRUST --head HEAD</code>. "
+        "<p>It reads every document again: digests, signatures and whose keys they are, the approvers and that they "
+        "are different people with different keys, each trial, the audit entries and that they are in the head above. "
+        "What was withdrawn later is known only from a newer head: "
+        "<code>assay verify BUNDLE --trust-root TRUST --head HEAD</code>. "
         "Without a trust root nothing but integrity is shown.</p>"
     )

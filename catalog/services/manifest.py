@@ -67,6 +67,11 @@ def read_tables(
     )
 
 
+def episodes_table(store: VersionStore, repository: str, commit: str, manifest: Manifest) -> bytes:
+    """The episodes' Parquet bytes of a commit, refused unless their digest is that of the manifest."""
+    return _read(store, repository, commit, EPISODES, manifest.episodes_table)
+
+
 def _read(store: VersionStore, repository: str, commit: str, path: str, digest: str) -> bytes:
     data = b"".join(store.read(repository, commit, path))
     if sha256(data) != digest:

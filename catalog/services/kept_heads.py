@@ -1,0 +1,118 @@
+"""Heads of the log that came back from outside: in what devices report and in what approvers signed.
+
+Each must be a head of the log as it is stored. One that is not means that the log was rewritten, cut, forked or
+restored, and nothing is promoted until somebody has looked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import select
+
+from catalog.db import tables
+from catalog.db.door import Records
+from catalog.domain.audit import AuditHead, Frontier
+from catalog.domain.base import sha256
+from catalog.domain.merkle import Growing
+from catalog.errors import Damaged
+from catalog.services.context import Context
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """How far this process has looked: up to which entry, by its hash, and which heads it has found to fit."""
+
+    frontier: Frontier
+    last: str
+    fitting: frozenset[tuple[int, str]]
+    reports_until: str
+
+
+_NOTHING = _Looked(Frontier(), "", frozenset(), "")
+_looked: WeakKeyDictionary[Records, _Looked] = WeakKeyDictionary()
+
+
+def heads_agree(context: Context) -> None:
+    """Compare the stored log with every head that came back; raises `Damaged("audit-damaged")` naming who kept it.
+
+    Entries that were looked at before are not hashed again while the last of them is still what it was: every later
+    hash depends on it. A head of a size passed already is the reason to begin again.
+    """
+    before = _looked.get(context.records, _NOTHING)
+    heads, until = _came_back(context, before)
+    unknown = {(h.size, h.root): who for who, h in heads if (h.size, h.root) not in before.fitting}
+    if not _still(context, before) or any(size <= before.frontier.size for size, _ in unknown):
+        before = _NOTHING
+        heads, until = _came_back(context, before)
+        unknown = {(h.size, h.root): who for who, h in heads}
+    frontier, last = _compare(context, before, unknown)
+    fitting = before.fitting | frozenset(unknown)
+    _looked[context.records] = _Looked(frontier, last, fitting, until)
+
+
+def _still(context: Context, before: _Looked) -> bool:
+    """Whether the last entry that was looked at is the one it was."""
+    if not before.last:
+        return True
+    t = tables.audit.c
+    with context.records.read() as c:
+        body = c.execute(select(t.body).where(t.seq == before.frontier.size - 1)).scalar()
+    return body is not None and sha256(body.encode()) == before.last
+
+
+def _compare(context: Context, before: _Looked, heads: dict[tuple[int, str], str]) -> tuple[Frontier, str]:
+    wanted: dict[int, list[tuple[str, str]]] = {}
+    for (size, root), who in heads.items():
+        wanted.setdefault(size, []).append((root, who))
+    t, tree, raw = tables.audit.c, Growing(before.frontier), b""
+    _fits(wanted, tree.size, before.frontier.root())
+    with context.records.read() as c:
+        bodies = c.execute(select(t.body).where(t.seq >= tree.size).order_by(t.seq)).scalars()
+        for body in bodies.yield_per(10_000):
+            raw = body.encode()
+            tree.append(raw)
+            if tree.size in wanted:
+                _fits(wanted, tree.size, tree.frontier().root())
+    if longer := [(size, who) for size, found in wanted.items() for _, who in found if size > tree.size]:
+        size, who = max(longer)
+        what = f"the log has {tree.size} entries, and {who} kept a head of {size}: it was cut or restored"
+        raise Damaged("audit-damaged", what, do="find out who restored it; promote nothing until then")
+    return tree.frontier(), sha256(raw) if raw else before.last
+
+
+def _fits(wanted: dict[int, list[tuple[str, str]]], size: int, root: str) -> None:
+    for kept, who in wanted.get(size, ()):
+        if kept != root:
+            what = f"the first {size} entries of the log give {root}, and {who} kept {kept}: it was rewritten"
+            raise Damaged("audit-damaged", what, do="find out who rewrote it; promote nothing until then")
+
+
+def _came_back(context: Context, before: _Looked) -> tuple[list[tuple[str, AuditHead]], str]:
+    """Heads from outside, each with who brought it: device reports since the last look, and all signed decisions."""
+    r, until = tables.device_report.c, before.reports_until
+    found: list[tuple[str, AuditHead]] = []
+    with context.records.read() as c:
+        for row in c.execute(select(r.device, r.received_at, r.body).where(r.received_at >= until)):
+            until = max(until, row.received_at)
+            if seen := json.loads(row.body)["report"].get("seen"):
+                found.append((f"device {row.device}", AuditHead.of(seen)))
+        found += [(f"who signed decision {digest[:19]}…", AuditHead.of(seen)) for digest, seen in _signed(c)]
+    return found, until
+
+
+def _signed(connection: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The heads inside decisions that somebody signed, for data and for releases."""
+    d = tables.decision.c
+    of_data = select(tables.signature.c.decision)
+    of_release = select(tables.release.c.decision).join(
+        tables.release_signature, tables.release_signature.c.release == tables.release.c.id
+    )
+    rows = connection.execute(select(d.digest, d.body).where(d.digest.in_(of_data.union(of_release)))).all()
+    if changed := [row.digest for row in rows if sha256(row.body.encode()) != row.digest]:
+        what = "a decision that somebody signed is not what it was"
+        raise Damaged("audit-damaged", what, where=changed[0], do="restore a backup, and find out who changed it")
+    return [(row.digest, json.loads(row.body)["audit_head"]) for row in rows]
