@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from catalog.services import rollback
 from catalog.settings import Settings
 from tests.support.house import Desk, House
 
@@ -30,6 +31,10 @@ def _begin(desk: Desk, kind: str, dataset: str, ingest: str, folder: Path) -> st
         return desk.begin_rebase(dataset, ingest)
     if kind == "approve":
         return desk.begin_approve(desk.sign(desk.judge(dataset, ingest)))
+    if dataset == "promote" or kind == "promote":
+        return desk.begin_promote(ingest)
+    if dataset == "rollback" or kind == "rollback":
+        return rollback.start(desk.service.operations, "releaser", ingest, None, "killed")
     if kind == "quarantine":
         return desk.begin_quarantine(dataset, ingest, [0])
     return desk.begin_model(dataset, folder)
