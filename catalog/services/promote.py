@@ -24,6 +24,7 @@ from catalog.services.context import Context
 from catalog.services.decide import active_policy
 from catalog.services.intent import Kind, Operations, Work, already_running
 from catalog.services.judge_model import Standing, standing
+from catalog.services.kept_heads import heads_agree
 from catalog.services.propose_release import newest_decision, open_proposal
 from catalog.services.publish import publish
 from catalog.services.register_model import model_bytes
@@ -38,6 +39,7 @@ def start(operations: Operations, by: str, model_name: str, device_class: str) -
     context = operations.context
     model = context.model(model_name)
     with refusals_audited(context, by, "release.promote", model.digest_):
+        heads_agree(context)
         decision = newest_decision(context, model, device_class)
         release = open_proposal(context, decision)
         if release is None:
@@ -74,6 +76,7 @@ def _allow(work: Work) -> None:
     if release.allowed_at is not None:
         return
     with refusals_audited(context, work.intent.by, "release.promote", release.manifest.model):
+        heads_agree(context)
         decision = context.decision(release.manifest.decision)
         for _ in range(LOOKS):
             _, epoch = context.records.head()
