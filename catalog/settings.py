@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     lease_hours: int = Field(default=24, ge=1, le=24 * 90)
     database_url: SecretStr | None = None
     reproduce: Path | None = None
+    browser_code: SecretStr | None = None
     lakefs_url: str | None = None
     lakefs_key: SecretStr | None = None
     lakefs_secret: SecretStr | None = None

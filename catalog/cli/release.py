@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from catalog.errors import Refused
 if TYPE_CHECKING:
     from catalog.client import Catalog
     from catalog.domain.device import DeviceView
-    from catalog.domain.release import Proposal, ReleaseView, RoleSignature, Withdrawal
+    from catalog.domain.release import Proposal, ReleaseView, Withdrawal
 
 app = typer.Typer(help="Releases.", no_args_is_help=True, rich_markup_mode=None)
 Model = Annotated[str, typer.Argument(help="The model, by name or digest.")]
@@ -34,46 +34,17 @@ def approve(
     """Sign a release as one of two approvers: shows exactly what is signed, checks it, then asks."""
     with output.reported(as_json=json_):
         with output.catalog(as_, "approver-1") as catalog:
+            from catalog.attest.approval import checked, signed
+
             proposal = catalog.propose(model, device_class)
-            _checked(proposal)
+            checked(proposal)
             if not json_:
                 _show_proposal(proposal)
-            envelope = signing.signed(catalog, proposal.decision, _decision_type(), key, ask=not (yes or json_))
-            role = _role(catalog, proposal, key)
+            signing.confirm(catalog, ask=not (yes or json_))
+            envelope, role = signed(proposal, signing.key_file(catalog, key), catalog.settings.home)
             done = catalog.sign_release(proposal.release.manifest.id, envelope, role)
         text = f"signed by {', '.join(done.signed_by)}; {_still_needed(done)}"
         output.said(done.document(), json_, text)
-
-
-def _decision_type() -> str:
-    from catalog.attest.envelope import DECISION
-
-    return DECISION
-
-
-def _role(catalog: Catalog, proposal: Proposal, key: Any) -> RoleSignature:
-    from catalog.attest.roles import sign_role
-
-    return sign_role(proposal.release.role.encode(), signing.key_file(catalog, key), catalog.settings.home)
-
-
-def _checked(proposal: Proposal) -> None:
-    """What is about to be signed must be one release of exactly this decision's model; nothing else is ever signed."""
-    from catalog.attest.roles import only_addition
-
-    manifest, decision = proposal.release.manifest, proposal.decision
-    only_addition(proposal.release.role.encode(), proposal.published_role, manifest)
-    agree = (
-        manifest.decision == decision.digest()
-        and manifest.model == decision.subject
-        and manifest.device_class == decision.device_class
-        and manifest.environment == decision.environment
-        and manifest.policy == decision.policy
-        and decision.verdict == "eligible"
-    )
-    if not agree:
-        what = "the release that is proposed is not the one that was judged"
-        raise Refused("decision-mismatch", what, where=manifest.id, do="do not sign; judge again")
 
 
 def _show_proposal(proposal: Proposal) -> None:

@@ -78,7 +78,11 @@ def _browser(settings: Settings, port: int) -> subprocess.Popen[bytes]:
     """Streamlit on loopback, without usage statistics.
 
     It is given the home and not the service's address, so that it starts the service again when that ended idle.
+    Whoever opens the printed link may act as any principal whose token lies here; whoever has only the address, which
+    every user of this machine can reach, looks.
     """
+    import secrets
+
     import ui
 
     entry = Path(str(ui.__file__)).parent / "app.py"
@@ -91,10 +95,11 @@ def _browser(settings: Settings, port: int) -> subprocess.Popen[bytes]:
         "client.toolbarMode": "minimal",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    environment = os.environ | {"ASSAY_HOME": str(settings.home), "ASSAY_PRINCIPAL": "viewer"}
-    typer.echo(f"browser  http://127.0.0.1:{port}")
+    code = secrets.token_urlsafe(24)
+    ours = {"ASSAY_HOME": str(settings.home), "ASSAY_PRINCIPAL": "viewer", "ASSAY_BROWSER_CODE": code}
+    typer.echo(f"browser  http://127.0.0.1:{port}/?code={code}")
     command = [sys.executable, "-m", "streamlit", "run", str(entry), *flags]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=os.environ | ours, stdout=subprocess.DEVNULL)
 
 
 def _port(port: int) -> int:

@@ -21,10 +21,15 @@ def key_file(catalog: Catalog, key: Path | None) -> Path:
     return key or catalog.settings.keys_folder / f"{catalog.principal}.pem"
 
 
+def confirm(catalog: Catalog, *, ask: bool) -> None:
+    """Ask a person at a terminal once, before anything is signed."""
+    if ask and sys.stdin.isatty():
+        typer.confirm(f"Sign this as {catalog.principal}?", abort=True)
+
+
 def signed(catalog: Catalog, entity: Entity, payload_type: str, key: Path | None, *, ask: bool) -> dict[str, Any]:
     """The canonical bytes of a document under the principal's key."""
     from catalog.attest.envelope import sign
 
-    if ask and sys.stdin.isatty():
-        typer.confirm(f"Sign this as {catalog.principal}?", abort=True)
+    confirm(catalog, ask=ask)
     return sign(entity.canonical(), payload_type, key_file(catalog, key), catalog.settings.home)

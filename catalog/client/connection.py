@@ -41,9 +41,9 @@ class Connection:
         return self._ask("GET", path)
 
     def pages(self, path: str, entity: type[E], **query: Any) -> list[E]:
-        """GET all pages of a list."""
+        """GET all pages of a list, or those behind `after`."""
         found: list[E] = []
-        after: str | None = None
+        after: str | None = query.pop("after", None)
         while True:
             page = strict_json(self._ask("GET", path, params=_known({**query, "after": after})), "page")
             found += [entity.of(item) for item in page["items"]]

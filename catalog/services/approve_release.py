@@ -11,6 +11,7 @@ from catalog.attest.envelope import DECISION, verify
 from catalog.db import records, tables
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence
+from catalog.domain.model import Model
 from catalog.domain.release import Proposal, Release, ReleaseSignature, RoleSignature
 from catalog.errors import Conflict, Refused
 from catalog.services import lineage_edges, release_records
@@ -63,17 +64,21 @@ def _signed(context: Context, by: str, found: Release, envelope: dict[str, Any],
     return decision
 
 
-def _separate(context: Context, found: Release, by: str) -> None:
-    """Who made the run, registered the model, planned or signed its evidence approves nothing of it."""
-    model = context.model(found.manifest.model)
-    authors = {model.registered_by: "registered the model"}
-    authors |= {run.by: f"is the author of run {run.id}" for run in made_from(context, model).runs}
+def authors(context: Context, model: Model) -> dict[str, str]:
+    """Who may approve nothing of a model, and why: who registered it, made its run or signed its evidence."""
+    found = {model.registered_by: "registered the model"}
+    found |= {run.by: f"is the author of run {run.id}" for run in made_from(context, model).runs}
     with context.records.read() as c:
         for evidence in records.many(c, tables.evidence, Evidence, order="id", model=model.digest_):
-            authors[evidence.signer] = "signed its evidence"
-    if by in authors:
+            found[evidence.signer] = "signed its evidence"
+    return found
+
+
+def _separate(context: Context, found: Release, by: str) -> None:
+    barred = authors(context, context.model(found.manifest.model))
+    if by in barred:
         raise Refused(
-            "separation-of-duties", f"{by} {authors[by]} and may not approve it", do="let another approver sign"
+            "separation-of-duties", f"{by} {barred[by]} and may not approve it", do="let another approver sign"
         )
 
 

@@ -62,7 +62,7 @@ def _choose(work: Work) -> None:
     context, arguments = work.context, work.arguments
     while True:
         _, epoch = context.records.head()
-        found, why = _find(context, arguments["device_class"], arguments["to"])
+        found, why = best(context, arguments["device_class"], arguments["to"])
         with context.records.write(work.intent.by) as write:
             current = release_records.choice(write.connection, arguments["device_class"])
             if current is not None and current.requested_at == work.intent.started_at:
@@ -83,7 +83,8 @@ def _choose(work: Work) -> None:
     work.memory["chosen"] = True
 
 
-def _find(context: Context, device_class: str, to: str | None) -> tuple[Release | None, list[str]]:
+def best(context: Context, device_class: str, to: str | None) -> tuple[Release | None, list[str]]:
+    """The release a rollback chooses now, or None; and why each newer one is passed over."""
     candidates = [release_records.release(context, to)] if to is not None else older(context, device_class)
     why: list[str] = []
     for release in candidates:
