@@ -12,7 +12,7 @@ from pathlib import Path
 
 from catalog.attest.commit import lay
 from catalog.attest.keyset import CURRENT, signed_file, threshold
-from catalog.attest.published import Standing, blob_path, manifest_path
+from catalog.attest.published import Standing, blob_path, content, manifest_path
 from catalog.attest.roles import ClassRole, Listed, enough, read, require_one
 from catalog.domain.base import file_sha256
 from catalog.domain.release import DENIED, CurrentRelease, DenyList, ReleaseManifest, RoleSignature
@@ -31,6 +31,7 @@ class Listing:
         self.before, self.at = before, at
         self.new: dict[str, tuple[int, bytes]] = {}
         self._roles: dict[str, ClassRole] = {}
+        self._manifests: dict[str, ReleaseManifest] = {}
 
     def role(self, device_class: str) -> ClassRole:
         """A class's role after this publication."""
@@ -64,11 +65,17 @@ class Listing:
                 raise Invalid("release-invalid", what, where=manifest.path, do="publish what was signed")
             if not manifest_path(self.before.folder, manifest.path, listed).is_file():
                 require_files(self.before.folder, manifest)
-        given = {manifest.path for manifest in manifests}
+            self._manifests[manifest.path] = manifest
         for device_class in self.new:
             for path, listed in self.role(device_class).targets.items():
-                if path not in given and not manifest_path(self.before.folder, path, listed).is_file():
+                if path not in self._manifests and not manifest_path(self.before.folder, path, listed).is_file():
                     raise Invalid("release-invalid", "a listed release has no manifest", where=path, do="pass it")
+
+    def lease_hours(self, path: str, listed: Listed) -> int:
+        """How long a lease the approvers signed for a listed release."""
+        where = manifest_path(self.before.folder, path, listed)
+        manifest = self._manifests.get(path) or ReleaseManifest.parse(content(where))
+        return manifest.lease_hours
 
     def lay(self, manifests: Sequence[ReleaseManifest]) -> None:
         """Write the manifests, under names that say their digest."""
@@ -115,13 +122,10 @@ def _choice(listed: Listing, choice: CurrentRelease, denied: set[str]) -> None:
             raise Invalid("release-invalid", what, where=where, do="choose among the releases that approvers signed")
         if release in denied:
             raise Refused("release-denied", f"release {release} is denied", where=where, do="choose another, or none")
-
-
-def require_lease(choice: CurrentRelease, manifest: ReleaseManifest) -> None:
-    """The online key cannot grant a longer lease than the approvers did."""
-    if choice.lease_until - choice.issued_at > timedelta(hours=manifest.lease_hours):
-        what = f"the lease is longer than the {manifest.lease_hours} h that the approvers signed"
-        raise Refused("release-denied", what, where=choice.device_class, do="grant a shorter lease")
+        hours = listed.lease_hours(f"{choice.device_class}/{release}.json", line)
+        if release == choice.release and choice.lease_until - choice.issued_at > timedelta(hours=hours):
+            what = f"the lease is longer than the {hours} h that the approvers signed"
+            raise Invalid("release-invalid", what, where=where, do="grant a shorter lease")
 
 
 def _remember(before: Standing, denied: DenyList) -> None:

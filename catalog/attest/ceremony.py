@@ -113,7 +113,7 @@ def checked(
     at: datetime,
 ) -> tuple[Keyset, Change | None]:
     """The key set that a signed rotation brings and what to write; no change where it holds already."""
-    if rotation and all(_holds(standing, role, payload) for role, payload in rotation.items()):
+    if holds(standing, rotation):
         return standing.keys, None
     wanted = _wanted(standing, rotation)
     _require_whole(standing, wanted, rotation)
@@ -127,6 +127,11 @@ def checked(
         files[role] = (version, signed_file(payload, {s.keyid: s.sig for s in given}))
     root = files.pop("root", None)
     return wanted, Change(files, root=root, resign=standing.keys.online != wanted.online)
+
+
+def holds(standing: Standing, rotation: Mapping[str, bytes]) -> bool:
+    """Whether a rotation is in place already."""
+    return bool(rotation) and all(_holds(standing, role, payload) for role, payload in rotation.items())
 
 
 def _due(now: Keyset, wanted: Keyset) -> set[str]:

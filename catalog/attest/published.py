@@ -17,8 +17,8 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Key, Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from catalog.attest.keys import keyid
-from catalog.attest.keyset import CURRENT, Keyset, keyset_of
-from catalog.attest.roles import ClassRole, Listed, read
+from catalog.attest.keyset import CURRENT, Keyset, keyset_of, threshold
+from catalog.attest.roles import ClassRole, Listed, enough, read
 from catalog.domain.base import strict_json
 from catalog.domain.release import RoleSignature
 from catalog.errors import AssayError, Damaged
@@ -65,13 +65,24 @@ class Standing:
         top = {"root": self.root.version, "timestamp": self.timestamp.version, "snapshot": self.snapshot.version}
         return Published(top | {name: meta.version for name, meta in self.metas.items()})
 
-    def class_bytes(self, device_class: str) -> bytes:
-        """The file of a class's role, as the snapshot names it."""
-        return named(self.metadata, device_class, self.metas[device_class])
-
     def class_role(self, device_class: str) -> ClassRole:
-        """A class's role, of the bytes that the snapshot names."""
-        return signed_role(device_class, self.class_bytes(device_class))[0]
+        """A class's role, of the bytes that the snapshot names and under the approvers' signatures.
+
+        Both are asked for: the online key signs the snapshot, and it alone may allow nothing.
+        """
+        version = self.version(device_class)
+        path = self.metadata / f"{version}.{device_class}.json"
+        data = named(self.metadata, device_class, self.metas[device_class])
+        try:
+            role, payload, signatures = signed_role(device_class, data)
+            enough(payload, signatures, self.keys.may_sign(device_class), threshold(device_class), device_class)
+        except AssayError as error:
+            raise damaged(path, error.what) from error
+        except ValueError as error:
+            raise damaged(path, str(error)) from error
+        if role.version != version:
+            raise damaged(path, f"it says version {role.version}")
+        return role
 
     def target_path(self, target: TargetFile) -> Path:
         """Where a target of the role `current` lies."""
@@ -161,9 +172,9 @@ def blob_path(folder: Path, digest: str) -> Path:
 
 
 def signed_role(device_class: str, data: bytes) -> tuple[ClassRole, bytes, tuple[RoleSignature, ...]]:
-    """A class's role, its signed bytes and its signatures, from its file."""
-    parts = split(data)
-    return read(device_class, parts[0]), parts[0], parts[1]
+    """A class's role, its signed bytes and its signatures, from its file; nothing is verified yet."""
+    payload, signatures = split(data)
+    return read(device_class, payload), payload, signatures
 
 
 def split(data: bytes) -> tuple[bytes, tuple[RoleSignature, ...]]:
@@ -201,7 +212,11 @@ def _chained(path: Path, previous: Root | None, root: Metadata[Root]) -> None:
 def _honest(path: Path, keys: Mapping[str, Key]) -> None:
     """Each key under its own id, so that one key never counts as two."""
     for identity, key in keys.items():
-        if keyid(str(key.keyval.get("public", ""))) != identity:
+        try:
+            same = keyid(str(key.keyval["public"])) == identity
+        except (KeyError, ValueError):
+            same = False
+        if not same:
             raise damaged(path, f"key {identity[:16]}… is listed under an id that is not its own")
 
 

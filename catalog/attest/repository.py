@@ -148,6 +148,10 @@ class ReleaseRepository:
         """The bytes to be signed, by role, so that these keys and classes hold; `renew` moves every expiry on."""
         return ceremony.rotation(self._standing(), wanted, at, renew=renew)
 
+    def holds(self, rotation: Mapping[str, bytes]) -> bool:
+        """Whether a rotation is in place already."""
+        return ceremony.holds(self._standing(), rotation)
+
     def apply(
         self,
         rotation: Mapping[str, bytes],

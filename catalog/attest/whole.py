@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from catalog.attest.admission import require_files
 from catalog.attest.commit import lay, prune
 from catalog.attest.durable import alone, unwritable, write
-from catalog.attest.keyset import CURRENT, threshold
+from catalog.attest.keyset import CURRENT
 from catalog.attest.published import (
     Published,
     Standing,
@@ -18,53 +17,51 @@ from catalog.attest.published import (
     damaged,
     manifest_path,
     read_standing,
-    signed_role,
 )
-from catalog.attest.roles import Listed, enough
-from catalog.domain.base import sha256
+from catalog.attest.roles import Listed
+from catalog.domain.base import file_sha256, sha256
+from catalog.domain.model import ModelFile
 from catalog.domain.release import DENIED, CurrentRelease, DenyList, ReleaseManifest
 from catalog.errors import AssayError, Conflict
 
 
 def verify(standing: Standing, at: datetime) -> None:
     """Everything that devices may read, against the first root; `Damaged` names the file, `Conflict` what expired."""
+    seen: set[ModelFile] = set()
     for device_class in standing.keys.device_classes:
-        _verify_class(standing, device_class)
+        for path, listed in standing.class_role(device_class).targets.items():
+            for file in manifest_of(standing.folder, path, listed).files:
+                if file not in seen:
+                    _require_blob(blob_path(standing.folder, file.sha256), file)
+                seen.add(file)
     for path, data in standing.documents().items():
         kind = DenyList if path == DENIED else CurrentRelease
         try:
             kind.parse(data)
         except AssayError as error:
-            raise damaged(standing.folder / "targets" / path, str(error)) from error
+            raise damaged(standing.folder / "targets" / path, error.what) from error
     _require_unexpired(standing, at)
 
 
-def _verify_class(standing: Standing, device_class: str) -> None:
-    where = standing.metadata / f"{standing.version(device_class)}.{device_class}.json"
-    try:
-        role, payload, signatures = signed_role(device_class, standing.class_bytes(device_class))
-        keys = standing.keys.may_sign(device_class)
-        enough(payload, signatures, keys, threshold(device_class), device_class)
-    except (AssayError, ValueError) as error:
-        raise damaged(where, str(error)) from error
-    if role.version != standing.version(device_class):
-        raise damaged(where, f"it says version {role.version}")
-    for path, listed in role.targets.items():
-        manifest_of(standing.folder, path, listed)
-
-
 def manifest_of(folder: Path, path: str, listed: Listed) -> ReleaseManifest:
-    """The manifest of a listed release, with every file that it lists in its place."""
+    """The manifest of a listed release, as it was signed."""
     where = manifest_path(folder, path, listed)
     data = content(where)
     if len(data) != listed.length or sha256(data) != f"sha256:{listed.sha256}":
         raise damaged(where, "its size or digest is not the one that is signed")
     try:
-        manifest = ReleaseManifest.parse(data)
-        require_files(folder, manifest)
+        return ReleaseManifest.parse(data)
     except AssayError as error:
-        raise damaged(where, str(error)) from error
-    return manifest
+        raise damaged(where, error.what) from error
+
+
+def _require_blob(path: Path, file: ModelFile) -> None:
+    try:
+        good = path.stat().st_size == file.size and file_sha256(path) == file.sha256
+    except OSError as error:
+        raise damaged(path, f"{file.path} cannot be read: {error.strerror or error}") from error
+    if not good:
+        raise damaged(path, f"it is not the {file.path} that is signed")
 
 
 def _require_unexpired(standing: Standing, at: datetime) -> None:

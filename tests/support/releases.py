@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from catalog.attest.keys import generate
+from catalog.attest.keys import generate, load, public_hex
 from catalog.attest.repository import ReleaseRepository, sign_role
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import sha256
@@ -58,6 +58,10 @@ class Office:
     def all(self, names: Sequence[str]) -> list[Path]:
         """Several keys' files."""
         return [self.key(name) for name in names]
+
+    def public(self, name: str) -> str:
+        """A key's raw public half, in hex."""
+        return public_hex(load(self.key(name)))
 
     def later(self, hours: float) -> Office:
         """The same house some hours later."""
@@ -119,9 +123,11 @@ class Office:
         denied: Sequence[ReleaseManifest] = (),
         names: Sequence[str] = APPROVERS,
     ) -> dict[str, int]:
-        """Propose and sign each manifest, at most one a class, and publish all with these choices."""
+        """Propose and sign each manifest that is not listed yet, one a class, and publish all with these choices."""
         roles = {}
         for manifest in manifests:
+            if manifest.path in self.repository.role(manifest.device_class).targets:
+                continue
             _, payload = self.repository.proposed(manifest, self.at)
             roles[manifest.device_class] = (payload, self.signed(payload, names))
         return self.repository.publish(
