@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tuf.api.exceptions import DownloadHTTPError, RepositoryError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
 from tuf.ngclient import FetcherInterface, Updater
 
 from catalog.attest.published import signed_role
@@ -39,7 +39,7 @@ def published_role(get: Callable[[str], bytes], first_root: bytes, device_class:
             updater.refresh()
             updater.get_targetinfo(f"{device_class}/none.json")
             return signed_role(device_class, (Path(folder) / f"{device_class}.json").read_bytes())[0]
-        except RepositoryError as error:
+        except (RepositoryError, DownloadError, OSError) as error:
             what = f"the release repository is not what your root signed: {error}"
             do = "do not sign; have the repository looked at, or bring the root file that belongs to it"
             raise Damaged("repository-damaged", what, where=device_class, do=do) from error
