@@ -1,0 +1,119 @@
+"""Start only what may run now, from bytes that were verified for this very start.
+
+Signatures, lease, denials and time are judged again from what the device keeps. The command gets a private read-only
+copy that was digested while it was made, so that nothing can be exchanged between the look and the use.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import FrameType
+
+from infra.edge.change import private_copy, tell_anyway, variables
+from infra.edge.decide import permitted
+from infra.edge.device import Device
+from infra.edge.errors import EdgeError, Unavailable
+from infra.edge.install import in_memory
+from infra.edge.permit import permit
+from infra.edge.pull import begin
+from infra.edge.release import Manifest
+from infra.edge.report import tell
+from infra.edge.state import State
+
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A release that may run now, every file verified, in memory."""
+
+    release: str
+    number: int
+    model: str
+    lease_until: datetime
+    files: Mapping[str, bytes]
+
+
+def load(device: Device) -> Verified:
+    """The release that may run now as bytes by path; raises the reason where nothing may."""
+    with device.locked(), _reported(device):
+        state, manifest, lease_until = _allowed(device)
+        files = in_memory(manifest, device.release(manifest.id))
+        _started(device, state)
+        return Verified(manifest.id, manifest.number, manifest.model, lease_until, files)
+
+
+def start(device: Device, command: list[str]) -> int:
+    """Run a command on a private copy of the release that may run now; returns the command's own exit code."""
+    with device.locked(), _reported(device):
+        state, manifest, lease_until = _allowed(device)
+        copied = private_copy(device, manifest, "start")
+        files, lock = copied.__enter__()
+        try:
+            told = {**variables(device, manifest, files), "EDGE_LEASE_UNTIL": lease_until.isoformat()}
+            process = _spawn(command, {**os.environ, **told}, lock)
+            _started(device, state)
+        except BaseException:
+            copied.__exit__(None, None, None)
+            raise
+    try:
+        with _forwarding(process):
+            code = process.wait()
+    finally:
+        copied.__exit__(None, None, None)
+    with device.locked():
+        tell(device, device.state(), "stopped", what=f"the command ended with {code}")
+    return code if code >= 0 else 128 - code
+
+
+def _allowed(device: Device) -> tuple[State, Manifest, datetime]:
+    state = begin(device)
+    shown = permit(device, state)
+    manifest = permitted(device.identity, state, shown, state.current, device.clock())
+    return state, manifest, shown.current.lease_until
+
+
+def _started(device: Device, state: State) -> None:
+    times = state.times
+    if times and "resumed" not in times:
+        times = {**times, "resumed": device.clock()}
+    tell(device, device.save(replace(state, times=times, blocked="")), "started", times=times)
+
+
+def _spawn(command: list[str], environment: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
+    """The child holds the copy's lock too, so that the copy stays while the child lives."""
+    try:
+        return subprocess.Popen(command, env=environment, pass_fds=(lock,))
+    except OSError as error:
+        what = f"{command[0]} cannot be run: {error.strerror}"
+        raise Unavailable("command-failed", what, "name a command that exists here") from error
+
+
+@contextmanager
+def _reported(device: Device) -> Iterator[None]:
+    try:
+        yield
+    except EdgeError as error:
+        tell_anyway(device, "blocked", error)
+        raise
+
+
+@contextmanager
+def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Signals that end this process go to the command, which ends as it sees fit."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in FORWARDED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
