@@ -40,6 +40,7 @@ from catalog.services import (
     register_model,
     replay,
     rollback,
+    rotate_keys,
     withdraw,
 )
 from catalog.services.context import Context, no_boundary
@@ -61,6 +62,7 @@ KINDS = (
     promote.KIND,
     rollback.KIND,
     withdraw.KIND,
+    rotate_keys.KIND,
     recall.KIND,
 )
 BOOTSTRAP = "bootstrap.json"

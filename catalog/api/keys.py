@@ -1,4 +1,4 @@
-"""Keys: propose an enrolment, sign it, list them, revoke one."""
+"""Keys: propose an enrolment, sign it, list them, revoke one, rotate those that devices trust."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from fastapi import APIRouter, Depends, Response
 from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
 from catalog.domain.enrolment import KeyRequest, RevokeKey
 from catalog.domain.principal import Principal
-from catalog.domain.requests import Signed
+from catalog.domain.requests import Signed, Started
+from catalog.domain.rotation import PlanRotation, SignRotation
+from catalog.services import rotate_keys
 from catalog.services.enrol import enrol, list_keys, propose_enrolment
 from catalog.services.revoke_key import revoke_key
 
 router = APIRouter(route_class=Route, tags=["keys"])
+Rotator = Annotated[Principal, Depends(may("keys.rotate"))]
 Enroller = Annotated[Principal, Depends(may("key.enrol"))]
 
 
@@ -44,3 +47,17 @@ def post_revocation(
 ) -> Response:
     """Revoke a key, and deny what a compromised one signed."""
     return answer(revoke_key(here.context, who.name, body))
+
+
+@router.post("/keys/rotation", openapi_extra=described(PlanRotation))
+def post_rotation_plan(
+    here: The, body: Annotated[PlanRotation, Depends(takes(PlanRotation))], _who: Rotator
+) -> Response:
+    """What must be signed so that devices trust the keys that are enrolled today."""
+    return answer(rotate_keys.plan_rotation(here.context, renew=body.renew))
+
+
+@router.post("/keys/rotations", status_code=202, openapi_extra=described(SignRotation))
+def post_rotation(here: The, body: Annotated[SignRotation, Depends(takes(SignRotation))], who: Rotator) -> Response:
+    """Put a signed rotation in place; an operation."""
+    return answer(Started(operation=rotate_keys.start(here.operations, who.name, body)), 202)

@@ -1,4 +1,4 @@
-"""`assay key …`: ask for a key, enrol it, list them all, revoke one."""
+"""`assay key …`: ask for a key, enrol it, list them all, revoke one, rotate what devices trust."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli import enrolment, output, signing
+from catalog.cli import enrolment, output, rotation, signing
 from catalog.errors import Absent, Conflict, Invalid
 
 if TYPE_CHECKING:
@@ -126,6 +126,31 @@ def revoke(
             envelope = signing.signed(catalog, revocation, REVOCATION, key, ask=not (yes or json_))
         done = catalog.revoke_key(revocation, envelope)
         output.said(done.document(), json_, _revoked(done))
+
+
+@app.command()
+def rotate(
+    root_key: Annotated[list[Path] | None, typer.Option(help="A root key's file; two of them sign.")] = None,
+    approver_key: Annotated[list[Path] | None, typer.Option(help="An approver's key file; two of them sign.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Move every expiry on, too.")] = False,
+    yes: signing.Yes = False,
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Bring what devices trust to the keys and classes of today: who was enrolled comes, who was revoked goes."""
+    with output.reported(as_json=json_), output.catalog(as_, "approver-1") as catalog:
+        planned = catalog.plan_rotation(renew=renew)
+        rotation.check(planned)
+        if not json_:
+            rotation.show(planned)
+        if plan:
+            if json_:
+                output.say_json(planned.document())
+            return
+        signing.confirm(catalog, ask=not (yes or json_))
+        done = rotation.signed(planned, root_key or [], approver_key or [], catalog.settings.home)
+        rotation.bring(catalog, done, json_=json_)
 
 
 def _one(found: list[KeyView], which: str, *, compromised: bool) -> Key:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from catalog.client.connection import Connection, document
+from catalog.client.operations import follow
 from catalog.domain.enrolment import EnrolmentView, KeyRequest, KeyView, Revocation, Revoked, RevokeKey
 from catalog.domain.requests import Signed
+from catalog.domain.rotation import PlanRotation, RotationPlan, SignRotation
 
 
 class Keys:
@@ -29,3 +31,11 @@ class Keys:
     def revoke_key(self, revocation: Revocation, envelope: dict[str, Any] | None) -> Revoked:
         """Revoke a key, signed; one's own also unsigned."""
         return self.http.post("/keys/revocations", Revoked, RevokeKey(revocation=revocation, envelope=envelope))
+
+    def plan_rotation(self, *, renew: bool = False) -> RotationPlan:
+        """What must be signed so that devices trust the keys that are enrolled today."""
+        return self.http.post("/keys/rotation", RotationPlan, PlanRotation(renew=renew))
+
+    def rotate_keys(self, signed: SignRotation) -> dict[str, Any]:
+        """Put a signed rotation in place."""
+        return follow(self.http, "/keys/rotations", signed, None)

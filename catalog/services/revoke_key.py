@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -62,7 +63,8 @@ def _signer(context: Context, by: str, request: RevokeKey) -> Key | None:
         raise Refused("signature-invalid", "the key of somebody else is revoked by a signature", do="sign it")
     now, _ = context.records.now()
     keys = context.keys()
-    role = next((k.role for k in keys if k.principal == by and k.role in SIGNERS), "approver")
+    own = {k.role for k in keys if k.principal == by}
+    role: KeyRole = next((role for role in SIGNERS if role in own), "approver")
     verified = verify(request.envelope, REVOCATION, keys, role=role, at=now)
     if [k.principal for k in verified.keys] != [by] or Revocation.parse(verified.payload) != revocation:
         raise Refused("decision-mismatch", "the signature is over another revocation", do="sign what is shown")
@@ -144,7 +146,7 @@ def _approved_with(connection: Connection, key: Key) -> set[str]:
     return {a.manifest_digest for a in approvals if a.decision in signed}
 
 
-def _counting(connection: Connection, now: datetime, **where: str) -> list[Key]:
+def _counting(connection: Connection, now: datetime, **where: Any) -> list[Key]:
     found = records.many(connection, tables.key, Key, order="keyid", **where)
     return [key for key in found if not key.counts(key.role, now)]
 
