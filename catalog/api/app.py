@@ -14,10 +14,9 @@ from starlette.exceptions import HTTPException
 from catalog import __version__
 from catalog.api import datasets, keys, models, recalls, releases, runs, system
 from catalog.api.http import State, refused
-from catalog.domain import requests
+from catalog.domain import enrolment, requests, rotation
 from catalog.domain.approved import Wanted
 from catalog.domain.base import Entity
-from catalog.domain.enrolment import KeyRequest, RevokeKey
 from catalog.domain.run import RunEnd, RunStart
 from catalog.errors import Absent, AssayError, Damaged, Invalid
 
@@ -31,7 +30,15 @@ def create_app(state: State) -> FastAPI:
         title="Assay", version=__version__, docs_url=None, redoc_url=None, openapi_url=f"{PREFIX}/openapi.json"
     )
     app.state.assay = state
-    for router in (datasets.router, models.router, releases.router, recalls.router, runs.router, keys.router, system.router):
+    for router in (
+        datasets.router,
+        models.router,
+        releases.router,
+        recalls.router,
+        runs.router,
+        keys.router,
+        system.router,
+    ):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(AssayError, _known)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -65,8 +72,9 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    bodies: list[type[Entity]] = [Wanted, RunStart, RunEnd, KeyRequest, RevokeKey]
-    bodies += [b for b in vars(requests).values() if isinstance(b, type) and issubclass(b, Entity) and b is not Entity]
+    bodies: list[type[Entity]] = [Wanted, RunStart, RunEnd]
+    found = [b for module in (requests, enrolment, rotation) for b in vars(module).values()]
+    bodies += [b for b in found if isinstance(b, type) and issubclass(b, Entity) and b is not Entity]
     _, schemas = models_json_schema([(b, "validation") for b in bodies], ref_template="#/components/schemas/{model}")
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
     return document
