@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from catalog.services import rollback
+from catalog.services import recall, rollback
 from catalog.settings import Settings
 from tests.support.house import Desk, House
 
@@ -35,6 +35,9 @@ def _begin(desk: Desk, kind: str, dataset: str, ingest: str, folder: Path) -> st
         return desk.begin_promote(ingest)
     if dataset == "rollback" or kind == "rollback":
         return rollback.start(desk.service.operations, "releaser", ingest, None, "killed")
+    if "recall" in (kind, dataset):
+        shown = recall.show(desk.context, ingest)
+        return recall.start(desk.service.operations, "steward", ingest, "killed", shown.plan)
     if kind == "quarantine":
         return desk.begin_quarantine(dataset, ingest, [0])
     return desk.begin_model(dataset, folder)
