@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catalog.cli import output
+
+if TYPE_CHECKING:
+    from catalog.domain.evidence import Harness
+    from catalog.domain.replay import Replay
 
 
 def plan(
@@ -51,9 +55,12 @@ def evaluate(
             path = key or catalog.settings.keys_folder / f"{catalog.principal}.pem"
             envelope = sign(statement.canonical(), EVIDENCE, path, catalog.settings.home)
             evidence = catalog.evidence(envelope)
+            with output.progress("replay") as progress:
+                simulated = statement.predicate.harness.origin == "simulated"
+                replay = catalog.replay(evidence.digest_, progress) if simulated else None
         trials = statement.predicate.trials
         if json_:
-            output.say_json(evidence.document())
+            output.say_json(evidence.document() | {"replay": replay.document() if replay else None})
             return
         won = sum(t.outcome == "success" for t in trials)
         say = output.console().print
@@ -61,3 +68,15 @@ def evaluate(
         say(f"  {won} of {len(trials)} trials succeeded, {statement.predicate.harness.origin}", markup=False)
         steps = sum(len(b.milliseconds) for b in statement.predicate.latency)
         say(f"  {steps} latencies on {statement.predicate.host.name}, signed by {evidence.signer}", markup=False)
+        say(f"  {_said(replay, statement.predicate.harness)}", markup=False)
+
+
+def _said(replay: Replay | None, harness: Harness) -> str:
+    """What the catalog found when it ran trials again."""
+    if replay is None:
+        return "nothing is replayed of a stand-in"
+    if replay.state != "done":
+        return f"not replayed: {replay.why or replay.state}"
+    if against := replay.against(harness):
+        return f"it does not count: {against}"
+    return f"the catalog ran {replay.replayed} of {replay.returned} trials again: all ended as the evidence says"

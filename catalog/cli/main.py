@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from catalog.cli import audit, dataset, device, evaluate, gate, home, key, line, model, release, robot, service
+from catalog.cli import audit, dataset, device, evaluate, gate, home, key, line, model, release, robot, service, train
 from catalog.cli.check import check
 from catalog.cli.clean import clean
 from catalog.cli.recall import recall
@@ -37,6 +37,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(robot.app, name="robot")
 app.add_typer(model.app, name="model")
 app.add_typer(line.app, name="line")
+app.add_typer(train.app, name="train")
 app.add_typer(release.app, name="release")
 app.add_typer(audit.app, name="audit")
 app.add_typer(device.app, name="device")

@@ -8,11 +8,14 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from catalog.client.bytes import verified_write
-from catalog.client.connection import Connection, document
+from catalog.client.connection import document
+from catalog.client.fleet import Fleet
 from catalog.client.keys import Keys
+from catalog.client.offline import connect
 from catalog.client.operations import Progress, follow
 from catalog.client.recalls import Recalls
 from catalog.client.releases import Releases
+from catalog.client.reruns import Reruns
 from catalog.client.training import TrainingRun
 from catalog.domain import requests
 from catalog.domain.approved import Approved
@@ -30,13 +33,13 @@ from catalog.settings import Settings, load
 DEFAULT_PRINCIPAL = "engineer"
 
 
-class Catalog(Releases, Recalls, Keys):
+class Catalog(Releases, Recalls, Keys, Fleet, Reruns):
     """A connection to the catalog of one home, as one principal."""
 
     def __init__(self, principal: str | None = None, settings: Settings | None = None) -> None:
         self.settings = settings if settings is not None else load()
         self.principal = principal or self.settings.principal or DEFAULT_PRINCIPAL
-        self.http = Connection(self.settings, self.principal)
+        self.http = connect(self.settings, self.principal)
 
     def __enter__(self) -> Catalog:
         return self
@@ -161,9 +164,9 @@ class Catalog(Releases, Recalls, Keys):
         """The active policies."""
         return self.http.pages("/policies", ActivePolicy)
 
-    def audit(self) -> list[AuditEntry]:
-        """The audit log, oldest first."""
-        return self.http.pages("/audit", AuditEntry)
+    def audit(self, after: int = -1) -> list[AuditEntry]:
+        """The audit log from behind an entry on, oldest first."""
+        return self.http.pages("/audit", AuditEntry, after=str(after))
 
     def verify_audit(self, kept: AuditHead | None = None) -> AuditReport:
         """Have the whole chain recomputed."""

@@ -11,6 +11,7 @@ from catalog.client import environment
 from catalog.client.approved_data import ApprovedData
 from catalog.client.connection import document
 from catalog.client.observe import Observer
+from catalog.client.offline import Offline
 from catalog.domain import requests
 from catalog.domain.approved import Approved, Wanted
 from catalog.domain.run import FolderInput, Run, RunEnd, RunStart
@@ -68,6 +69,11 @@ class TrainingRun:
             f"/runs/{self.id}/folders", FolderInput, document(requests.GiveFolder, path=str(folder))
         )
         return folder
+
+    def output(self, path: str | Path) -> Path:
+        """The folder to write the model to: this one, or another while the run is reproduced."""
+        http = self._catalog.http
+        return http.output(Path(path)) if isinstance(http, Offline) else Path(path)
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Numbers that the job wants kept with its run; finite ones."""

@@ -95,5 +95,4 @@ class Answers(Entity):
     schema_: Literal["answers@1"] = Field("answers@1", alias="schema")
     run: Run
     approved: tuple[Approved, ...]
-    folders: dict[str, str] = Field(default_factory=dict)
     out: Annotated[str, Field(min_length=1, max_length=4096)]

@@ -25,8 +25,9 @@ def recorded(name: str, out: Path, datasets: Sequence[str], folders: Sequence[Pa
             slug, _, tag = dataset.partition("@")
             frames.append(run.approved(slug, version=tag or "*").scan())
         frames += [scan(run.input(folder)) for folder in folders]
-        fit(frames, SEED).save(out)
-        return run.log_model(name, out)
+        written = run.output(out)
+        fit(frames, SEED).save(written)
+        return run.log_model(name, written)
 
 
 def scan(folder: Path) -> pl.LazyFrame:

@@ -25,6 +25,8 @@ SUCCESS_M = 0.02
 HELD = 5  # control periods in a row
 LIMIT = 60  # control periods of a rollout
 JUDGE = f"simulator: site within {SUCCESS_M * 100:.0f} cm for {HELD} steps"
+PROBED = 200  # observations
+TOLERANCE = 1e-3  # rad between the commands of two models: what BLAS kernels of two processors may make of one fit
 STREAM = int.from_bytes(b"evaluate")
 RANDOMISATION = Randomisation()  # the ranges of `arm-reach-sim`: the claim holds inside them
 SCENE = (
@@ -64,6 +66,16 @@ def step(folder: Path) -> Callable[[], object]:
     scene = draw(arm, 0)
     arm.reset(scene)
     return lambda: policy.act(_observe(arm, scene))
+
+
+def probe(folder: Path, seed: int) -> list[float]:
+    """The policy's commands (rad) on `PROBED` observations: joints and target drawn over the demonstrated ranges."""
+    policy, arm, rng = Policy.load(folder), Arm(), np.random.default_rng((STREAM, seed))
+    actions: list[float] = []
+    for _ in range(PROBED):
+        arm.reset(scene := arm.draw(rng, RANDOMISATION))
+        actions += policy.act(_observe(arm, scene)).tolist()
+    return actions
 
 
 def draw(arm: Arm, seed: int) -> Scene:
