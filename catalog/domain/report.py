@@ -27,7 +27,7 @@ Standing = Literal["allowed", "denied", "lapsed", "not-approved", "blocked"]
 Result = Literal["PASSED", "FAILED"]
 SAID: dict[str, str] = {
     "allowed": "allowed: judged eligible, approved by enough people, released and not withdrawn",
-    "denied": "withdrawn: it was released, and a release of it is denied",
+    "denied": "withdrawn: a release of this model is denied",
     "lapsed": "lapsed: it was released, and today's floor does not allow it any more, so no lease is renewed",
     "not-approved": "not released: judged eligible, and not approved by enough people or not published",
     "blocked": "blocked: the decision says that it may not go to this class of devices",

@@ -81,11 +81,11 @@ class Dossier:
     @property
     def standing(self) -> Standing:
         """Derived from the records, as `assay verify` derives it again from the documents."""
-        released = self.release is not None and self.release.allowed_at is not None
-        if self.denials and released:
+        if self.denials:
             return "denied"
         if self.decision.verdict != "eligible":
             return "blocked"
+        released = self.release is not None and self.release.allowed_at is not None
         people = {s.principal for s in self.signatures}
         if not released or len(people) < THRESHOLD:
             return "not-approved"

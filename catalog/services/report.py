@@ -10,6 +10,7 @@ import base64
 
 from catalog.attest.envelope import EVIDENCE, REPORT
 from catalog.db import records, tables
+from catalog.domain.base import canonical
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Subject, SubjectDigest
 from catalog.domain.model import Model
@@ -106,7 +107,7 @@ def _bundle(context: Context, found: Dossier) -> Bundle:
     files = documents(found)
     said = facts(found, files)
     files |= {REPORT_JSON: said.canonical(), REPORT_HTML: page(said).encode()}
-    files[SUMMARY] = signed(context, _summary(found, said), EVIDENCE).canonical()
+    files[SUMMARY] = canonical(signed(context, _summary(found, said), EVIDENCE).envelope)
     statement = ReportStatement(
         subject=(_subject(found),),
         predicate=ReportPredicate(
