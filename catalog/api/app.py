@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from catalog import __version__
-from catalog.api import datasets, keys, models, recalls, releases, runs, system
+from catalog.api import datasets, fleet, keys, models, recalls, releases, reports, runs, system
 from catalog.api.http import State, refused
 from catalog.domain import enrolment, requests, rotation
 from catalog.domain.approved import Wanted
@@ -34,9 +34,11 @@ def create_app(state: State) -> FastAPI:
         datasets.router,
         models.router,
         releases.router,
+        fleet.router,
         recalls.router,
         runs.router,
         keys.router,
+        reports.router,
         system.router,
     ):
         app.include_router(router, prefix=PREFIX)

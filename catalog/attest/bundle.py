@@ -48,7 +48,7 @@ class Opened:
 
     def numbered(self, folder: str, name: str) -> list[str]:
         """`folder/1/name`, `folder/2/name`, … as far as there are any."""
-        found = []
+        found: list[str] = []
         while (path := f"{folder}/{len(found) + 1}/{name}") in self.files:
             found.append(path)
         return found

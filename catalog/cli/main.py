@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import typer
 
-from catalog.cli import audit, dataset, device, evaluate, gate, home, key, line, model, release, robot, service, train
+from catalog.cli import (
+    audit,
+    dataset,
+    device,
+    evaluate,
+    gate,
+    home,
+    key,
+    line,
+    model,
+    release,
+    robot,
+    service,
+    train,
+    trust,
+)
 from catalog.cli.check import check
 from catalog.cli.clean import clean
 from catalog.cli.recall import recall
+from catalog.cli.report import report
+from catalog.cli.verify import verify
 
 app = typer.Typer(
     name="assay",
@@ -30,6 +47,8 @@ app.command()(release.promote)
 app.command()(release.rollback)
 app.command()(release.withdraw)
 app.command()(recall)
+app.command()(report)
+app.command()(verify)
 app.command()(service.serve)
 app.command()(service.up)
 app.command()(service.down)
@@ -40,6 +59,7 @@ app.add_typer(line.app, name="line")
 app.add_typer(train.app, name="train")
 app.add_typer(release.app, name="release")
 app.add_typer(audit.app, name="audit")
+app.add_typer(trust.app, name="trust")
 app.add_typer(device.app, name="device")
 app.add_typer(key.app, name="key")
 

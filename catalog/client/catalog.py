@@ -15,6 +15,7 @@ from catalog.client.offline import connect
 from catalog.client.operations import Progress, follow
 from catalog.client.recalls import Recalls
 from catalog.client.releases import Releases
+from catalog.client.reports import Reports
 from catalog.client.reruns import Reruns
 from catalog.client.training import TrainingRun
 from catalog.domain import requests
@@ -33,7 +34,7 @@ from catalog.settings import Settings, load
 DEFAULT_PRINCIPAL = "engineer"
 
 
-class Catalog(Releases, Recalls, Keys, Fleet, Reruns):
+class Catalog(Releases, Recalls, Keys, Fleet, Reruns, Reports):
     """A connection to the catalog of one home, as one principal."""
 
     def __init__(self, principal: str | None = None, settings: Settings | None = None) -> None:

@@ -18,8 +18,6 @@ from catalog.domain.merkle import Consistency, Inclusion
 from catalog.domain.release import Denial, RoleSignature
 
 REPORT_JSON, REPORT_HTML, SUMMARY = "report.json", "report.html", "decision.vsa.json"
-PREDICATE = "urn:assay:predicate:provenance-report@1"
-VSA = "https://slsa.dev/verification_summary/v1"
 BUNDLE_LIMIT = 256 * 2**20  # bytes of a bundle
 
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*$", max_length=200)]
@@ -124,7 +122,9 @@ class ReportStatement(Entity):
 
     type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
     subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
-    predicate_type: Literal["urn:assay:predicate:provenance-report@1"] = Field(PREDICATE, alias="predicateType")
+    predicate_type: Literal["urn:assay:predicate:provenance-report@1"] = Field(
+        "urn:assay:predicate:provenance-report@1", alias="predicateType"
+    )
     predicate: ReportPredicate
 
 
@@ -158,7 +158,9 @@ class VsaStatement(Entity):
 
     type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
     subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
-    predicate_type: Literal["https://slsa.dev/verification_summary/v1"] = Field(VSA, alias="predicateType")
+    predicate_type: Literal["https://slsa.dev/verification_summary/v1"] = Field(
+        "https://slsa.dev/verification_summary/v1", alias="predicateType"
+    )
     predicate: VsaPredicate
 
 

@@ -1,0 +1,82 @@
+"""`assay verify`: check a report with nothing but the file, the trust root and optionally a newer head. Offline.
+
+Exit status: 0 a permission, verified; 10 verified, and no permission; 11 integrity only; 12 not to be trusted; 13
+superseded; 2 no report, trust root or head; 7 damaged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalog.cli import output
+from catalog.errors import AssayError
+
+if TYPE_CHECKING:
+    from catalog.attest.verify_bundle import Established
+
+STATUS = {"permission": 0, "failed": 10, "integrity-only": 11, "untrusted": 12, "superseded": 13}
+SAID = {
+    "permission": "VERIFIED: this was allowed, as of the time below",
+    "failed": "NOT A PERMISSION: the report is genuine, and says that this is not allowed",
+    "integrity-only": "INTEGRITY ONLY: nothing shows who made this; give --trust-root",
+    "superseded": "SUPERSEDED: this was allowed, and was withdrawn since",
+}
+KINDS = {"failed": "decision-blocked", "integrity-only": "report-untrusted", "superseded": "report-superseded"}
+SMALL = 16 * 2**20  # bytes of a trust root or a head
+
+
+def verify(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="The .bundle.json of a report.")],
+    trust_root: Annotated[Path | None, typer.Option(help="The trust root, as the home handed it over.")] = None,
+    head: Annotated[Path | None, typer.Option(help="A newer signed head: what was withdrawn since.")] = None,
+    json_: output.Json = False,
+) -> None:
+    """Check a report offline. Exit status: 0 permission, 10 none, 11 integrity only, 12 untrusted, 13 superseded."""
+    try:
+        with output.reported(as_json=json_):
+            found, digest = _established(bundle, trust_root, head)
+    except typer.Exit as ended:
+        if isinstance(ended.__cause__, AssayError) and ended.__cause__.kind == "report-untrusted":
+            raise typer.Exit(STATUS["untrusted"]) from ended
+        raise
+    if json_:
+        output.say_json(_document(found, digest))
+    else:
+        _say(found, digest)
+    raise typer.Exit(STATUS[found.outcome])
+
+
+def _established(bundle: Path, trust_root: Path | None, head: Path | None) -> tuple[Established, str | None]:
+    from catalog.attest.verify_bundle import verify_bundle
+    from catalog.cli.writing import read
+    from catalog.domain.base import sha256
+    from catalog.domain.report import BUNDLE_LIMIT
+
+    content = read(bundle, BUNDLE_LIMIT)
+    trust = read(trust_root, SMALL) if trust_root is not None else None
+    newer = read(head, SMALL) if head is not None else None
+    return verify_bundle(content, trust, newer), sha256(trust) if trust is not None else None
+
+
+def _document(found: Established, digest: str | None) -> dict[str, Any]:
+    lines = [{"what": line.what, "found": line.found} for line in found.lines]
+    kind = KINDS.get(found.outcome)
+    return {"outcome": found.outcome, "kind": kind, "trust_root": digest, **found.facts, "established": lines}
+
+
+def _say(found: Established, digest: str | None) -> None:
+    typer.echo(SAID[found.outcome])
+    for line in found.lines:
+        typer.echo(f"  {line.what:<11} {_plain(line.found)}")
+    if digest is not None:
+        typer.echo(f"  {'trust root':<11} {digest} (compare it with what you were given)")
+    if kind := KINDS.get(found.outcome):
+        typer.echo(f"{kind}: do not act on this report as a permission", err=True)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a name in a report must not steer a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)
