@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from catalog.attest.envelope import EVIDENCE, sign
-from catalog.domain.base import canonical
+from catalog.domain.base import canonical, sha256
 from catalog.domain.evidence import PlanWithSeed
 from catalog.services.plan import enrol_line
 from catalog.services.receive_evidence import receive_evidence
+from catalog.services.replay import find_replay
 from tests.attack.attacker import Attack, blocked_by, one_evidence, statement, trial, verdict
 
 Lie = Callable[[Attack, PlanWithSeed], dict[str, Any]]
@@ -199,3 +200,88 @@ def test_the_honest_table_is_taken_once_and_passes(attack: Attack, planned: Plan
         attack.refused("already-exists", lambda again=again: attack.bring(again))
     assert len(one_evidence(attack, planned.plan.model)) == 1
     assert attack.gate("reach-b").verdict == "blocked"
+
+
+# what only running the trials again can find
+
+
+def _line(attack: Attack, name: str, folder: Path, seed: int) -> PlanWithSeed:
+    enrol_line(attack.desk.context, "approver-1", f"line-{name}", "demo-arm")
+    attack.model(name, folder / name, attack.run(name, "arm"), seed=seed)
+    return attack.plan(name, f"line-{name}")
+
+
+def test_an_enrolled_evaluator_edits_outcomes_and_signs(attack: Attack, tmp_path: Path) -> None:
+    """Twenty failures become successes, each with a distance to match; no rule of the table finds it, a replay does."""
+    plan = _line(attack, "reach-forged", tmp_path, seed=31)
+    said = statement(attack, plan, wins=355)
+    forged = [trial(s, success=i < 375) for i, s in enumerate(plan.seeds())]
+    said["predicate"]["trials"] = forged
+    evidence = attack.bring(said)
+    replay = find_replay(attack.desk.context, evidence.digest_)
+    assert (replay.replayed, replay.differing) == (400, 20)
+    assert replay.first is not None
+    assert replay.first.seed in plan.seeds()[355:375]
+    decision = attack.gate("reach-forged")
+    assert decision.verdict == "blocked"
+    assert blocked_by(decision) == {"evidence-enrolled", "replay-agrees"}
+    found, words = verdict(decision, "evidence-enrolled")
+    assert found == "fail"
+    assert "20 of 400 replayed trials differ" in words
+    assert f"seed {replay.first.seed}, said success and is a failure" in words
+    assert attack.audited("evidence.replay", evidence.digest_)
+    with attack.unchanged():
+        assert attack.gate("reach-forged").verdict == "blocked"
+
+
+def test_a_forged_failure_does_not_agree_either(attack: Attack, tmp_path: Path) -> None:
+    """Somebody makes a rival's good model look bad: the evidence does not count, whoever it favours."""
+    plan = _line(attack, "reach-slandered", tmp_path, seed=32)
+    said = statement(attack, plan)
+    said["predicate"]["trials"][7] = trial(plan.seeds()[7], success=False)
+    attack.bring(said)
+    words = verdict(attack.gate("reach-slandered"), "evidence-enrolled")[1]
+    assert f"1 of 400 replayed trials differ; the first, seed {plan.seeds()[7]}, said failure" in words
+
+
+@pytest.mark.parametrize("harness", [{"name": "toy-reach"}, {"version": "2"}], ids=["name", "version"])
+def test_another_harness_than_the_protocols(attack: Attack, tmp_path: Path, harness: dict[str, str]) -> None:
+    """A simulator of one's own, in which everything succeeds: the operator installed another for this protocol."""
+    name = f"reach-other-{next(iter(harness))}"
+    plan = _line(attack, name, tmp_path, seed=33 + len(harness["name"]) if "name" in harness else 60)
+    attack.bring(
+        statement(attack, plan, harness={"name": "mujoco-reach", "version": "1", "origin": "simulated"} | harness)
+    )
+    decision = attack.gate(name)
+    assert blocked_by(decision) == {"evidence-enrolled", "trials-replayed", "replay-agrees"}
+    words = verdict(decision, "evidence-enrolled")[1]
+    assert "made by harness" in words
+    assert "protocol reach-in-simulation is run here by mujoco-reach 1 (simulated)" in words
+    assert attack.audited("promotion.judged", decision.subject)
+
+
+def test_a_stand_in_is_never_replayed_into_a_simulation(attack: Attack, tmp_path: Path) -> None:
+    plan = _line(attack, "reach-stand-in", tmp_path, seed=70)
+    harness = {"name": "mujoco-reach", "version": "1", "origin": "stand-in"}
+    evidence = attack.bring(statement(attack, plan, harness=harness))
+    assert attack.desk.fails(lambda: find_replay(attack.desk.context, evidence.digest_)).kind == "evidence-unknown"
+    assert {"trials-simulated", "trials-replayed"} <= blocked_by(attack.gate("reach-stand-in"))
+
+
+def test_nobody_knows_the_draw_before_the_table_is_signed(attack: Attack, tmp_path: Path) -> None:
+    """It is made in the transaction that receives the table, of nothing that was there before."""
+    drawn = []
+    for number in (1, 2):
+        plan = _line(attack, f"reach-draw-{number}", tmp_path, seed=80 + number)
+        envelope = attack.envelope(statement(attack, plan))
+        digest = sha256(canonical(envelope))
+        assert attack.desk.fails(lambda digest=digest: find_replay(attack.desk.context, digest))
+        evidence = receive_evidence(attack.desk.context, "evaluator", envelope)
+        replay = find_replay(attack.desk.context, evidence.digest_)
+        assert replay.drawn_at == evidence.received_at
+        text = canonical(envelope) + plan.canonical() + str(attack.desk.service.settings).encode()
+        assert replay.draw.encode() not in text
+        drawn.append(replay.order(range(400)))
+        attack.desk.settle()
+    assert drawn[0] != drawn[1]
+    assert drawn[0] != sorted(drawn[0])
