@@ -20,6 +20,8 @@ def allowed(dossier: Dossier) -> Section:
     """The decision, rule by rule; the evidence; the approvers; the release."""
     standing, decision = dossier.standing, dossier.decision
     answer = f"It is {SAID[standing]}."
+    if standing == "allowed":
+        answer += f" {_because(dossier)}"
     if standing == "lapsed":
         answer += f" Why: {dossier.not_today[:1000]}."
     if standing == "denied":
@@ -39,6 +41,7 @@ def allowed(dossier: Dossier) -> Section:
         Fact(name="policy", value=said, source=documents.POLICY if policy else documents.DECISION),
     ]
     facts += _release(dossier)
+    facts.append(Fact(name="how to go back", value=_back(dossier)))
     tables = (
         _evidence(dossier),
         Table(title="Rules of the policy", columns=("verdict", "rule", "what it says", "values read"), rows=_rules(
@@ -50,6 +53,36 @@ def allowed(dossier: Dossier) -> Section:
     )  # fmt: skip
     shown = tuple(t for t in tables if t.rows)
     return Section(key="allowed", question=QUESTION, answer=answer, facts=tuple(facts), tables=shown)
+
+
+def _because(dossier: Dossier) -> str:
+    """In a breath: what was shown, what was asked, who signed."""
+    said = [f"Every one of {counted(len(dossier.decision.rules), 'rule')} passes."]
+    for proof in dossier.proofs:
+        count, plan = tally(proof.plan, proof.evidence.statement.predicate.trials), proof.plan.plan
+        origin = proof.evidence.statement.predicate.harness.origin
+        said.append(f"{count.successes:,} of {count.n:,} {origin} trials succeeded, planned before the first of them")
+        bound, asked = _bound(dossier), plan.thresholds.get("success_lower_ratio")
+        if bound is not None and asked is not None:
+            sure = number(1 - plan.alpha)
+            said[-1] += f", so the rate is at least {number(bound)} with confidence {sure}; asked was {number(asked)}"
+        said[-1] += "."
+    people = " and ".join(sorted(s.principal for s in dossier.signatures))
+    said.append(f"{people} signed exactly this decision and the release that rests on it.")
+    return " ".join(said)
+
+
+def _bound(dossier: Dossier) -> float | None:
+    found = next((r.read["success.lower"] for r in dossier.decision.rules if "success.lower" in r.read), None)
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _back(dossier: Dossier) -> str:
+    command = f"assay rollback --device-class {dossier.device_class}, by one person"
+    if not dossier.fallbacks:
+        return f"{command}; no other release of this class is allowed, so the answer would be: no release allowed"
+    found = ", ".join(f"release {r.manifest.number} ({r.manifest.model_name})" for r in dossier.fallbacks[:3])
+    return f"{command}, to {found}, as far as the floor of that day allows it"
 
 
 def conditions(dossier: Dossier) -> Section:
@@ -75,7 +108,7 @@ def unknown(dossier: Dossier) -> Section:
         "Whether the host of the trials is like the device: its facts are recorded, and not matched with a class.",
         "No SLSA level is claimed. This is no conformity assessment.",
     ]
-    if any(proof.replay is None for proof in dossier.proofs):
+    if any(proof.replay is None or proof.replay.state != "done" for proof in dossier.proofs):
         said.append("Whether the trials would come out again: no replay is on record for some of the evidence.")
     if dossier.training and not any(t.reproductions for t in dossier.training):
         said.append("Whether the training gives this model again: no reproduction is on record.")
@@ -130,13 +163,16 @@ def _one_evidence(at: int, proof: Proof, dossier: Dossier) -> list[Row]:
         ("from, until", f"{utc_text(trials.started_at)}, {utc_text(trials.finished_at)}", table),
         ("signed by", f"{proof.evidence.signer}, key {proof.evidence.keyid[:16]}…", table),
     ]
-    bound = next((r.read["success.lower"] for r in dossier.decision.rules if "success.lower" in r.read), None)
-    if isinstance(bound, int | float):
+    if (bound := _bound(dossier)) is not None:
         rate = f"at least {number(bound)} with confidence {number(1 - plan.alpha)} (one-sided Clopper–Pearson)"
         said.insert(3, ("success rate", rate, documents.DECISION))
     said += [(f"latency, {load}", f"{counted(n, 'step')}", table) for load, n in steps.items() if n]
-    if proof.replay is not None:
-        said.append(("replay", "on record", evidence_file(at, "replay.json")))
+    if (replay := proof.replay) is not None:
+        value = (
+            f"{replay.replayed:,} of {counted(replay.returned, 'trial')} run again by the catalog, drawn after receipt"
+        )
+        value += f"; {counted(replay.differing, 'outcome')} differed ({replay.state})"
+        said.append(("replayed", value, evidence_file(at, "replay.json")))
     return [Row(cells=(what, value), source=source) for what, value, source in said]
 
 

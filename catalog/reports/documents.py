@@ -42,6 +42,11 @@ def run_file(number: int) -> str:
     return f"runs/{number}.json"
 
 
+def reproduction_file(number: int, times: int) -> str:
+    """One reproduction of a training run."""
+    return f"runs/{number}-reproduction-{times}.json"
+
+
 def data_file(number: int, name: str) -> str:
     """A document of one dataset version."""
     return f"data/{number}/{name}"
@@ -59,8 +64,8 @@ def approval_file(number: int) -> str:
 
 def _training(number: int, training: Training) -> dict[str, bytes]:
     found = {run_file(number): training.run.canonical()}
-    for times, body in enumerate(training.reproductions, start=1):
-        found[f"runs/{number}-reproduction-{times}.json"] = body
+    for times, reproduction in enumerate(training.reproductions, start=1):
+        found[reproduction_file(number, times)] = reproduction.canonical()
     return found
 
 
@@ -84,7 +89,7 @@ def _proof(number: int, proof: Proof) -> dict[str, bytes]:
         evidence_file(number, "envelope.json"): canonical(proof.evidence.envelope),
     }
     if proof.replay is not None:
-        found[evidence_file(number, "replay.json")] = proof.replay
+        found[evidence_file(number, "replay.json")] = proof.replay.canonical()
     return found
 
 

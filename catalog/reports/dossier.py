@@ -14,7 +14,9 @@ from catalog.domain.merkle import Consistency, Inclusion
 from catalog.domain.model import Model
 from catalog.domain.policy import Policy
 from catalog.domain.release import THRESHOLD, Denial, Release, ReleaseSignature
+from catalog.domain.replay import Replay
 from catalog.domain.report import Standing
+from catalog.domain.reproduction import Reproduction
 from catalog.domain.run import Run
 
 
@@ -35,26 +37,27 @@ class Data:
 
 @dataclass(frozen=True)
 class Training:
-    """One run behind the model, and the records of its reproductions as they are kept."""
+    """One run behind the model, and what came of running it again."""
 
     run: Run
-    reproductions: tuple[bytes, ...]
+    reproductions: tuple[Reproduction, ...]
 
 
 @dataclass(frozen=True)
 class Proof:
-    """One evidence that the decision read, its plan, and the record of its replay if there is one."""
+    """One evidence that the decision read, its plan, and what came of replaying it."""
 
     evidence: Evidence
     plan: PlanWithSeed
-    replay: bytes | None
+    replay: Replay | None
 
 
 @dataclass(frozen=True)
 class Dossier:
     """What the catalog knows, of one consistent moment: its records stood at `head` when it was read.
 
-    `not_today` says why today's floor would not allow the release, empty when it would.
+    `not_today` says why today's floor would not allow the release, empty when it would; `fallbacks` are the class's
+    other allowed and undenied releases, newest first.
     """
 
     home: str
@@ -73,6 +76,7 @@ class Dossier:
     release: Release | None
     signatures: tuple[ReleaseSignature, ...]
     denials: tuple[Denial, ...]
+    fallbacks: tuple[Release, ...]
     not_today: str
     later: tuple[Decision, ...]
     inclusions: tuple[Inclusion, ...]

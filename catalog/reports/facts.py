@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from catalog.domain.base import utc_text
 from catalog.domain.report import Fact, Report, Row, Section, Table, result_of
 from catalog.reports import allowed, documents
-from catalog.reports.documents import data_file, listed, run_file
+from catalog.reports.documents import data_file, listed, reproduction_file, run_file
 from catalog.reports.dossier import Data, Dossier
 from catalog.reports.words import counted, day, listing, several
 
@@ -63,9 +63,10 @@ def _origin(dossier: Dossier) -> Section:
         bad = sorted({(q.root or "all", e) for q in data.quarantines for e in (q.episodes or (-1,))})
         facts.append(_fact(f"{data.version.dataset}: quarantined", _quarantined(bad), documents.STATE))
     episodes = sum(len(d.episodes) for d in dossier.data)
+    origins = sorted({row.cells[1] for row in recordings})
     if dossier.data:
         answer = (
-            f"From {counted(episodes, 'episode')} in {counted(len(recordings), 'recording')} of "
+            f"From {counted(episodes, 'episode')} in {counted(len(recordings), 'recording')} ({listing(origins)}) of "
             f"{counted(len(dossier.data), 'dataset version')}. Each row names the document that says so."
         )
     elif dossier.training:
@@ -121,7 +122,7 @@ def _versions(dossier: Dossier) -> Section:
             rows,
         ),
         _table("Files of the model", ("file", "size", "sha256"), files),
-        _table("Training", ("run", "what", "value"), _runs(dossier)),
+        *_runs(dossier),
     ]
     if dossier.training:
         run = dossier.training[0].run
@@ -148,12 +149,11 @@ def _base(dossier: Dossier) -> str:
     return f"converted from {converted}" if converted else "none"
 
 
-def _runs(dossier: Dossier) -> list[Row]:
-    rows = []
+def _runs(dossier: Dossier) -> list[Table]:
+    tables = []
     for number, training in enumerate(dossier.training, start=1):
         run, source = training.run, run_file(number)
-        code = run.start.code
-        opened = run.end.opened if run.end else ()
+        code, opened = run.start.code, run.end.opened if run.end else ()
         said = [
             ("run", run.id),
             ("by", run.by),
@@ -162,16 +162,19 @@ def _runs(dossier: Dossier) -> list[Row]:
             ("until", utc_text(run.ended_at) if run.ended_at else "not ended"),
             ("outcome", run.end.status if run.end else "not ended"),
             ("assurance", run.assurance),
-            ("files seen opened", str(len(opened))),
-            ("reproductions on record", str(len(training.reproductions))),
+            ("files seen opened", f"{len(opened):,}"),
         ]
         for item in run.inputs:
             if item.kind == "version":
                 said.append(("input", f"{item.dataset} {item.tag}, {item.manifest_digest}"))
             else:
                 said.append(("input", f"local folder, not an approved version: {item.path}"))
-        rows += [Row(cells=(run.start.name, what, value), source=source) for what, value in said]
-    return rows
+        rows = [Row(cells=cells, source=source) for cells in said]
+        for times, again in enumerate(training.reproductions, start=1):
+            found = f"{again.outcome}, signed by {again.signer}: {again.why}"
+            rows.append(Row(cells=("reproduced", found), source=reproduction_file(number, times)))
+        tables.append(_table(f"Training run {run.start.name}", ("what", "value"), rows))
+    return tables
 
 
 def _fact(name: str, value: str | float, source: str) -> Fact:

@@ -5,6 +5,7 @@ Every row ends in the document it was read in, which the last table lists by nam
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from catalog.domain.base import utc_text
@@ -13,7 +14,7 @@ from catalog.domain.report import SAID, Fact, Report, Row, Section, Table
 WORD = {"allowed": "ALLOWED", "denied": "WITHDRAWN", "lapsed": "LAPSED", "not-approved": "NOT RELEASED"}
 GOOD = frozenset({"pass", "eligible", "approved"})
 BAD = frozenset({"fail", "missing", "blocked"})
-DIGEST = 71  # characters of `sha256:…`
+HEX = re.compile(r"[0-9a-f]{32}")  # as in digests and commits
 
 STYLE = """
 :root { color-scheme: light; }
@@ -27,10 +28,11 @@ p { margin: .3rem 0 .7rem; } .answer { font-size: 1.05rem; }
   font-weight: 700; letter-spacing: .04em; } .good { color: #0a6b3b; } .bad { color: #a3121f; }
 table { border-collapse: collapse; width: 100%; margin: 0 0 .6rem; font-size: .86rem; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid #d5dbe1;
-  overflow-wrap: anywhere; } th { font-weight: 600; color: #4a5763; } tr { break-inside: avoid; }
+  overflow-wrap: break-word; } th { font-weight: 600; color: #4a5763; white-space: nowrap; overflow-wrap: normal; }
+tr { break-inside: avoid; }
 th[scope=row] { white-space: nowrap; overflow-wrap: normal; width: 1%; padding-right: 1.4rem; }
 td.key { overflow-wrap: normal; white-space: nowrap; }
-code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; } a { color: #1b4f8a; text-decoration: none; }
+code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; } a { color: #1b4f8a; text-decoration: none; }
 .from { white-space: nowrap; width: 1%; font-size: .78rem; padding-right: 0; } .from a { border-bottom: 1px dotted; }
 ul { margin: .2rem 0 .8rem; padding-left: 1.2rem; } li { margin: .15rem 0; }
 .box { border: 1px solid #d5dbe1; border-radius: 4px; padding: .7rem 1rem; margin: .9rem 0; background: #f6f8fa; }
@@ -107,13 +109,8 @@ def _cell(cell: str, *, first: bool) -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped; a digest stands in the type of code."""
-    return " ".join(
-        f"<code>{escape(word)}</code>"
-        if word.startswith("sha256:") and len(word.rstrip(",.;")) == DIGEST
-        else escape(word)
-        for word in text.split(" ")
-    )
+    """Escaped; digests and commits stand in the type of code."""
+    return " ".join(f"<code>{escape(w)}</code>" if HEX.search(w) else escape(w) for w in text.split(" "))
 
 
 def _from(source: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from catalog.db import records, tables
 from catalog.domain.audit import AuditEntry
@@ -16,6 +16,9 @@ from catalog.domain.merkle import Consistency, Tree
 from catalog.domain.model import Model
 from catalog.domain.policy import ActivePolicy
 from catalog.domain.release import Release
+from catalog.domain.replay import Replay
+from catalog.domain.reproduction import Reproduction
+from catalog.domain.run import Run
 from catalog.errors import Absent, Damaged
 from catalog.reports.dossier import Data, Dossier, Proof, Training
 from catalog.services import manifest, release_records, version_commit
@@ -42,9 +45,7 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
     head, epoch = context.records.head()
     as_of = unhurried(context)
     tree = log_tree(context, head.size)
-    training = tuple(
-        Training(run, _bodies(context, tables.reproduction, run=run.id)) for run in made_from(context, model).runs
-    )
+    training = tuple(_training(context, run) for run in made_from(context, model).runs)
     proofs = tuple(_proof(context, digest) for digest in decision.evidence)
     data = tuple(_data(context, digest) for digest in decision.data)
     subjects = [model.digest_, decision.digest(), *decision.evidence, *decision.data]
@@ -56,6 +57,8 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
         judged = records.many(c, tables.decision, Decision, order="id", decides="promotion", subject=model.digest_)
         signatures = release_records.signatures(c, release.manifest.id) if release is not None else []
         denials = release_records.denied(c, release) if release is not None else []
+        allowed = release_records.of_class(c, decision.device_class or "")
+        fallbacks = [r for r in reversed(allowed) if r != release and not release_records.denied(c, r)]
     later = [d for d in judged if d.device_class == decision.device_class and d.at > decision.at]
     return Dossier(
         home=home_of(context.records),
@@ -74,6 +77,7 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
         release=release,
         signatures=tuple(signatures),
         denials=tuple(denials),
+        fallbacks=tuple(fallbacks),
         not_today=_not_today(context, release),
         later=tuple(sorted(later, key=lambda d: d.at, reverse=True)),
         inclusions=tuple(tree.inclusion(e, head.size) for e in entries),
@@ -104,12 +108,17 @@ def _not_today(context: Context, release: Release | None) -> str:
     return still_allowed(context, release).why_not
 
 
+def _training(context: Context, run: Run) -> Training:
+    with context.records.read() as c:
+        return Training(run, tuple(records.many(c, tables.reproduction, Reproduction, order="id", run=run.id)))
+
+
 def _proof(context: Context, digest: str) -> Proof:
     with context.records.read() as c:
         evidence = records.one(c, tables.evidence, Evidence, digest=digest)
+        replay = records.one(c, tables.replay, Replay, evidence=digest)
     if evidence is None:
         raise Absent("evidence-unknown", f"no evidence {digest}, which the decision names", do="restore a backup")
-    replay = next(iter(_bodies(context, tables.replay, evidence=digest)), None)
     return Proof(evidence, context.plan(evidence.plan), replay)
 
 
@@ -138,10 +147,3 @@ def _data(context: Context, digest: str) -> Data:
         envelopes=tuple(envelopes),
         quarantines=tuple(quarantines),
     )
-
-
-def _bodies(context: Context, table: Table, **where: str) -> tuple[bytes, ...]:
-    """Records as they are kept."""
-    found = select(table.c.body).where(*(table.c[k] == v for k, v in where.items()))
-    with context.records.read() as c:
-        return tuple(sorted(body.encode() for body in c.execute(found).scalars()))
