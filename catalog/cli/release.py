@@ -232,3 +232,16 @@ def show(
             say(f"  signed by {signature.principal} with key {signature.keyid[:16]}…", markup=False)
         for denial in view.denials:
             say(f"  denied by {denial.by}: {denial.reason}", style="red", markup=False)
+
+
+@app.command()
+def root(as_: output.As = None, json_: output.Json = False) -> None:
+    """The digest of the first root file, which a device is provisioned with; hand it over by another way."""
+    with output.reported(as_json=json_):
+        from catalog.domain.base import sha256
+
+        with output.catalog(as_, "viewer") as catalog:
+            digest = sha256(catalog.http.get_bytes("/releases/metadata/1.root.json"))
+            folder = catalog.settings.releases
+        result = {"digest": digest, "file": str(folder / "metadata" / "1.root.json")}
+        output.said(result, json_, f"{digest}  {result['file']}")

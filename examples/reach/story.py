@@ -1,5 +1,6 @@
 """The story, told by doing it: recordings arrive, are checked, approved or quarantined; jobs train; evaluations give
-evidence; the gate says of each model why it may or may not go to the edge.
+evidence; the gate says of each model why it may or may not go to the edge; a device runs what was released, and a
+mistake found later is called back.
 
 `python -m examples.reach.story` builds a fresh home below `demo/` and swaps `demo/latest` to it when it succeeds.
 """
@@ -8,18 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -28,112 +22,16 @@ from rich.text import Text
 
 from catalog.cli.decision import headline
 from catalog.domain.decision import Decision
+from examples.reach.telling import BLOCKED, BLOCKS, EITHER, ROOT, Story, StoryError
+from examples.reach.to_the_device import release_and_recall
 
-ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 G1, G1_ROBOT = SHARED / "lerobot_v21_unitree_g1", SHARED / "robot_models_g1" / "g1_29dof_rev_1_0.urdf"
 ROBOT = ROOT / "examples" / "reach" / "robot.yaml"
 HARNESS = "examples.reach.rollout"
 SEED = 1
-BLOCKS = 1  # exit status of a check that found something blocking
-EITHER = -1  # the data is yours: clean or not
-BLOCKED = 3  # exit status of a refusal
 REASON = 66  # characters of a reason on one line of the closing table
 MODELS = ("reach-wild", "reach-tainted", "reach-first", "reach-second")
-
-
-class StoryError(Exception):
-    """A step did not end as the story says."""
-
-
-@dataclass
-class Story:
-    """One telling: where it builds, and what each step took."""
-
-    place: Path
-    console: Console
-    times: list[tuple[str, float]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")}
-        self.environment |= {"ASSAY_HOME": str(self.place / "home"), "PYTHONPATH": str(ROOT), "COLUMNS": "118"}
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """One numbered step, timed."""
-        self.console.rule(f"[bold]{len(self.times) + 1}. {title}", align="left")
-        started = time.perf_counter()
-        yield
-        self.times.append((title, time.perf_counter() - started))
-        self.console.print(f"  ({self.times[-1][1]:.1f} s)\n", style="dim")
-
-    def say(self, text: str) -> None:
-        """A sentence between commands."""
-        self.console.print(text, style="italic", markup=False)
-
-    def assay(self, *words: str | Path, status: int = 0) -> None:
-        """Run one `assay` command, showing it; it must end with this status."""
-        self.run([sys.executable, "-m", "catalog.cli.main", *map(str, words)], "assay", words, status)
-
-    def job(self, *words: str | Path) -> None:
-        """Run the training job, showing it."""
-        self.run(
-            [sys.executable, "-m", "examples.reach.job", *map(str, words)], "python -m examples.reach.job", words, 0
-        )
-
-    def run(self, command: list[str], name: str, words: Sequence[str | Path], status: int) -> None:
-        """Run one command with its output on the terminal."""
-        self._show(name, words)
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, check=False)
-        self._expect(name, words, done.returncode, status)
-
-    def side_by_side(self, *commands: Sequence[str | Path]) -> None:
-        """Run several `assay` commands at once; all must succeed."""
-        for words in commands:
-            self._show("assay", words)
-        begun = [
-            subprocess.Popen(
-                [sys.executable, "-m", "catalog.cli.main", *map(str, words)], env=self.environment, cwd=ROOT
-            )
-            for words in commands
-        ]
-        for words, process in zip(commands, begun, strict=True):
-            self._expect("assay", words, process.wait(), 0)
-
-    def ask(self, *words: str, status: int = 0) -> Any:
-        """What one `assay` command answers as JSON, shown by nobody; it must end with this status."""
-        command = [sys.executable, "-m", "catalog.cli.main", *words, "--json"]
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, check=False, stdout=subprocess.PIPE)
-        self._expect("assay", words, done.returncode, status)
-        return json.loads(done.stdout)
-
-    def check_again(self, *words: str, status: int) -> None:
-        """Check in the catalog what was looked at before: its findings are the ones shown above."""
-        self._show("assay", ("dataset", "check", *words))
-        found = self.ask("dataset", "check", *words, status=status)
-        self.console.print(f"{found['objects_verified']} objects re-read; {len(found['findings'])} findings, as above")
-
-    def plan(self, model: str) -> str:
-        """Make a plan for a model; its id."""
-        words = ("plan", model, "--device-class", "demo-arm", "--line", "reach")
-        self._show("assay", words)
-        plan = self.ask(*words)["plan"]
-        self.console.print(
-            f"plan {plan['id']}: attempt {plan['k']} of line reach, alpha {plan['alpha']:.3g}; then seeds"
-        )
-        return str(plan["id"])
-
-    def _show(self, name: str, words: Sequence[str | Path]) -> None:
-        shown = " ".join(self._short(str(w)) for w in words)
-        self.console.print(f"$ {name} {shown}", style="bold cyan", markup=False, highlight=False)
-
-    def _short(self, word: str) -> str:
-        word = word.replace(str(self.place), "demo/latest").replace(str(ROOT) + "/", "").replace(str(ROOT.parent), "..")
-        return f"'{word}'" if " " in word else word
-
-    def _expect(self, name: str, words: Sequence[str | Path], found: int, wanted: int) -> None:
-        if found != wanted and not (wanted == EITHER and found in (0, BLOCKS)):
-            raise StoryError(f"`{name} {' '.join(map(str, words))}` ended with {found}, the story says {wanted}")
 
 
 def tell(story: Story, given: Path | None) -> None:
@@ -171,6 +69,7 @@ def tell(story: Story, given: Path | None) -> None:
         story.assay("trace", "reach-second")
         story.assay("audit", "verify")
         story.assay("status")
+    release_and_recall(story, models)
     story.assay("down")
 
 
@@ -299,9 +198,7 @@ def swap(demo: Path, place: Path) -> None:
     pointer.replace(demo / "latest")
     for old in demo.iterdir():
         if old.is_dir() and not old.is_symlink() and old != place:
-            for folder, _, _ in os.walk(old):
-                Path(folder).chmod(0o755)
-            shutil.rmtree(old)
+            Story.remove(old)
 
 
 def ending(story: Story) -> None:
