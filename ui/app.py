@@ -5,7 +5,15 @@ No page has an icon by name: Streamlit fetches those from the network for the br
 
 import streamlit as st
 
-from ui.views import datasets, gate, lineage
+from ui.components import acting
+from ui.views import audit, datasets, fleet, gate, keys, lineage, recall
 
 st.set_page_config(page_title="Assay", layout="wide")
-st.navigation([datasets.place(), lineage.place(), gate.place()]).run()
+there = st.navigation(
+    [
+        place()
+        for place in (datasets.place, lineage.place, gate.place, fleet.place, recall.place, audit.place, keys.place)
+    ]
+)
+acting.choose()
+there.run()

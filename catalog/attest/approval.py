@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.attest.envelope import DECISION, sign
-from catalog.attest.roles import only_addition, sign_role
+from catalog.attest.roles import Change, added, only_addition, sign_role
 from catalog.domain.release import Proposal, RoleSignature
 from catalog.errors import Refused
 
@@ -36,3 +36,8 @@ def signed(proposal: Proposal, key: Path, home: Path | None) -> tuple[dict[str, 
     checked(proposal)
     envelope = sign(proposal.decision.canonical(), DECISION, key, home)
     return envelope, sign_role(proposal.release.role.encode(), key, home)
+
+
+def changes(proposal: Proposal) -> tuple[Change, ...]:
+    """What the role's bytes change against the published role, for showing: a plain proposal is one `added`."""
+    return added(proposal.release.role.encode(), proposal.published_role)

@@ -10,6 +10,7 @@ import streamlit as st
 VERDICTS = {"eligible": "green", "blocked": "red", "pass": "green", "fail": "red", "missing": "orange"}
 SEVERITIES = {"blocking": "red", "warning": "orange"}
 OUTCOMES = {"clean": "green", "found": "red", "not evaluable": "orange"}
+HEARD = {"acknowledged": "green", "pending": "orange", "never heard": "gray", "retired": "gray"}
 ORIGINS = {
     "simulated": "violet",
     "stand-in": "violet",

@@ -1,26 +1,23 @@
-"""One connection a browser session, as the principal that `assay up` names; a viewer otherwise."""
+"""One connection a browser session and principal; who that is, is chosen by who opened the link of `assay up`."""
 
 from __future__ import annotations
-
-import os
 
 import streamlit as st
 
 from catalog.client import Catalog
+from ui.session.acting import principal
 
-DEFAULT = "viewer"
 
-
-def _connect() -> Catalog:
-    return Catalog(os.environ.get("ASSAY_PRINCIPAL", DEFAULT))
+def _connect(name: str) -> Catalog:
+    return Catalog(name)
 
 
 _connected = st.cache_resource(scope="session", show_spinner=False, on_release=Catalog.close)(_connect)
 
 
 def catalog() -> Catalog:
-    """The catalog of this session, connected at first use."""
-    found: Catalog = _connected()
+    """The catalog of this session as its principal, connected at first use."""
+    found: Catalog = _connected(principal())
     return found
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from catalog.domain.clock import wall_clock
 from catalog.domain.decision import Decision
 from catalog.domain.views import ModelView, Status
-from ui.components import columns, standing
+from ui.components import approval, columns, standing
 from ui.components.facts import facts
 from ui.components.problem import known, shown
 from ui.session.connection import catalog
@@ -31,7 +31,8 @@ def page() -> None:
     with shown("Reading models and policies …"):
         connected = catalog()
         models, policies, status = connected.models(), connected.policies(), connected.status()
-    standing.standing(status, connected.principal)
+        waiting, me = connected.waiting(), connected.me()
+    standing.standing(status, me.name)
     names, classes = rows.model_names(models), rows.classes(policies)
     if not names:
         st.info("No model is registered yet.")
@@ -42,6 +43,8 @@ def page() -> None:
         return
     known("model", "model", names.values())
     known("device class", "class", classes)
+    approval.just_promoted()
+    approval.queue(waiting)
     left, middle, right = st.columns([3, 3, 1.9], vertical_alignment="bottom")
     model = left.selectbox("Model", list(names), format_func=names.__getitem__, key="model", bind="query-params")
     device_class = middle.selectbox("Device class", classes, key="class", bind="query-params")
@@ -54,7 +57,7 @@ def page() -> None:
     if judge:
         with shown("Judging: reading files, evidence and lineage again …"):
             connected.gate(model, device_class)
-            status = connected.status()
+            status, waiting = connected.status(), connected.waiting()
     with shown("Reading the decision …"):
         view = connected.model(model)
     decision = rows.newest(view, device_class)
@@ -62,6 +65,9 @@ def page() -> None:
         st.warning(f"Nobody has asked the gate about this model for class {markdown(device_class)} yet. Judge it now.")
         return
     _verdict(decision, status)
+    for item in waiting:
+        if item.decision.digest() == decision.digest():
+            approval.release(connected, me, item)
     _rules(decision)
     _basis(view, decision)
 
