@@ -32,6 +32,7 @@ def plan(
         say = output.console().print
         say(f"plan {p.id}: {p.model_name} for {p.device_class}, attempt {p.k} of line {p.line}", markup=False)
         say(f"  {p.protocol.n} trials by {p.protocol.name} {p.protocol.version}, alpha {p.alpha:.4g}", markup=False)
+        say("  every plan of the line counts until its next release is published", markup=False)
         say(f"  next: assay evaluate {p.id} --harness MODULE", markup=False)
 
 

@@ -1,13 +1,20 @@
 """Plan an evaluation: the plan is in the audit log before the seeds exist, and counts as an attempt for good.
 
-Attempts are counted per class over the line, and over whatever shares its manifest, weights or training run.
+Attempts are counted per class over the line, and over whatever shares its manifest, weights or training run. A release
+that is published opens a new budget, once, for the line whose plan it rests on: the claim is "≤ α per release cycle".
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from sqlalchemy import Connection
+
 from catalog.db import records, tables
-from catalog.domain.evidence import Line, Plan, PlanWithSeed
+from catalog.domain.decision import Decision
+from catalog.domain.evidence import Evidence, Line, Plan, PlanWithSeed
 from catalog.domain.model import Model
+from catalog.domain.release import Release
 from catalog.errors import Conflict, Refused
 from catalog.policy.statistics import attempt_alpha
 from catalog.services import lineage_edges
@@ -93,11 +100,42 @@ def _make(context: Context, by: str, model: Model, device_class: str, line: str)
 
 
 def attempts(context: Context, model: Model, device_class: str, line: str) -> int:
-    """How many plans of this class count for this model: of its line, its manifest, its weights or its run."""
+    """How many plans of this class count for this model: of its line, its manifest, its weights or its run.
+
+    A plan counts until a release cycle of its own line ends, under whatever line the model is tried next.
+    """
     with context.records.read() as c:
         plans = records.many(c, tables.plan, Plan, order="id", device_class=device_class)
         models = {m.digest_: m for m in records.many(c, tables.model, Model, order="digest")}
-    return sum(p.line == line or _kin(models[p.model], model) for p in plans)
+        ended = cycles_ended(c, device_class)
+    spent = [p for p in plans if p.line not in ended or p.at > ended[p.line]]
+    return sum(p.line == line or _kin(models[p.model], model) for p in spent)
+
+
+def cycles_ended(connection: Connection, device_class: str) -> dict[str, datetime]:
+    """When the last release cycle of each line of a class ended: when a release resting on one of its plans was first
+    published. Releasing the same evidence again ends nothing, nor does a release that never reached a device.
+    """
+    rows = records.many(connection, tables.release, Release, order="proposed_at", device_class=device_class)
+    published = sorted(((r.published_at, r) for r in rows if r.published_at is not None), key=lambda pair: pair[0])
+    ended: dict[str, datetime] = {}
+    rested_on: set[str] = set()
+    for at, release in published:
+        for plan in _plans_behind(connection, release):
+            if plan.id not in rested_on and plan.device_class == device_class:
+                rested_on.add(plan.id)
+                ended[plan.line] = at
+    return ended
+
+
+def _plans_behind(connection: Connection, release: Release) -> list[Plan]:
+    decision = records.one(connection, tables.decision, Decision, digest=release.manifest.decision)
+    evidence = [
+        records.one(connection, tables.evidence, Evidence, digest=digest)
+        for digest in (decision.evidence if decision is not None else ())
+    ]
+    plans = [records.one(connection, tables.plan, Plan, digest=e.plan) for e in evidence if e is not None]
+    return [p for p in plans if p is not None]
 
 
 def _kin(one: Model, other: Model) -> bool:

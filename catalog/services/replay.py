@@ -153,7 +153,8 @@ def _put(work: Work, write: Write, result: Mapping[str, Any]) -> Replay:
     write.replace(tables.replay, {"evidence": done.evidence}, done)
     said = {"state": done.state, "replayed": done.replayed, "differing": done.differing, "why": done.why}
     write.audit("evidence.replay", done.evidence, seeds=done.seeds, **said)
-    if done.differing:
+    evidence = records.one(write.connection, tables.evidence, Evidence, digest=done.evidence)
+    if evidence is not None and done.against(evidence.statement.predicate.harness):
         write.raise_epoch()
     return done
 
