@@ -14,6 +14,7 @@ from catalog.domain.report import SAID, Fact, Report, Row, Section, Table
 WORD = {"allowed": "ALLOWED", "denied": "WITHDRAWN", "lapsed": "LAPSED", "not-approved": "NOT RELEASED"}
 GOOD = frozenset({"pass", "eligible", "approved"})
 BAD = frozenset({"fail", "missing", "blocked"})
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z")
 HEX = re.compile(r"[0-9a-f]{32}")  # as in digests and commits
 
 STYLE = """
@@ -32,7 +33,8 @@ th, td { text-align: left; vertical-align: top; padding: .28rem .7rem .28rem 0; 
 tr { break-inside: avoid; }
 th[scope=row] { white-space: nowrap; overflow-wrap: normal; width: 1%; padding-right: 1.4rem; }
 td.key { overflow-wrap: normal; white-space: nowrap; }
-code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; } a { color: #1b4f8a; text-decoration: none; }
+code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
+a { color: #1b4f8a; text-decoration: none; }
 .from { white-space: nowrap; width: 1%; font-size: .78rem; padding-right: 0; } .from a { border-bottom: 1px dotted; }
 ul { margin: .2rem 0 .8rem; padding-left: 1.2rem; } li { margin: .15rem 0; }
 .box { border: 1px solid #d5dbe1; border-radius: 4px; padding: .7rem 1rem; margin: .9rem 0; background: #f6f8fa; }
@@ -105,7 +107,7 @@ def _row(row: Row) -> str:
 def _cell(cell: str, *, first: bool) -> str:
     if first and cell in GOOD | BAD:
         return f'<td class="key {"good" if cell in GOOD else "bad"}">{escape(cell)}</td>'
-    return f"<td>{_text(cell)}</td>"
+    return f'<td class="key">{cell}</td>' if TIME.fullmatch(cell) else f"<td>{_text(cell)}</td>"
 
 
 def _text(text: str) -> str:

@@ -33,7 +33,7 @@ def day(at: datetime) -> str:
 
 def number(value: float) -> str:
     """Four significant digits; a whole number whole."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f"{int(value):,}" if value == int(value) else f"{value:.4g}"
 
 
 def read(values: dict[str, Any]) -> str:
@@ -46,6 +46,8 @@ def _value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return number(value)
+    if isinstance(value, list) and not value:
+        return "none"
     if isinstance(value, list):
         plain = all(isinstance(item, str | int | float) for item in value)
         return ", ".join(_value(i) for i in value) if plain and len(value) <= FEW else counted(len(value), "item")

@@ -75,7 +75,7 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
         proofs=proofs,
         data=data,
         release=release,
-        signatures=tuple(signatures),
+        signatures=tuple(sorted(signatures, key=lambda s: s.at)),
         denials=tuple(denials),
         fallbacks=tuple(fallbacks),
         not_today=_not_today(context, release),
