@@ -188,8 +188,8 @@ def permitted(identity: Identity, state: State, shown: Shown, release: str | Non
         raise Refused("release-unlisted", what, "run `assay-edge pull`")
     ours(identity, shown, release)
     leased(manifest, current)
-    in_time(state, clock)
     if state.judged(clock) >= current.lease_until:
         what = f"the lease ended at {utc_text(current.lease_until)}; here it is {utc_text(state.judged(clock))}"
         raise Refused("lease-expired", what, "run `assay-edge pull` where the catalog can be reached")
+    in_time(state, clock)
     return manifest

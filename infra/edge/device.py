@@ -159,7 +159,7 @@ class Device:
 
     def running(self) -> bool:
         """Whether a command that this home started is alive."""
-        return any(_held(path) for path in self._inside("run") if path.suffix == ".lock")
+        return any(_held(path) for path in (self.home / "run").glob("start-*.lock"))
 
     @contextmanager
     def working_copy(self, name: str) -> Iterator[tuple[Path, int]]:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from infra.edge.errors import Conflict, disk
 
 CHUNK = 2**20
+PATIENCE = 60.0  # seconds that one act waits for another
 
 
 def sync_folder(folder: Path) -> None:
@@ -76,16 +78,25 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, patience: float = PATIENCE) -> Iterator[None]:
     """One act at a time on a home; the lock ends with the process that holds it."""
     with disk():
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            what = "another assay-edge is at work on this home"
-            raise Conflict("home-busy", what, "wait until it is done") from error
+        until = time.monotonic() + patience
+        while not _taken(handle):
+            if time.monotonic() > until:
+                what = f"another assay-edge has been at work on this home for more than {patience:g} s"
+                raise Conflict("home-busy", what, "wait until it is done")
+            time.sleep(0.02)
         yield
     finally:
         os.close(handle)
+
+
+def _taken(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

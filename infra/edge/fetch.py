@@ -16,7 +16,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient.fetcher import FetcherInterface
@@ -30,19 +30,7 @@ SLOWEST = 16 * 1024  # bytes a second
 ANSWER_LIMIT = 2**20
 
 
-class Source(Protocol):
-    """What gives the files of a release repository."""
-
-    @property
-    def base(self) -> str:
-        """What the paths of files are added to."""
-
-    @property
-    def fetcher(self) -> FetcherInterface:
-        """What python-tuf's client fetches with."""
-
-
-def source(given: str, token: str) -> HttpSource | FolderSource:
+def source(given: str, token: str) -> Source:
     """The source that a person named: an http(s) address of a service, or a folder with `metadata` and `targets`."""
     scheme = urllib.parse.urlsplit(given).scheme
     if scheme in {"http", "https"}:
@@ -67,11 +55,6 @@ class HttpSource(FetcherInterface):
         self.base = f"{address}/api/v1/releases"
         self._token = token
         self._opener = urllib.request.build_opener(_Straight)
-
-    @property
-    def fetcher(self) -> FetcherInterface:
-        """Itself."""
-        return self
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         begun, taken = time.monotonic(), 0
@@ -128,11 +111,6 @@ class FolderSource(FetcherInterface):
         self._folder = folder
         self.base = folder.as_uri()
 
-    @property
-    def fetcher(self) -> FetcherInterface:
-        """Itself."""
-        return self
-
     def _fetch(self, url: str) -> Iterator[bytes]:
         path = Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path))
         real = path.resolve()
@@ -155,3 +133,6 @@ class FolderSource(FetcherInterface):
             except OSError as error:
                 what = f"{path.name} cannot be read: {error.strerror}"
                 raise Unavailable("source-unreachable", what, "look at the stick or folder") from error
+
+
+Source: TypeAlias = HttpSource | FolderSource

@@ -31,7 +31,7 @@ def install(manifest: Manifest, source: Source, incoming: Path, folder: Path) ->
         with disk():
             out.parent.mkdir(parents=True, exist_ok=True)
         with refusals():
-            chunks = source.fetcher.fetch(f"{source.base}/targets/blobs/{one.sha256.removeprefix('sha256:')}")
+            chunks = source.fetch(f"{source.base}/targets/blobs/{one.sha256.removeprefix('sha256:')}")
             _store(one, chunks, out, sync=True)
         with out.open("rb") as written:
             require_safe(one.path, written)

@@ -15,7 +15,7 @@ from infra.edge.errors import EdgeError, Unavailable
 
 if TYPE_CHECKING:
     from infra.edge.device import Device
-    from infra.edge.fetch import FolderSource, HttpSource
+    from infra.edge.fetch import Source
 
 INTERRUPTED = 130
 RETURNED = 3
@@ -198,7 +198,7 @@ def _device(given: argparse.Namespace) -> Device:
     return Opened(given.home)
 
 
-def _source(given: argparse.Namespace, device: Device) -> HttpSource | FolderSource:
+def _source(given: argparse.Namespace, device: Device) -> Source:
     from infra.edge.fetch import source
 
     named = given.source or device.enrolment.source

@@ -8,12 +8,12 @@ from typing import Any
 
 from infra.edge.device import Device
 from infra.edge.errors import EdgeError
-from infra.edge.fetch import FolderSource, HttpSource
+from infra.edge.fetch import HttpSource, Source
 from infra.edge.pull import check_health, offline, pull
 from infra.edge.report import deliver
 
 
-def poll(device: Device, source: HttpSource | FolderSource) -> dict[str, Any]:
+def poll(device: Device, source: Source) -> dict[str, Any]:
     """One round, as data: what was done, or the error; and what was delivered."""
     told: dict[str, Any] = {}
     try:
@@ -35,7 +35,7 @@ def poll(device: Device, source: HttpSource | FolderSource) -> dict[str, Any]:
 
 
 def run(
-    device: Device, source: HttpSource | FolderSource, every: float, ended: threading.Event,
+    device: Device, source: Source, every: float, ended: threading.Event,
     show: Callable[[dict[str, Any]], None],
 ) -> None:  # fmt: skip
     """Poll until `ended` is set."""

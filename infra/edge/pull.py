@@ -102,7 +102,7 @@ def _fetch(device: Device, state: State, source: Source) -> tuple[State, dict[st
     kept = {name: data for name, data in device.kept(state.permit).items() if "/" not in name and name != DENIED}
     try:
         at = state.judged(device.clock())
-        fetched = Fetched(folder, kept, device.root(), source.fetcher, source.base, at)
+        fetched = Fetched(folder, kept, device.root(), device.enrolment.root_digest, source, at)
         denied, current = fetched.target(DENIED), fetched.target(f"current/{own}.json")
         if denied is not None:
             state = device.save(learn(state, DenyList.parse(denied)))

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import FrameType
@@ -18,6 +18,7 @@ from types import FrameType
 from infra.edge.change import private_copy, tell_anyway, variables
 from infra.edge.decide import permitted
 from infra.edge.device import Device
+from infra.edge.document import utc_text
 from infra.edge.errors import EdgeError, Unavailable
 from infra.edge.install import in_memory
 from infra.edge.permit import permit
@@ -51,23 +52,21 @@ def load(device: Device) -> Verified:
 
 def start(device: Device, command: list[str]) -> int:
     """Run a command on a private copy of the release that may run now; returns the command's own exit code."""
-    with device.locked(), _reported(device):
-        state, manifest, lease_until = _allowed(device)
-        copied = private_copy(device, manifest, "start")
-        files, lock = copied.__enter__()
-        try:
-            told = {**variables(device, manifest, files), "EDGE_LEASE_UNTIL": lease_until.isoformat()}
+    with ExitStack() as held:
+        with device.locked(), _reported(device):
+            state, manifest, lease_until = _allowed(device)
+            files, lock = held.enter_context(private_copy(device, manifest, "start"))
+            told = {**variables(device, manifest, files), "EDGE_LEASE_UNTIL": utc_text(lease_until)}
             process = _spawn(command, {**os.environ, **told}, lock)
-            _started(device, state)
-        except BaseException:
-            copied.__exit__(None, None, None)
-            raise
-    try:
-        with _forwarding(process):
-            code = process.wait()
-    finally:
-        copied.__exit__(None, None, None)
-    with device.locked():
+            held.enter_context(_forwarding(process))
+            try:
+                _started(device, state)
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+        code = process.wait()
+    with suppress(EdgeError), device.locked():  # the command's end is what the caller hears
         tell(device, device.state(), "stopped", what=f"the command ended with {code}")
     return code if code >= 0 else 128 - code
 

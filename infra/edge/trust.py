@@ -20,10 +20,10 @@ from securesystemslib.signer import Key  # type: ignore[attr-defined]  # re-expo
 from tuf.api import exceptions as tuf
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
-from tuf.ngclient.fetcher import FetcherInterface
 
 from infra.edge.document import sha256, utc_text
 from infra.edge.errors import EdgeError, Invalid, Refused, Unavailable, disk
+from infra.edge.fetch import Source
 
 CURRENT = "current"
 ALLOWING = 2  # distinct keys behind a root, the approvers' targets, and the role of a class
@@ -57,16 +57,17 @@ def root_of(data: bytes, digest: str) -> Root:
 class Fetched:
     """One run of python-tuf's client in a folder of its own, seeded with what the device keeps."""
 
-    def __init__(
-        self, folder: Path, kept: Files, root: bytes, fetcher: FetcherInterface, base: str, at: datetime
-    ) -> None:
+    def __init__(self, folder: Path, kept: Files, root: bytes, digest: str, source: Source, at: datetime) -> None:
+        root_of(root, digest)
         with disk():
             (folder / "root_history").mkdir(parents=True)
             for name, data in kept.items():
                 (folder / _file(name)).write_bytes(data)
-        self.folder, self._base = folder, base
+        self.folder, self._base = folder, source.base
         with refusals(), disk():
-            self._updater = Updater(str(folder), f"{base}/metadata/", fetcher=fetcher, config=LIMITS, bootstrap=root)
+            self._updater = Updater(
+                str(folder), f"{source.base}/metadata/", fetcher=source, config=LIMITS, bootstrap=root
+            )
             # The judged time, not the process's clock; `Chain` judges again, so this can only say no earlier.
             self._updater._trusted_set.reference_time = at
             self._updater.refresh()
