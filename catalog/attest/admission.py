@@ -32,6 +32,7 @@ class Listing:
         self.new: dict[str, tuple[int, bytes]] = {}
         self._roles: dict[str, ClassRole] = {}
         self._manifests: dict[str, ReleaseManifest] = {}
+        self._added: set[str] = set()
 
     def role(self, device_class: str) -> ClassRole:
         """A class's role after this publication."""
@@ -54,6 +55,7 @@ class Listing:
         keys = self.before.keys.may_sign(device_class)
         enough(payload, signatures, keys, threshold(device_class), device_class)
         self._roles[device_class] = role
+        self._added |= role.targets.keys() - published.targets.keys()
         self.new[device_class] = (role.version, signed_file(payload, {s.keyid: s.sig for s in signatures}))
 
     def require_manifests(self, manifests: Sequence[ReleaseManifest]) -> None:
@@ -66,10 +68,8 @@ class Listing:
             if not manifest_path(self.before.folder, manifest.path, listed).is_file():
                 require_files(self.before.folder, manifest)
             self._manifests[manifest.path] = manifest
-        for device_class in self.new:
-            for path, listed in self.role(device_class).targets.items():
-                if path not in self._manifests and not manifest_path(self.before.folder, path, listed).is_file():
-                    raise Invalid("release-invalid", "a listed release has no manifest", where=path, do="pass it")
+        for path in self._added - self._manifests.keys():
+            raise Invalid("release-invalid", "a listed release has no manifest", where=path, do="pass it")
 
     def lease_hours(self, path: str, listed: Listed) -> int:
         """How long a lease the approvers signed for a listed release."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,7 +17,7 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey  # type: ignore[attr-defined]  # re-exports without __all__
 
 from catalog.attest.keys import keyid, load, public_hex
-from catalog.domain.base import Count, Digest, Entity, Slug, sha256
+from catalog.domain.base import Count, Digest, Entity, Slug, first_fault, sha256
 from catalog.domain.release import ReleaseManifest, RoleSignature
 from catalog.errors import Conflict, Invalid, Refused
 
@@ -103,13 +104,19 @@ class Change(Entity):
     after: Any = None
 
 
+@lru_cache(maxsize=4)
 def read(device_class: str, payload: bytes) -> ClassRole:
-    """The role of a class from its signed bytes; raises `Invalid("release-invalid")` for anything else."""
+    """The role of a class from its signed bytes; raises `Invalid("release-invalid")` for anything else.
+
+    Whatever a lenient parser might take (a key twice, a number in another form) is not the canonical form and fails
+    there. The last few are kept: proposing, verifying and publishing read the same bytes, megabytes in a large class.
+    """
     do = "propose the release again and sign what the catalog shows"
     try:
-        role = ClassRole.parse(payload)
-    except Invalid as error:
-        raise Invalid("release-invalid", f"not the role of a device class: {error.what}", do=do) from error
+        role = ClassRole.model_validate_json(payload)
+    except ValueError as error:
+        what = f"not the role of a device class: {first_fault(error)}"
+        raise Invalid("release-invalid", what, where=device_class, do=do) from error
     if role.canonical() != payload:
         raise Invalid("release-invalid", "the role is not in its canonical form", where=device_class, do=do)
     for path, listed in role.targets.items():
@@ -138,7 +145,10 @@ def added(payload: bytes, published: dict[str, Any]) -> tuple[Change, ...]:
 
     A plain proposal is one `added`; version and expiry are named only where they are not as they must be.
     """
-    return changes(_any_class(payload), ClassRole.of(published))
+    role = ClassRole.parse(payload)
+    if role.canonical() != payload:
+        raise Invalid("release-invalid", "the role is not in its canonical form", do="do not sign; propose it again")
+    return changes(role, ClassRole.of(published))
 
 
 def only_addition(payload: bytes, published: dict[str, Any], manifest: ReleaseManifest) -> None:
@@ -179,11 +189,6 @@ def require_one(role: ClassRole, published: ClassRole) -> None:
         said = ", ".join(f"{change.what} {change.path}".strip() for change in found[:5]) or "nothing"
         what = f"a proposal adds one release and does nothing else; this one: {said}"
         raise Invalid("release-invalid", what, do="do not sign; propose the release again")
-
-
-def _any_class(payload: bytes) -> ClassRole:
-    role = ClassRole.parse(payload)
-    return read(next((line.custom.class_ for line in role.targets.values()), ""), payload)
 
 
 def public_key(public: str) -> Key:

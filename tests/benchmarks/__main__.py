@@ -15,9 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import check_suite, command_line, demo, gate, store
+from tests.benchmarks import check_suite, command_line, demo, gate, releases, store
 
-PARTS = {"help": command_line, "checks": check_suite, "gate": gate, "store": store}
+PARTS = {"help": command_line, "checks": check_suite, "gate": gate, "releases": releases, "store": store}
 ROOT = Path(__file__).resolve().parents[2]
 
 
