@@ -170,7 +170,7 @@ def show_devices(views: list[DeviceView]) -> None:
     rows = []
     for view in views:
         newest = view.newest
-        times = newest.times.document() if newest is not None else {}
+        times = view.changed.document()
         reached = "  ".join(f"{state.replace('_', ' ')} {times[state][11:23]}" for state in STATES if times.get(state))
         seen = view.document()["last_seen"]
         rows.append(

@@ -79,10 +79,11 @@ class ReceivedReport(Entity):
 
 
 class DeviceView(Entity):
-    """A device, the newest thing it said, and when it was last heard."""
+    """A device, the newest thing it said, when it was last heard, and the states of its last change."""
 
     device: Device
     newest: DeviceReport | None
+    changed: ChangeTimes = Field(default_factory=ChangeTimes)
     last_seen: Utc | None
     chosen: str | None
     acknowledged: bool

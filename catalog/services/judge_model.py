@@ -119,7 +119,7 @@ def standing(
         evidence=tuple(_state(context, e, p) for e, p in proofs),
         files=files,
     )
-    facts = _facts(context, proofs[-1]) if proofs else PromotionFacts().facts()
+    facts = proven_facts(context, proofs[-1]) if proofs else PromotionFacts().facts()
     return Standing(
         floor=model_floor(floor),
         rules=evaluate(policy.policy, facts) if policy is not None else (),
@@ -147,7 +147,7 @@ def _named(context: Context, digests: tuple[str, ...]) -> list[tuple[Evidence, P
     return [(e, context.plan(e.plan).plan) for e in found if e is not None]
 
 
-def _facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:
+def proven_facts(context: Context, proof: tuple[Evidence, Plan]) -> dict[str, Any]:
     """The table counted again, and how much of it the catalog ran again."""
     evidence, plan = proof
     facts = recount(context.plan(plan.id), evidence.statement.predicate, evidence.received_at)
@@ -204,7 +204,7 @@ def _quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
     for version in origin.versions:
         episodes, objects = version_commit.tables_of(context, version)
         count += len(episodes)
-        names |= {e.fingerprint: f"{version.dataset} {e.root}/{e.index}" for e in episodes}
+        names |= {e.fingerprint: f"{version.dataset} {e.root}" for e in episodes}
         names |= {o.sha256: f"{version.dataset} {o.path}" for o in objects if o.rows}
     for run in origin.runs:
         for folder in (i for i in run.inputs if isinstance(i, FolderInput)):

@@ -13,13 +13,14 @@ from catalog.attest.envelope import DEVICE_REPORT, verify
 from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.base import sha256, utc_text
-from catalog.domain.device import Device, DeviceReport, DeviceView, ReceivedReport
+from catalog.domain.device import ChangeTimes, Device, DeviceReport, DeviceView, ReceivedReport
 from catalog.domain.release import Release
 from catalog.errors import Absent, Conflict, Refused
 from catalog.services import lineage_edges, release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 
+LOOKED = 20  # reports that are looked through for the last change
 INSTALLED = frozenset({"installed", "current", "returned", "started"})
 
 
@@ -73,6 +74,15 @@ def newest_report(context: Context, name: str) -> ReceivedReport | None:
         return _newest(c, name)
 
 
+def _changed(context: Context, name: str) -> ChangeTimes:
+    """The times of the device's last change, from the newest of its last reports that says them."""
+    t = tables.device_report
+    with context.records.read() as c:
+        bodies = c.execute(select(t.c.body).where(t.c.device == name).order_by(t.c.seq.desc()).limit(LOOKED)).scalars()
+        reports = [ReceivedReport.parse(body).report for body in bodies]
+    return next((r.times for r in reports if r.times != ChangeTimes()), ChangeTimes())
+
+
 def device(context: Context, name: str) -> Device:
     """An enrolled device."""
     with context.records.read() as c:
@@ -102,6 +112,7 @@ def device_view(context: Context, found: Device) -> DeviceView:
     return DeviceView(
         device=found,
         newest=newest.report if newest is not None else None,
+        changed=_changed(context, found.name) if newest is not None else ChangeTimes(),
         last_seen=newest.received_at if newest is not None else None,
         chosen=wanted,
         acknowledged=newest is not None and not pending and newest.report.release == wanted,

@@ -15,7 +15,7 @@ from examples.reach.telling import BLOCKED, ROOT, Story
 
 CLASS = ("--device-class", "demo-arm")
 RIG = "rig:stand-in-rig-x"
-DAMAGED, UNTRUSTED, SUPERSEDED = 7, 3, 3
+DAMAGED, SUPERSEDED = 7, 13
 SIGNED = 11  # lines of an approval that say what is signed; the decision stands above them, and was shown before
 PROGRAM = [sys.executable, "-m", "examples.reach.device"]
 
@@ -29,7 +29,9 @@ def release_and_recall(story: Story, models: Path) -> None:
     yesterday = story.place / "yesterday"
     reports = story.place / "reports"
     with story.step("Report: why is this model on that device?"):
-        report(story, reports, "before-recall")
+        reports.mkdir()
+        story.assay("trust", "export", "--out", reports / "trust-root.json")
+        story.assay("report", "--device", "arm-7", "--out", reports / "before-recall")
         shutil.copytree(story.place / "home", yesterday, ignore=shutil.ignore_patterns("service.*", "lakefs"))
     with story.step('Recall: "the calibration of rig X was wrong"'):
         recall(story)
@@ -85,17 +87,10 @@ def smuggle(story: Story, models: Path) -> None:
     story.edge("start", "--", *PROGRAM, "shift")
 
 
-def report(story: Story, reports: Path, name: str) -> None:
-    """The auditor's bundle and page, and the trust root that reaches the auditor another way."""
-    reports.mkdir(exist_ok=True)
-    story.assay("trust", "export", "--out", reports / "trust-root.json")
-    story.assay("report", "--device", "arm-7", "--out", reports / name)
-
-
 def recall(story: Story) -> None:
     """Look first, then block everything in one step; the device hears of it."""
     story.assay("recall", RIG, "--dry-run")
-    story.assay("recall", RIG, "--reason", "the calibration of rig X was wrong", "--yes")
+    story.quietly("recall", RIG, "--reason", "the calibration of rig X was wrong", "--yes", lines=5)
     story.say("The device asks, hears of it, and starts nothing:")
     story.edge("pull", status=BLOCKED)
     story.edge("start", "--", *PROGRAM, "shift", status=BLOCKED)
@@ -130,9 +125,9 @@ def polling(story: Story) -> Iterator[None]:
 
 def verify(story: Story, reports: Path) -> None:
     """The report of today's release; the one from before the recall; one that was changed; one signed anew."""
-    report(story, reports, "today")
+    story.assay("report", "--device", "arm-7", "--out", reports / "today")
     trust = ("--trust-root", reports / "trust-root.json")
-    bundle, before = reports / "today" / "bundle.json", reports / "before-recall" / "bundle.json"
+    bundle, before = (next((reports / name).glob("*.bundle.json")) for name in ("today", "before-recall"))
     story.assay("verify", bundle, *trust)
     story.say("The report that was made before the recall still holds for its time, and says what it cannot know:")
     story.assay("verify", before, *trust)
