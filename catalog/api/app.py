@@ -12,9 +12,9 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from catalog import __version__
-from catalog.api import datasets, fleet, keys, models, recalls, releases, reports, runs, system
+from catalog.api import datasets, fleet, keys, models, policies, recalls, releases, reports, runs, system
 from catalog.api.http import State, refused
-from catalog.domain import enrolment, requests, rotation
+from catalog.domain import enrolment, policy, requests, rotation
 from catalog.domain.approved import Wanted
 from catalog.domain.base import Entity
 from catalog.domain.run import RunEnd, RunStart
@@ -38,6 +38,7 @@ def create_app(state: State) -> FastAPI:
         recalls.router,
         runs.router,
         keys.router,
+        policies.router,
         reports.router,
         system.router,
     ):
@@ -75,7 +76,7 @@ async def _bug(request: Request, error: Exception) -> Response:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     bodies: list[type[Entity]] = [Wanted, RunStart, RunEnd]
-    found = [b for module in (requests, enrolment, rotation) for b in vars(module).values()]
+    found = [b for module in (requests, enrolment, rotation, policy) for b in vars(module).values()]
     bodies += [b for b in found if isinstance(b, type) and issubclass(b, Entity) and b is not Entity]
     _, schemas = models_json_schema([(b, "validation") for b in bodies], ref_template="#/components/schemas/{model}")
     document.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])

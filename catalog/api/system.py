@@ -1,4 +1,4 @@
-"""Operations, lineage, audit, policies and the state of the catalog."""
+"""Operations, lineage, audit and the state of the catalog."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from catalog import __version__
 from catalog.api.http import Caller, Route, The, answer, described, items, takes
-from catalog.db import records, tables
 from catalog.domain.intent import OperationView
-from catalog.domain.policy import ActivePolicy
 from catalog.domain.requests import VerifyAudit
 from catalog.domain.views import Health
 from catalog.errors import Refused
@@ -78,11 +76,3 @@ def post_audit_verify(here: The, who: Caller, body: Annotated[VerifyAudit, Depen
     """Recompute the whole chain."""
     who.require("read")
     return answer(verify_audit(here.context, body.kept))
-
-
-@router.get("/policies")
-def list_policies(here: The, who: Caller) -> Response:
-    """The active policies."""
-    who.require("read")
-    with here.context.records.read() as c:
-        return items(records.many(c, tables.policy, ActivePolicy, order="name"), None)

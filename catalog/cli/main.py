@@ -14,6 +14,7 @@ from catalog.cli import (
     key,
     line,
     model,
+    policy,
     release,
     robot,
     service,
@@ -62,6 +63,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(trust.app, name="trust")
 app.add_typer(device.app, name="device")
 app.add_typer(key.app, name="key")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from catalog.client.fleet import Fleet
 from catalog.client.keys import Keys
 from catalog.client.offline import connect
 from catalog.client.operations import Progress, follow
+from catalog.client.policies import Policies
 from catalog.client.recalls import Recalls
 from catalog.client.releases import Releases
 from catalog.client.reports import Reports
@@ -25,7 +26,6 @@ from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Line, PlanWithSeed
 from catalog.domain.model import Model
-from catalog.domain.policy import ActivePolicy
 from catalog.domain.robot import Robot
 from catalog.domain.run import Run
 from catalog.domain.views import AuditReport, DatasetView, Lineage, ModelView, Status
@@ -34,7 +34,7 @@ from catalog.settings import Settings, load
 DEFAULT_PRINCIPAL = "engineer"
 
 
-class Catalog(Releases, Recalls, Keys, Fleet, Reruns, Reports):
+class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
     """A connection to the catalog of one home, as one principal."""
 
     def __init__(self, principal: str | None = None, settings: Settings | None = None) -> None:
@@ -160,10 +160,6 @@ class Catalog(Releases, Recalls, Keys, Fleet, Reruns, Reports):
         """Trace an asset up or down."""
         flag = "true" if episodes else "false"
         return self.http.get("/lineage", Lineage, of=of, direction=direction, depth=depth, episodes=flag)
-
-    def policies(self) -> list[ActivePolicy]:
-        """The active policies."""
-        return self.http.pages("/policies", ActivePolicy)
 
     def audit(self, after: int = -1) -> list[AuditEntry]:
         """The audit log from behind an entry on, oldest first."""

@@ -18,10 +18,9 @@ from catalog.domain.base import Digest, Entity, Slug
 from catalog.domain.policy import ActivePolicy
 from catalog.domain.principal import Key, KeyRole, Principal, Role
 from catalog.errors import Conflict, Refused
-from catalog.policy.loader import load
 from catalog.policy.shipped import shipped_policies
 from catalog.services.context import Context
-from validators import suites
+from catalog.services.policy_diff import read_policy
 
 KEY_DAYS = 365
 
@@ -94,9 +93,7 @@ def _enrol(write: Write, newcomer: Newcomer) -> None:
 
 
 def _activate(write: Write, text: str) -> None:
-    policy = load(text)
-    if policy.decides == "dataset-approval":
-        policy = policy.model_copy(update={"suites": {name: suites.load(name).digest for name in suites.names()}})
+    policy = read_policy(text)
     active = ActivePolicy(digest_=policy.digest(), policy=policy, activated_at=write.now, activated_by=("bootstrap",))
     write.insert(
         tables.policy,

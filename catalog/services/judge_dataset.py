@@ -5,10 +5,12 @@ The decision names candidate, head of `main`, policy, evidence, epoch and audit 
 
 from __future__ import annotations
 
+from typing import Any
+
 from catalog.domain.check import CheckResult
 from catalog.domain.dataset import Episode, Version
 from catalog.domain.decision import Decision, RuleVerdict
-from catalog.domain.policy import ActivePolicy
+from catalog.domain.policy import ActivePolicy, Policy
 from catalog.errors import AssayError
 from catalog.policy.evaluate import evaluate
 from catalog.policy.facts import CheckFacts, DatasetFacts, RootFacts
@@ -47,20 +49,24 @@ def evaluate_version(
     context: Context, version: Version
 ) -> tuple[tuple[RuleVerdict, ...], ActivePolicy | None, tuple[str, ...], str | None]:
     """All rules on a version as of now; also the policy, the evidence digests and the head they were read at."""
-    result = _in_force(context, version, context.newest_check(version.manifest_digest))
+    result = check_in_force(context, version)
     policy = active_policy(context, "dataset-approval", None)
     main = main_state(context, version)
     rules = dataset_floor(_floor(context, version, result, policy, main))
     if policy is not None:
-        facts = DatasetFacts(
-            check=_check_facts(result, policy, {r.slug for r in version.manifest.roots}), roots=_roots(context, version)
-        )
-        rules += evaluate(policy.policy, facts.facts())
+        rules += evaluate(policy.policy, dataset_facts(context, version, policy.policy, result))
     return rules, policy, () if result is None else (result.digest(),), main.head if main else None
 
 
-def _in_force(context: Context, version: Version, result: CheckResult | None) -> CheckResult | None:
-    """The check, unless a robot's record is newer: limits that were not applied prove nothing."""
+def dataset_facts(context: Context, version: Version, policy: Policy, result: CheckResult | None) -> dict[str, Any]:
+    """What the rules of a data policy read about a version and its check."""
+    checked = _check_facts(result, policy, {r.slug for r in version.manifest.roots})
+    return DatasetFacts(check=checked, roots=_roots(context, version)).facts()
+
+
+def check_in_force(context: Context, version: Version) -> CheckResult | None:
+    """The newest check, unless a robot's record is newer: limits that were not applied prove nothing."""
+    result = context.newest_check(version.manifest_digest)
     robots = [context.robot(r.provenance.source.robot) for r in version.manifest.roots]
     if result is not None and any(r is not None and r.registered_at > result.at for r in robots):
         return None
@@ -129,10 +135,10 @@ def _unknown_parents(context: Context, version: Version) -> tuple[str, ...]:
     return tuple(sorted(named - known))
 
 
-def _check_facts(result: CheckResult | None, policy: ActivePolicy, roots: set[str]) -> CheckFacts | None:
+def _check_facts(result: CheckResult | None, policy: Policy, roots: set[str]) -> CheckFacts | None:
     if result is None:
         return None
-    known = set(policy.policy.suites.values())
+    known = set(policy.suites.values())
     return CheckFacts(
         passed=result.passed,
         blocking=sum(f.severity == "blocking" for f in result.findings) + len(result.integrity),
