@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from datetime import datetime
 
@@ -62,11 +61,9 @@ def _rows(table: bytes) -> list[dict[str, object]]:
     import polars as pl  # late: most of the time that a check of a small report takes
 
     try:
-        rows = pl.read_parquet(io.BytesIO(table)).sort("root", "index").to_dicts()
+        return pl.read_parquet(io.BytesIO(table)).sort("root", "index").to_dicts()
     except pl.exceptions.PolarsError as error:
         raise untrusted(f"a table of episodes cannot be read: {error}", "data") from error
-    found: list[dict[str, object]] = json.loads(json.dumps(rows))
-    return found
 
 
 def _approval(case: Case, folder: str, digest: str) -> None:
