@@ -27,7 +27,7 @@ bench: .venv/ready  ## the figures, as ratios against a baseline in the same run
 
 system:  ## Debian packages that the full tests use
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium postgresql
 
 lock:  ## resolve the dependencies again
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --quiet -o requirements.lock pyproject.toml

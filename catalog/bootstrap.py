@@ -144,7 +144,7 @@ def open_service(
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with ExitStack() as opened:
         _lock(settings, opened)
-        records = Records(settings.database, clock)
+        records = Records(_where(settings), clock)
         opened.callback(records.close)
         _prepare(records, clock, ids)
         if settings.lakefs_url is None:
@@ -187,6 +187,10 @@ def _lock(settings: Settings, opened: ExitStack) -> None:
             "home-locked", "another service has this home", where=str(settings.home), do="use it, or `assay down`"
         ) from error
     opened.callback(lock.release)
+
+
+def _where(settings: Settings) -> Path | str:
+    return settings.database_url.get_secret_value() if settings.database_url is not None else settings.database
 
 
 def _prepare(records: Records, clock: Clock, ids: Ids) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-PARTS = {"chromium": Path("/usr/bin/chromium")}
+from tests.support.postgresql import Cluster, cluster, server
+
+PARTS = {"chromium": Path("/usr/bin/chromium"), "postgresql": server()}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -20,3 +23,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI"):
             pytest.fail(said, pytrace=False)
         pytest.skip(said)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL of these tests alone."""
+    with cluster() as found:
+        yield found

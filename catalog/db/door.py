@@ -1,8 +1,8 @@
 """One door to write: everything that a transaction records is in it together with its audit entry, or not at all.
 
-`write()` begins immediately (SQLite locks the file), makes no network call, and refuses to commit a governed row
-without an audit entry. Times never run backwards and no two transactions share one: now is the clock, or just after
-the last audit entry.
+`write()` waits until it is alone (see `engine`), makes no call to anything but the database, and refuses to commit a
+governed row without an audit entry. Times never run backwards and no two transactions share one: now is the clock, or
+just after the last audit entry.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, event, insert, select, update
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
-from catalog.db import tables
+from catalog.db import engine, tables
+from catalog.db.engine import translated
 from catalog.domain.audit import AuditEntry, AuditHead, Frontier
 from catalog.domain.base import Entity, utc_text
 from catalog.domain.clock import Clock
 from catalog.domain.transaction import writing
-from catalog.errors import Damaged, Unavailable
+from catalog.errors import Damaged
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 TICK = timedelta(microseconds=1)
@@ -32,7 +32,7 @@ class Write:
 
     def __init__(self, connection: Connection, actor: str, clock: datetime) -> None:
         self.connection, self.actor = connection, actor
-        row = connection.execute(select(tables.head)).one()
+        row = connection.execute(select(tables.head).with_for_update()).one()
         self.last_at = datetime.fromisoformat(row.last_at)
         self.now = max(clock, self.last_at + TICK)
         self.epoch: int = row.epoch
@@ -141,14 +141,15 @@ class Write:
 class Records:
     """The database of one home."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, where: Path | str, clock: Clock) -> None:
         self.clock = clock
-        self.engine = _engine(path)
+        self.engine = engine.connect(where)
+        self._reading, self._writing = engine.reading(self.engine), engine.writing(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent read."""
-        with translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect().execution_options(**self._reading) as connection:
             yield connection
 
     @contextmanager
@@ -158,7 +159,7 @@ class Records:
         try:
             with (
                 translated(),
-                self.engine.connect().execution_options(immediate=True) as connection,
+                self.engine.connect().execution_options(**self._writing) as connection,
                 connection.begin(),
             ):
                 transaction = Write(connection, actor, self.clock())
@@ -184,36 +185,3 @@ class Records:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Errors of the database as ours."""
-    try:
-        yield
-    except OperationalError as error:
-        text = str(error.orig)
-        if "full" in text or "disk I/O" in text:
-            raise Unavailable("disk-full", f"the records cannot grow: {text}", do="free space and try again") from error
-        raise Unavailable("store-unreachable", f"the records do not answer: {text}", do="try again") from error
-    except DatabaseError as error:
-        if "malformed" in str(error.orig) or "not a database" in str(error.orig):
-            raise Damaged("home-damaged", f"the records are damaged: {error.orig}", do="restore a backup") from error
-        raise
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("immediate", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return engine

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine, insert
 
 from catalog.db import tables
-from catalog.db.door import translated
+from catalog.db.engine import translated
 from catalog.domain.audit import GENESIS, Frontier
 from catalog.domain.base import utc_text
 from catalog.domain.clock import Clock, Ids

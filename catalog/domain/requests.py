@@ -99,7 +99,7 @@ class Withdraw(Entity):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-What = Annotated[str, Field(min_length=1, max_length=4000)]
+What = Annotated[str, Field(min_length=1, max_length=2560)]
 
 
 class ReachOf(Entity):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from sqlalchemy import select
 
 from catalog.db import tables
 from catalog.domain.audit import GENESIS, AuditEntry, AuditHead, Frontier
-from catalog.domain.base import canonical, strict_json
+from catalog.domain.base import first_fault, sha256
+from catalog.domain.merkle import Growing
 from catalog.domain.views import AuditReport
 from catalog.errors import AssayError, Damaged
 from catalog.services.context import Context
@@ -28,28 +29,44 @@ def refusals_audited(context: Context, by: str, action: str, subject: str) -> It
 
 def verify_audit(context: Context, kept: AuditHead | None = None) -> AuditReport:
     """Recompute the whole chain; raises `Damaged` naming the first entry that is wrong."""
-    frontier, prev = Frontier(), GENESIS
+    tree, prev = Growing(Frontier()), GENESIS
+    t = tables.audit.c
+    columns = select(t.seq, t.prev, t.action, t.subject, t.body).order_by(t.seq)
     with context.records.read() as c:
         head = c.execute(select(tables.head)).one()
-        rows = c.execute(select(tables.audit.c.seq, tables.audit.c.body).order_by(tables.audit.c.seq))
-        for expected, row in enumerate(rows.yield_per(10_000)):
-            body = row.body.encode()
-            if canonical(strict_json(body, "audit entry")) != body:
-                raise _damaged(expected, "is not canonical")
-            entry = AuditEntry.parse(body)
-            if row.seq != expected or entry.seq != expected:
-                raise _damaged(expected, f"is numbered {row.seq}/{entry.seq}")
-            if entry.prev != prev:
-                raise _damaged(expected, "does not follow from the one before")
-            prev, frontier = entry.hash(), frontier.append(body)
-            if kept is not None and kept.size == frontier.size and kept.root != frontier.root():
-                raise _damaged(expected, f"gives root {frontier.root()}, the kept head says {kept.root}")
+        with closing(c.execute(columns.execution_options(yield_per=10_000))) as rows:
+            for expected, (seq, column_prev, action, subject, text) in enumerate(rows):
+                body = text.encode()
+                entry = _entry(expected, body)
+                if seq != expected or entry.seq != expected:
+                    raise _damaged(expected, f"is numbered {seq}/{entry.seq}")
+                if entry.prev != prev:
+                    raise _damaged(expected, "does not follow from the one before")
+                if (column_prev, action, subject) != (entry.prev, entry.action, entry.subject):
+                    raise _damaged(expected, "is filed under something else than it says")
+                prev = sha256(body)
+                tree.append(body)
+                if kept is not None and kept.size == tree.size and kept.root != tree.frontier().root():
+                    raise _damaged(expected, f"gives root {tree.frontier().root()}, the kept head says {kept.root}")
+    frontier = tree.frontier()
     if Frontier.parse(head.frontier) != frontier or head.last_hash != prev:
         raise Damaged("audit-damaged", "the recorded head is not the head of these entries", do="restore a backup")
     if kept is not None and kept.size > frontier.size:
         what = f"the log has {frontier.size} entries, the kept head says {kept.size}: it was truncated or restored"
         raise Damaged("audit-damaged", what, do="find out who restored it; promote nothing until then")
     return AuditReport(size=frontier.size, root=frontier.root(), kept=kept)
+
+
+def _entry(expected: int, body: bytes) -> AuditEntry:
+    """The entry, if its bytes are exactly the canonical ones: then nothing is in them twice, besides or otherwise."""
+    try:
+        entry = AuditEntry.model_validate_json(body)
+        same = entry.canonical() == body
+    except ValueError as error:
+        raise _damaged(expected, f"is no entry: {first_fault(error)}") from error
+    if not same:
+        raise _damaged(expected, "is not canonical")
+    return entry
 
 
 def _damaged(seq: int, what: str) -> Damaged:

@@ -41,7 +41,7 @@ def show(context: Context, what: str, as_of: datetime | None = None) -> Reach:
 
 def start(operations: Operations, by: str, what: str, reason: str, plan: str, as_of: datetime | None = None) -> str:
     """Begin the recall that was shown as `plan`; returns the operation's id."""
-    with refusals_audited(operations.context, by, "recall", what):
+    with refusals_audited(operations.context, by, "recall", _subject(what)):
         if not reason.strip():
             raise Invalid("input-invalid", "a recall needs a reason", do="say it with --reason")
         _same(show(operations.context, what, as_of), plan)
@@ -49,6 +49,11 @@ def start(operations: Operations, by: str, what: str, reason: str, plan: str, as
         if as_of is not None:
             arguments["as_of"] = as_of.isoformat()
         return operations.start("recall", by, arguments).id
+
+
+def _subject(what: str) -> str:
+    """What was recalled, short enough for an index of the log."""
+    return what[:600]
 
 
 def _same(found: Reach, plan: str) -> None:
@@ -91,7 +96,7 @@ def _revoke(work: Work) -> None:
         write.raise_epoch()
         write.audit(
             "recall",
-            recall.what[:4000],
+            _subject(recall.what),
             recall=recall.id,
             reason=recall.reason,
             start=list(recall.start),
@@ -142,7 +147,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
     recall = records.one(write.connection, tables.recall, Recall, id=work.intent.id)
     if recall is None:
         raise Absent("recall-unknown", f"recall {work.intent.id} has no record")
-    write.audit("recall.published", recall.what[:4000], recall=recall.id, denied=list(recall.denied))
+    write.audit("recall.published", _subject(recall.what), recall=recall.id, denied=list(recall.denied))
     return {"recall": recall.id, "what": recall.what, "counts": recall.counts, "denied": list(recall.denied)}
 
 

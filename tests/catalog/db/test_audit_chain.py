@@ -3,90 +3,152 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sqlite3
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Connection, func, select
 
+from catalog.db import tables
+from catalog.db.engine import writing
+from catalog.domain.audit import GENESIS
 from catalog.domain.base import canonical
 from catalog.errors import Damaged
 from catalog.services.audit import verify_audit
 from tests.support.house import Desk
+from tests.support.postgresql import BOTH
 
-Tamper = Callable[[sqlite3.Connection], None]
-
-
-def _edit(c: sqlite3.Connection) -> None:
-    (body,) = c.execute("select body from audit where seq = 3").fetchone()
-    entry = json.loads(body)
-    entry["actor"] = "somebody-else"
-    c.execute("update audit set body = ? where seq = 3", (canonical(entry).decode(),))
+DATABASES = BOTH
+Tamper = Callable[[Connection], None]
+AUDIT, HEAD = tables.audit, tables.head
 
 
-def _edit_last(c: sqlite3.Connection) -> None:
-    (last, body) = c.execute("select seq, body from audit order by seq desc limit 1").fetchone()
-    entry = json.loads(body)
-    entry["subject"] = "other"
-    c.execute("update audit set body = ? where seq = ?", (canonical(entry).decode(), last))
+@contextmanager
+def behind(desk: Desk) -> Iterator[Connection]:
+    """Behind the catalog's back."""
+    engine = desk.context.records.engine
+    with engine.connect().execution_options(**writing(engine)) as c, c.begin():
+        yield c
 
 
-def _pretty(c: sqlite3.Connection) -> None:
-    (body,) = c.execute("select body from audit where seq = 3").fetchone()
-    c.execute("update audit set body = ? where seq = 3", (json.dumps(json.loads(body)),))
+def _body(c: Connection, seq: int) -> str:
+    return str(c.execute(select(AUDIT.c.body).where(AUDIT.c.seq == seq)).scalar_one())
 
 
-def _remove(c: sqlite3.Connection) -> None:
-    c.execute("delete from audit where seq = 3")
+def _put(c: Connection, seq: int, body: str) -> None:
+    c.execute(AUDIT.update().where(AUDIT.c.seq == seq).values(body=body))
 
 
-def _remove_last(c: sqlite3.Connection) -> None:
-    c.execute("delete from audit where seq = (select max(seq) from audit)")
+def _last(c: Connection) -> int:
+    return int(c.execute(select(func.max(AUDIT.c.seq))).scalar_one())
 
 
-def _swap(c: sqlite3.Connection) -> None:
-    rows = dict(c.execute("select seq, body from audit where seq in (3, 4)").fetchall())
-    c.execute("update audit set body = ? where seq = 3", (rows[4],))
-    c.execute("update audit set body = ? where seq = 4", (rows[3],))
+def _edit(c: Connection) -> None:
+    _put(c, 3, canonical({**json.loads(_body(c, 3)), "actor": "somebody-else"}).decode())
 
 
-def _append(c: sqlite3.Connection) -> None:
-    (last, body) = c.execute("select seq, body from audit order by seq desc limit 1").fetchone()
-    c.execute("insert into audit values (?, 'x', 'a', 's', ?)", (last + 1, body))
+def _edit_last(c: Connection) -> None:
+    last = _last(c)
+    _put(c, last, canonical({**json.loads(_body(c, last)), "subject": "other"}).decode())
 
 
-def _head(c: sqlite3.Connection) -> None:
-    c.execute("update head set last_hash = 'sha256:' || printf('%064d', 0)")
+def _pretty(c: Connection) -> None:
+    _put(c, 3, json.dumps(json.loads(_body(c, 3))))
 
 
-@pytest.mark.parametrize("tamper", [_edit, _edit_last, _pretty, _remove, _remove_last, _swap, _append, _head])
+def _escaped(c: Connection) -> None:
+    """The same document, written with an escape that its canonical form has not."""
+    body = _body(c, 3)
+    _put(c, 3, body.replace("a", "\\u0061", 1))
+
+
+def _twice(c: Connection) -> None:
+    """A key that appears twice, of which a lenient reader sees the last."""
+    body = _body(c, 3)
+    _put(c, 3, '{"action":"innocent",' + body[1:])
+
+
+def _number(c: Connection) -> None:
+    """Another text of the same number."""
+    body = _body(c, 3)
+    _put(c, 3, body.replace('"seq":3', '"seq":3.0'))
+
+
+def _time(c: Connection) -> None:
+    """Another text of the same time."""
+    body = _body(c, 3)
+    at = json.loads(body)["at"]
+    _put(c, 3, body.replace(at, at.replace("Z", "+00:00")))
+
+
+def _extra(c: Connection) -> None:
+    _put(c, 3, canonical({**json.loads(_body(c, 3)), "zzz": 1}).decode())
+
+
+def _remove(c: Connection) -> None:
+    c.execute(AUDIT.delete().where(AUDIT.c.seq == 3))
+
+
+def _remove_last(c: Connection) -> None:
+    c.execute(AUDIT.delete().where(AUDIT.c.seq == _last(c)))
+
+
+def _swap(c: Connection) -> None:
+    third, fourth = _body(c, 3), _body(c, 4)
+    _put(c, 3, fourth)
+    _put(c, 4, third)
+
+
+def _append(c: Connection) -> None:
+    last = _last(c)
+    c.execute(AUDIT.insert().values(seq=last + 1, prev="x", action="a", subject="s", body=_body(c, last)))
+
+
+def _head(c: Connection) -> None:
+    c.execute(HEAD.update().values(last_hash=GENESIS))
+
+
+TAMPERS = [
+    _edit, _edit_last, _pretty, _escaped, _twice, _number, _time, _extra, _remove, _remove_last, _swap, _append, _head,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tamper", TAMPERS)
 def test_every_edit_is_found(desk: Desk, tamper: Tamper) -> None:
     assert verify_audit(desk.context).size == len(desk.audit()) > 5
-    with sqlite3.connect(desk.service.settings.database) as c:
+    with behind(desk) as c:
         tamper(c)
-    c.close()
     error = desk.fails(lambda: verify_audit(desk.context))
     assert isinstance(error, Damaged)
     assert error.kind == "audit-damaged"
     assert error.do
 
 
-def test_a_kept_head_finds_a_restored_log(desk: Desk, tmp_path: Path) -> None:
-    database, backup = desk.service.settings.database, tmp_path / "backup.db"
-    with sqlite3.connect(database) as c:
-        c.execute("vacuum into ?", (str(backup),))
-    c.close()
+def test_columns_that_the_entry_contradicts(desk: Desk) -> None:
+    """People search the log by its columns; the chain is over the entry."""
+    for column, value in (("action", "innocent"), ("subject", "other"), ("prev", GENESIS.replace("0", "1"))):
+        with behind(desk) as c:
+            was = c.execute(select(AUDIT.c[column]).where(AUDIT.c.seq == 2)).scalar_one()
+            c.execute(AUDIT.update().where(AUDIT.c.seq == 2).values({column: value}))
+        assert desk.fails(lambda: verify_audit(desk.context)).kind == "audit-damaged"
+        with behind(desk) as c:
+            c.execute(AUDIT.update().where(AUDIT.c.seq == 2).values({column: was}))
+    assert verify_audit(desk.context).size > 2
+
+
+def test_a_kept_head_finds_a_restored_log(desk: Desk) -> None:
+    with behind(desk) as c:
+        backup = dict(c.execute(HEAD.select()).mappings().one())
+        until = _last(c)
     desk.start_run("later")
     kept, _ = desk.context.records.head()
     assert verify_audit(desk.context, kept).kept == kept
     desk.start_run("later-still")
     assert verify_audit(desk.context, kept).size == kept.size + 1
 
-    desk.context.records.close()
-    for suffix in ("-wal", "-shm"):
-        database.with_name(database.name + suffix).unlink(missing_ok=True)
-    shutil.copy(backup, database)
+    with behind(desk) as c:
+        c.execute(AUDIT.delete().where(AUDIT.c.seq > until))
+        c.execute(HEAD.update().values(**backup))
     assert verify_audit(desk.context).size == kept.size - 1, "the restored log is whole by itself"
     assert "truncated or restored" in desk.fails(lambda: verify_audit(desk.context, kept)).what
     desk.start_run("another-history")

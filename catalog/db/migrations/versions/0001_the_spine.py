@@ -10,14 +10,17 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+NAME = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
         "audit",
-        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("prev", sa.String(), nullable=False),
-        sa.Column("action", sa.String(), nullable=False),
-        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("seq", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("prev", NAME, nullable=False),
+        sa.Column("action", NAME, nullable=False),
+        sa.Column("subject", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
         sa.UniqueConstraint("prev", name=op.f("uq_audit_prev")),
@@ -28,20 +31,20 @@ def upgrade() -> None:
 
     op.create_table(
         "dataset",
-        sa.Column("slug", sa.String(), nullable=False),
-        sa.Column("repository", sa.String(), nullable=False),
-        sa.Column("created_at", sa.String(), nullable=False),
-        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("slug", NAME, nullable=False),
+        sa.Column("repository", NAME, nullable=False),
+        sa.Column("created_at", NAME, nullable=False),
+        sa.Column("created_by", NAME, nullable=False),
         sa.PrimaryKeyConstraint("slug"),
         sa.UniqueConstraint("repository", name=op.f("uq_dataset_repository")),
     )
     op.create_table(
         "decision",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("decides", sa.String(), nullable=False),
-        sa.Column("subject", sa.String(), nullable=False),
-        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("decides", NAME, nullable=False),
+        sa.Column("subject", NAME, nullable=False),
+        sa.Column("verdict", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
         sa.UniqueConstraint("id", name=op.f("uq_decision_id")),
@@ -51,12 +54,12 @@ def upgrade() -> None:
 
     op.create_table(
         "edge",
-        sa.Column("src", sa.String(), nullable=False),
-        sa.Column("dst", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("valid_from", sa.String(), nullable=False),
-        sa.Column("valid_to", sa.String(), nullable=True),
-        sa.Column("asserted_by", sa.String(), nullable=False),
+        sa.Column("src", NAME, nullable=False),
+        sa.Column("dst", NAME, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("valid_from", NAME, nullable=False),
+        sa.Column("valid_to", NAME, nullable=True),
+        sa.Column("asserted_by", NAME, nullable=False),
         sa.PrimaryKeyConstraint("src", "dst", "kind", "valid_from"),
     )
     with op.batch_alter_table("edge", schema=None) as batch_op:
@@ -65,28 +68,28 @@ def upgrade() -> None:
     op.create_table(
         "head",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("home", sa.String(), nullable=False),
-        sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.Column("last_at", sa.String(), nullable=False),
-        sa.Column("last_hash", sa.String(), nullable=False),
+        sa.Column("home", NAME, nullable=False),
+        sa.Column("epoch", NUMBER, nullable=False),
+        sa.Column("last_at", NAME, nullable=False),
+        sa.Column("last_hash", NAME, nullable=False),
         sa.Column("frontier", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "idempotency",
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("principal", sa.String(), nullable=False),
-        sa.Column("request", sa.String(), nullable=False),
+        sa.Column("key", NAME, nullable=False),
+        sa.Column("principal", NAME, nullable=False),
+        sa.Column("request", NAME, nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
-        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("at", NAME, nullable=False),
         sa.PrimaryKeyConstraint("key", "principal"),
     )
     op.create_table(
         "intent",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("state", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -95,16 +98,16 @@ def upgrade() -> None:
 
     op.create_table(
         "line",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("device_class", sa.String(), nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("device_class", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", "device_class"),
     )
     op.create_table(
         "model",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("registered_at", sa.String(), nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("registered_at", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     )
@@ -119,28 +122,28 @@ def upgrade() -> None:
     )
     op.create_table(
         "policy",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("decides", sa.String(), nullable=False),
-        sa.Column("device_class", sa.String(), nullable=True),
+        sa.Column("decides", NAME, nullable=False),
+        sa.Column("device_class", NAME, nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
         sa.UniqueConstraint("name", "version", name=op.f("uq_policy_name_version")),
     )
     op.create_table(
         "principal",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("token_digest", sa.String(), nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("token_digest", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
         sa.UniqueConstraint("token_digest", name=op.f("uq_principal_token_digest")),
     )
     op.create_table(
         "robot",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("registered_at", sa.String(), nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("registered_at", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     )
@@ -149,8 +152,8 @@ def upgrade() -> None:
 
     op.create_table(
         "run",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("name", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -159,10 +162,10 @@ def upgrade() -> None:
 
     op.create_table(
         "key",
-        sa.Column("keyid", sa.String(), nullable=False),
-        sa.Column("public", sa.String(), nullable=False),
-        sa.Column("principal", sa.String(), nullable=False),
-        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("keyid", NAME, nullable=False),
+        sa.Column("public", NAME, nullable=False),
+        sa.Column("principal", NAME, nullable=False),
+        sa.Column("role", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["principal"],
@@ -173,11 +176,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "plan",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("model", sa.String(), nullable=False),
-        sa.Column("device_class", sa.String(), nullable=False),
-        sa.Column("seed", sa.String(), nullable=True),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("model", NAME, nullable=False),
+        sa.Column("device_class", NAME, nullable=False),
+        sa.Column("seed", NAME, nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["model"],
@@ -192,11 +195,11 @@ def upgrade() -> None:
 
     op.create_table(
         "undecided",
-        sa.Column("dataset", sa.String(), nullable=False),
-        sa.Column("commit", sa.String(), nullable=False),
-        sa.Column("noticed_at", sa.String(), nullable=False),
+        sa.Column("dataset", NAME, nullable=False),
+        sa.Column("commit", NAME, nullable=False),
+        sa.Column("noticed_at", NAME, nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
-        sa.Column("gone_at", sa.String(), nullable=True),
+        sa.Column("gone_at", NAME, nullable=True),
         sa.ForeignKeyConstraint(
             ["dataset"],
             ["dataset.slug"],
@@ -205,10 +208,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "version",
-        sa.Column("manifest_digest", sa.String(), nullable=False),
-        sa.Column("dataset", sa.String(), nullable=False),
-        sa.Column("ingest", sa.String(), nullable=False),
-        sa.Column("registered_at", sa.String(), nullable=False),
+        sa.Column("manifest_digest", NAME, nullable=False),
+        sa.Column("dataset", NAME, nullable=False),
+        sa.Column("ingest", NAME, nullable=False),
+        sa.Column("registered_at", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset"],
@@ -222,11 +225,11 @@ def upgrade() -> None:
 
     op.create_table(
         "approval",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("dataset", sa.String(), nullable=False),
-        sa.Column("manifest_digest", sa.String(), nullable=False),
-        sa.Column("tag", sa.String(), nullable=False),
-        sa.Column("merge_commit", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("dataset", NAME, nullable=False),
+        sa.Column("manifest_digest", NAME, nullable=False),
+        sa.Column("tag", NAME, nullable=False),
+        sa.Column("merge_commit", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset"],
@@ -245,10 +248,10 @@ def upgrade() -> None:
 
     op.create_table(
         "check",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("manifest_digest", sa.String(), nullable=False),
-        sa.Column("commit", sa.String(), nullable=False),
-        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("manifest_digest", NAME, nullable=False),
+        sa.Column("commit", NAME, nullable=False),
+        sa.Column("digest", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["manifest_digest"],
@@ -261,12 +264,12 @@ def upgrade() -> None:
 
     op.create_table(
         "episode",
-        sa.Column("manifest_digest", sa.String(), nullable=False),
-        sa.Column("root", sa.String(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("fingerprint", sa.String(), nullable=False),
-        sa.Column("rig", sa.String(), nullable=False),
-        sa.Column("seed", sa.String(), nullable=False),
+        sa.Column("manifest_digest", NAME, nullable=False),
+        sa.Column("root", NAME, nullable=False),
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("fingerprint", NAME, nullable=False),
+        sa.Column("rig", NAME, nullable=False),
+        sa.Column("seed", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["manifest_digest"],
@@ -281,10 +284,10 @@ def upgrade() -> None:
 
     op.create_table(
         "evidence",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("model", sa.String(), nullable=False),
-        sa.Column("plan", sa.String(), nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("model", NAME, nullable=False),
+        sa.Column("plan", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["model"],
@@ -303,9 +306,9 @@ def upgrade() -> None:
 
     op.create_table(
         "location",
-        sa.Column("manifest_digest", sa.String(), nullable=False),
-        sa.Column("store", sa.String(), nullable=False),
-        sa.Column("commit", sa.String(), nullable=False),
+        sa.Column("manifest_digest", NAME, nullable=False),
+        sa.Column("store", NAME, nullable=False),
+        sa.Column("commit", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["manifest_digest"],
@@ -315,9 +318,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "object",
-        sa.Column("manifest_digest", sa.String(), nullable=False),
-        sa.Column("path", sa.String(), nullable=False),
-        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("manifest_digest", NAME, nullable=False),
+        sa.Column("path", NAME, nullable=False),
+        sa.Column("sha256", NAME, nullable=False),
         sa.Column("rows", sa.Boolean(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -331,9 +334,9 @@ def upgrade() -> None:
 
     op.create_table(
         "quarantine",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("dataset", sa.String(), nullable=False),
-        sa.Column("manifest_digest", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("dataset", NAME, nullable=False),
+        sa.Column("manifest_digest", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset"],
@@ -351,9 +354,9 @@ def upgrade() -> None:
 
     op.create_table(
         "signature",
-        sa.Column("decision", sa.String(), nullable=False),
-        sa.Column("keyid", sa.String(), nullable=False),
-        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("decision", NAME, nullable=False),
+        sa.Column("keyid", NAME, nullable=False),
+        sa.Column("at", NAME, nullable=False),
         sa.Column("envelope", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["decision"],
@@ -367,11 +370,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "quarantined",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("quarantine", sa.String(), nullable=False),
-        sa.Column("of", sa.String(), nullable=False),
-        sa.Column("root", sa.String(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("quarantine", NAME, nullable=False),
+        sa.Column("of", NAME, nullable=False),
+        sa.Column("root", NAME, nullable=False),
+        sa.Column("number", NUMBER, nullable=False),
         sa.ForeignKeyConstraint(
             ["quarantine"],
             ["quarantine.id"],

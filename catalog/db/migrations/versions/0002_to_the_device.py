@@ -10,12 +10,15 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+NAME = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
         "proposal",
-        sa.Column("digest", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("digest", NAME, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     )
@@ -24,14 +27,14 @@ def upgrade() -> None:
 
     op.create_table(
         "recall",
-        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "device",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("device_class", sa.String(), nullable=False),
+        sa.Column("name", NAME, nullable=False),
+        sa.Column("device_class", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["name"],
@@ -44,12 +47,12 @@ def upgrade() -> None:
 
     op.create_table(
         "release",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("device_class", sa.String(), nullable=False),
-        sa.Column("model", sa.String(), nullable=False),
-        sa.Column("decision", sa.String(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
-        sa.Column("proposed_at", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("device_class", NAME, nullable=False),
+        sa.Column("model", NAME, nullable=False),
+        sa.Column("decision", NAME, nullable=False),
+        sa.Column("state", NAME, nullable=False),
+        sa.Column("proposed_at", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["decision"],
@@ -68,8 +71,8 @@ def upgrade() -> None:
 
     op.create_table(
         "reproduction",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("run", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["run"],
@@ -82,8 +85,8 @@ def upgrade() -> None:
 
     op.create_table(
         "revoked",
-        sa.Column("urn", sa.String(), nullable=False),
-        sa.Column("recall", sa.String(), nullable=False),
+        sa.Column("urn", NAME, nullable=False),
+        sa.Column("recall", NAME, nullable=False),
         sa.ForeignKeyConstraint(
             ["recall"],
             ["recall.id"],
@@ -92,9 +95,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "choice",
-        sa.Column("device_class", sa.String(), nullable=False),
-        sa.Column("requested_at", sa.String(), nullable=False),
-        sa.Column("release", sa.String(), nullable=True),
+        sa.Column("device_class", NAME, nullable=False),
+        sa.Column("requested_at", NAME, nullable=False),
+        sa.Column("release", NAME, nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["release"],
@@ -104,9 +107,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "denial",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("release", sa.String(), nullable=False),
-        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("id", NAME, nullable=False),
+        sa.Column("release", NAME, nullable=False),
+        sa.Column("model", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["release"],
@@ -120,9 +123,9 @@ def upgrade() -> None:
 
     op.create_table(
         "device_report",
-        sa.Column("device", sa.String(), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
-        sa.Column("received_at", sa.String(), nullable=False),
+        sa.Column("device", NAME, nullable=False),
+        sa.Column("seq", NUMBER, nullable=False),
+        sa.Column("received_at", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["device"],
@@ -132,10 +135,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "endorsement",
-        sa.Column("subject", sa.String(), nullable=False),
-        sa.Column("keyid", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("subject", NAME, nullable=False),
+        sa.Column("keyid", NAME, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("at", NAME, nullable=False),
         sa.Column("envelope", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["keyid"],
@@ -145,10 +148,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "lease",
-        sa.Column("device_class", sa.String(), nullable=False),
-        sa.Column("issued_at", sa.String(), nullable=False),
-        sa.Column("release", sa.String(), nullable=True),
-        sa.Column("lease_until", sa.String(), nullable=False),
+        sa.Column("device_class", NAME, nullable=False),
+        sa.Column("issued_at", NAME, nullable=False),
+        sa.Column("release", NAME, nullable=True),
+        sa.Column("lease_until", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["release"],
@@ -161,8 +164,8 @@ def upgrade() -> None:
 
     op.create_table(
         "release_signature",
-        sa.Column("release", sa.String(), nullable=False),
-        sa.Column("keyid", sa.String(), nullable=False),
+        sa.Column("release", NAME, nullable=False),
+        sa.Column("keyid", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["keyid"],
@@ -176,7 +179,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "replay",
-        sa.Column("evidence", sa.String(), nullable=False),
+        sa.Column("evidence", NAME, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["evidence"],
