@@ -1,4 +1,4 @@
-"""The code and environment of a run, as they are: commit, difference, interpreter, packages, host, thread settings."""
+"""The code and environment of a run, as they are: commit, difference, command, interpreter, packages, host."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from catalog.domain.base import sha256
-from catalog.domain.run import Code
+from catalog.domain.run import Code, numeric
 from catalog.errors import Invalid
 
 LIMIT = 1_000_000
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
 def code(folder: Path) -> Code:
@@ -57,14 +56,14 @@ def _git(folder: Path, *words: str) -> str | None:
 
 
 def environment() -> dict[str, str]:
-    """Interpreter, host class, thread settings, and every installed package by version."""
+    """Interpreter, host class, settings of numeric libraries, and every installed package by version."""
     packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()})
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "machine": platform.machine(),
         "processor": processor(),
-        "threads": ",".join(f"{name}={os.environ[name]}" for name in THREADS if name in os.environ) or "default",
+        "numeric": "\n".join(f"{name}={value}" for name, value in numeric(os.environ).items()),
         "packages": "\n".join(packages),
         "packages_digest": sha256("\n".join(packages).encode()),
     }

@@ -33,7 +33,7 @@ from catalog.domain.evidence import Subject, SubjectDigest
 from catalog.domain.harness import Probing
 from catalog.domain.model import Model
 from catalog.domain.reproduction import Answers, Probe, Reproduced, ReproductionStatement, compared, same_host_class
-from catalog.domain.run import Run, VersionInput
+from catalog.domain.run import Run, VersionInput, numeric
 from catalog.errors import AssayError, Refused
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def reproduce(
         (place.work / "answers.json").write_bytes(answers.canonical())
         _train(run, place, progress)
         finished = wall_clock()
-        here = environment.environment() | {"threads": run.start.environment.get("threads", "")}
+        here = environment.environment() | {"numeric": run.start.environment.get("numeric", "")}
         made = []
         for model in (catalog.model(digest).model for digest in run.outputs):
             folder = place.models / model.manifest.name
@@ -197,9 +197,8 @@ def _train(run: Run, place: _Place, progress: Progress) -> None:
 @contextmanager
 def _child(command: list[str], place: _Place, run: Run, said: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """The job in a bare environment, in a group of its own that ends here."""
-    threads = run.start.environment.get("threads", "")
-    known = (pair.partition("=") for pair in threads.split(",") if "=" in pair)
-    bare = {name: value for name, _, value in known if name in environment.THREADS}
+    recorded = (line.partition("=") for line in run.start.environment.get("numeric", "").splitlines())
+    bare = numeric({name: value for name, _, value in recorded})
     bare |= {"PATH": os.defpath, "HOME": str(place.home), "TMPDIR": str(place.home), "LANG": "C.UTF-8"}
     bare["ASSAY_REPRODUCE"] = str(place.work / "answers.json")
     where = place.code / (run.start.code.directory or ".")

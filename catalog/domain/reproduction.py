@@ -15,7 +15,7 @@ from catalog.domain.evidence import Subject
 from catalog.domain.model import ModelFile
 from catalog.domain.run import Run
 
-HOST_CLASS = ("machine", "processor", "python", "threads", "packages_digest")  # of a run's environment
+HOST_CLASS = ("machine", "processor", "python", "numeric", "packages_digest")  # of a run's environment
 
 
 class Probe(Entity):
@@ -78,7 +78,7 @@ class Reproduction(Entity):
 
 
 def same_host_class(run: Run, environment: dict[str, str]) -> bool:
-    """Whether digests must agree: the same processor, interpreter, packages and thread settings."""
+    """Whether digests must agree: the same processor, interpreter, packages and numeric settings."""
     mine = run.start.environment
     return all(name in mine and mine[name] == environment.get(name) for name in HOST_CLASS)
 

@@ -5,6 +5,7 @@ Assurance rises `declared < observed < reproduced < attested`; this package reco
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -12,7 +13,14 @@ from pydantic import Field
 from catalog.domain.base import Count, Digest, Entity, Slug, Text, Utc
 
 Assurance = Literal["declared", "observed", "reproduced", "attested"]
+NUMERIC = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "NVPL_BLAS_", "NPY_", "POLARS_MAX_THREADS")
+"""Beginnings of variables that choose kernels and threads of numeric libraries, and so the last digits of a result."""
 ASSURANCES: tuple[Assurance, ...] = ("declared", "observed", "reproduced", "attested")
+
+
+def numeric(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an environment on which the last digits of a result depend."""
+    return {name: environment[name] for name in sorted(environment) if name.startswith(NUMERIC)}
 
 
 class Code(Entity):

@@ -26,6 +26,7 @@ from pydantic import Field
 from catalog.domain.base import Entity
 from catalog.domain.evidence import Harness
 from catalog.domain.harness import GROUP
+from catalog.domain.run import numeric
 from catalog.errors import AssayError, Unavailable
 
 Command = tuple[str, ...]
@@ -104,7 +105,7 @@ def simulate(
 
 def bare_environment(home: Path) -> dict[str, str]:
     """An environment in which nothing names the catalog, its keys, a token or a proxy."""
-    return {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+    return {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"} | numeric(os.environ)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
