@@ -93,6 +93,7 @@ def _browser(settings: Settings, port: int) -> subprocess.Popen[bytes]:
         "browser.gatherUsageStats": "false",
         "server.fileWatcherType": "none",
         "client.toolbarMode": "minimal",
+        "client.showErrorLinks": "false",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     code = secrets.token_urlsafe(24)

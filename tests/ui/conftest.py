@@ -22,8 +22,10 @@ from catalog.domain.run import RunEnd
 from catalog.services import train
 from catalog.services.judge_model import judge_model
 from catalog.settings import Settings
+from tests.attack.attacker import Attack
 from tests.support.house import Desk, House, model_folder
 from tests.support.recordings import recording
+from tests.ui.devices import Arm
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = (
@@ -31,6 +33,7 @@ HOSTILE = (
 )
 REASON = f"gap in the clock {HOSTILE}"
 PATIENCE = 60.0
+CODE = "the-code-that-assay-up-printed"
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(url, house)
 
 
+def fill_fleet(desk: Desk, attack: Attack, folder: Path) -> None:
+    """A fleet of three: two run release 1, one was never heard; a second model waits for its approval."""
+    desk.bring("arm", "one", recording(folder / "arm", seed=1, rig=f"rig {HOSTILE}"))
+    arms = [Arm.enrol(desk, folder, name) for name in ("arm-7", "arm-8", "arm-9")]
+    attack.eligible("reach-first", folder / "first", 1, line="first")
+    desk.release("reach-first")
+    for arm in arms[:2]:
+        arm.report()
+    attack.eligible("reach-second", folder / "second", 2, line="second")
+
+
+@pytest.fixture(scope="module")
+def fleet_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The pages of a home with a fleet."""
+    folder = tmp_path_factory.mktemp("fleet")
+    house = House.begin(folder, idle_seconds=600)
+    with house.open() as desk:
+        fill_fleet(desk, Attack(house, desk), folder)
+    with pages(house.settings) as url:
+        yield Site(url, house)
+
+
 @pytest.fixture(scope="module")
 def empty_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The pages of a home in which nothing happened yet."""
@@ -104,11 +129,12 @@ class pages:  # noqa: N801
         service = ensure(self.settings)
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY_", "STREAMLIT_"))}
         names = {"ASSAY_HOME": str(self.settings.home), "ASSAY_URL": service, "ASSAY_PRINCIPAL": "viewer"}
+        names |= {"ASSAY_BROWSER_CODE": CODE}
         port = free_port()
         flags = ["address=127.0.0.1", f"port={port}", "headless=true", "fileWatcherType=none"]
         command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "ui/app.py")]
         command += [f"--server.{flag}" for flag in flags]
-        command += ["--browser.gatherUsageStats=false", "--client.toolbarMode=minimal"]
+        command += ["--browser.gatherUsageStats=false", "--client.toolbarMode=minimal", "--client.showErrorLinks=false"]
         self.browser = subprocess.Popen(command, env=clean | names, cwd=ROOT, stdout=subprocess.DEVNULL)
         url = f"http://127.0.0.1:{port}"
         wait_for(f"{url}/_stcore/health", self.browser)

@@ -36,10 +36,11 @@ def queue(found: list[Waiting]) -> None:
             what.markdown(f"**{markdown(rows.title(item))}** {badge}")
             state.markdown(f"{markdown(rows.stands(item))}  \n{markdown(rows.until(item, wall_clock()))}")
             key = f"look-{item.decision.subject[7:19]}-{item.decision.device_class}"
-            look.button("Look", key=key, on_click=_look, args=(item.decision,), width="stretch")
+            look.button("Look", key=key, on_click=turn_to, args=(item.decision,), width="stretch")
 
 
-def _look(decision: Decision) -> None:
+def turn_to(decision: Decision) -> None:
+    """Show this decision further down the page."""
     st.session_state["model"] = decision.subject
     st.session_state["class"] = decision.device_class
 

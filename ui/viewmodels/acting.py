@@ -5,7 +5,9 @@ from __future__ import annotations
 from catalog.domain.principal import ACTIONS, Principal
 from ui.viewmodels.text import plain
 
-LOCKED = "This page looks only. Open the link that `assay up` printed in its terminal, or enter its code on the left."
+LOCKED = (
+    "This page looks only. To act, open the link that assay up printed in its terminal, or enter its code on the left."
+)
 
 
 def why_off(me: Principal, action: str, *, unlocked: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalog.domain.device import DeviceView
+from catalog.domain.device import ChangeTimes, DeviceView
 from catalog.domain.fleet import ClassView
 from catalog.domain.release import Release, ReleaseView, Withdrawal
 from ui.viewmodels.text import plain, when
@@ -27,11 +27,13 @@ class ClassCard:
     lease: str
     heard: str
     heard_colour: str
+    waits_for: str
     bad: tuple[str, ...]
     devices: tuple[DeviceView, ...]
     back_label: str
     back_reach: tuple[str, ...]
     back_key: str
+    back_good: bool
     can_go_back: bool
 
 
@@ -83,12 +85,14 @@ def _card(view: ClassView, devices: list[DeviceView], known: dict[str, str], now
         reason=_reason(view),
         lease=_lease(view, now),
         heard=_heard(heard, len(devices)),
+        waits_for=_waits_for(devices),
         heard_colour="green" if everybody and devices else "orange",
         bad=tuple(_bad(view, devices, known, now)),
         devices=tuple(devices),
-        back_label=f"Go back to {name(view.back)} …" if view.back is not None else "Take the release away …",
+        back_label=f"Go back to {name(view.back)} …" if view.back is not None else "Go back to no release …",
         back_reach=tuple(_back_reach(view, devices, known)),
         back_key=f"{view.device_class}-{chosen}-{view.back.manifest.id if view.back else None}",
+        back_good=view.back is not None,
         can_go_back=chosen is not None or view.back is not None,
     )
 
@@ -115,6 +119,15 @@ def _heard(heard: int, devices: int) -> str:
     if heard == devices:
         return f"all {devices} devices acknowledged" if devices > 1 else "its one device acknowledged"
     return f"{heard} of {devices} devices acknowledged"
+
+
+def _waits_for(devices: list[DeviceView]) -> str:
+    """Who has not said that it has what was chosen."""
+    pending = [d.device.name for d in devices if heard_word(d) == "pending"]
+    silent = [d.device.name for d in devices if heard_word(d) == "never heard"]
+    parts = [f"not yet: {_listed(pending)}"] if pending else []
+    parts += [f"never heard: {_listed(silent)}"] if silent else []
+    return "; ".join(parts)
 
 
 def _bad(view: ClassView, devices: list[DeviceView], known: dict[str, str], now: datetime) -> list[str]:
@@ -169,7 +182,6 @@ def device_rows(devices: Iterable[DeviceView], known: dict[str, str]) -> list[Ro
     rows: list[Row] = []
     for view in sorted(devices, key=lambda d: (d.acknowledged, d.device.name)):
         newest = view.newest
-        times = newest.times if newest is not None else None
         rows.append(
             {
                 "heard": [heard_word(view)],
@@ -179,14 +191,19 @@ def device_rows(devices: Iterable[DeviceView], known: dict[str, str]) -> list[Ro
                 "said": plain(f"{newest.event} {newest.what}") if newest is not None else "",
                 "last seen": view.last_seen,
                 "exposure until": view.exposure_until,
-                "requested": times.requested if times else None,
-                "safe state": times.safe_state if times else None,
-                "swapped": times.swapped if times else None,
-                "healthy": times.healthy if times else None,
-                "resumed": times.resumed if times else None,
+                "last change": change(newest.times) if newest is not None else "",
             }
         )
     return rows
+
+
+def change(times: ChangeTimes) -> str:
+    """When each state of the last change was reached: the first as a time, the others as seconds after it."""
+    reached = [(field.replace("_", " "), at) for field, at in times if at is not None]
+    if not reached:
+        return ""
+    (first, begun), *rest = reached
+    return f"{first} {begun:%H:%M:%S} UTC" + "".join(f" → {n} {(at - begun).total_seconds():+.2f} s" for n, at in rest)
 
 
 def heard_word(view: DeviceView) -> str:

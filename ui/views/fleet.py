@@ -59,6 +59,8 @@ def _card(connected: Catalog, me: Principal, card: rows.ClassCard) -> None:
         what.markdown(f"**{markdown(card.device_class)}**")
         what.markdown(f"### :{card.colour}[{markdown(card.headline)}]")
         heard.markdown(f":{card.heard_colour}-badge[{markdown(card.heard)}]")
+        if card.waits_for:
+            heard.markdown(markdown(card.waits_for))
         if card.lease:
             heard.caption(markdown(card.lease))
         with back:
@@ -74,13 +76,14 @@ def _back(connected: Catalog, me: Principal, card: rows.ClassCard) -> None:
     if not card.can_go_back:
         st.caption("There is nothing to go back from.")
         return
-    with st.popover(markdown(card.back_label), width="stretch", type="primary"):
+    if why:
+        st.caption(markdown(why))
+    kind = "primary" if card.back_good else "secondary"
+    with st.popover(markdown(card.back_label), width="stretch", type=kind, key=f"go-{card.device_class}"):
         st.markdown("\n".join(f"- {markdown(line)}" for line in card.back_reach))
         with st.form(f"back-{card.back_key}"):
             reason = st.text_input("Reason, kept in the audit log and shown on devices", max_chars=2000)
             now = st.form_submit_button("Go back now", type="primary", disabled=bool(why), width="stretch")
-        if why:
-            st.caption(markdown(why))
     if now and not why:
         with shown("Going back: choosing, then publishing …"):
             done = connected.rollback(card.device_class, None, reason.strip())
@@ -93,11 +96,12 @@ def _devices(devices: list[DeviceView], known: dict[str, str]) -> None:
     if not devices:
         st.info("No device is enrolled yet: `assay-edge provision` on the device, then `assay device enrol` here.")
         return
-    times = ("last seen", "exposure until", "requested", "safe state", "swapped", "healthy", "resumed")
+    times = ("last seen", "exposure until")
     st.dataframe(
         rows.device_rows(devices, known),
         hide_index=True,
         height="content" if len(devices) <= ROWS else SCROLLED,
+        placeholder="",
         column_config={"heard": columns.words("heard", columns.HEARD)} | {t: columns.time(t) for t in times},
     )
     st.caption(
@@ -115,6 +119,7 @@ def _releases(releases: list[ReleaseView]) -> None:
         rows.release_rows(releases),
         hide_index=True,
         height="content" if len(releases) <= ROWS else SCROLLED,
+        placeholder="",
         column_config={"state": columns.words("state", rows.STATES)}
         | {t: columns.time(t) for t in ("proposed", "allowed", "published")},
     )

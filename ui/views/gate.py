@@ -45,6 +45,8 @@ def page() -> None:
     known("device class", "class", classes)
     approval.just_promoted()
     approval.queue(waiting)
+    if waiting and "model" not in st.query_params and "model" not in st.session_state:
+        approval.turn_to(waiting[0].decision)
     left, middle, right = st.columns([3, 3, 1.9], vertical_alignment="bottom")
     model = left.selectbox("Model", list(names), format_func=names.__getitem__, key="model", bind="query-params")
     device_class = middle.selectbox("Device class", classes, key="class", bind="query-params")

@@ -31,6 +31,7 @@ def page() -> None:
         rows.key_rows(keys),
         hide_index=True,
         height="content",
+        placeholder="",
         column_config={"today": columns.words("today", rows.COUNTS)}
         | {t: columns.time(t) for t in ("expires", "revoked", "enrolled")},
     )

@@ -100,6 +100,7 @@ def _done(connected: Catalog) -> None:
             st.dataframe(
                 rows.withdrawal_rows(view.withdrawal, fleet.names(releases)),
                 hide_index=True,
+                placeholder="",
                 column_config={
                     "heard": columns.words("heard", columns.HEARD),
                     "last seen": columns.time("last seen"),
