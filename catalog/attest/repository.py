@@ -7,13 +7,14 @@ or see an older state is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from catalog.attest import admission, ceremony, roles, whole
-from catalog.attest.commit import PENDING, Change, commit, finish
+from catalog.attest.commit import Change, commit, finish
 from catalog.attest.durable import alone, write
 from catalog.attest.keyset import Keyset
 from catalog.attest.online import Online
@@ -34,6 +35,7 @@ __all__ = [
     "only_addition",
     "sign_role",
 ]
+R = TypeVar("R")
 SignedRole = tuple[bytes, Sequence[RoleSignature]]
 
 
@@ -78,9 +80,11 @@ class ReleaseRepository:
 
     def said(self) -> tuple[dict[str, CurrentRelease], DenyList | None, datetime]:
         """What the online key last said: the choice of each class, what is denied, and until when that is fresh."""
-        standing = self._standing()
-        choices, denied = standing.documents(), standing.target(DENIED)
-        found = [CurrentRelease.parse(data) for path, data in choices.items() if path != DENIED]
+        with self._alone():
+            standing = read_standing(self.folder)
+            documents = standing.documents()
+        denied = documents.pop(DENIED, None)
+        found = [CurrentRelease.parse(data) for data in documents.values()]
         return (
             {document.device_class: document for document in found},
             DenyList.parse(denied) if denied is not None else None,
@@ -89,7 +93,8 @@ class ReleaseRepository:
 
     def role(self, device_class: str) -> ClassRole:
         """The published role of a class."""
-        return self._of(self._standing(), device_class)
+        with self._alone():
+            return self._of(read_standing(self.folder), device_class)
 
     def proposed(self, manifest: ReleaseManifest, at: datetime) -> tuple[int, bytes]:
         """The next version of the class's role and the bytes that approvers sign: one release more."""
@@ -98,8 +103,10 @@ class ReleaseRepository:
 
     def verify_role(self, device_class: str, payload: bytes, signatures: Sequence[RoleSignature]) -> tuple[str, ...]:
         """The ids of the keys that signed a proposed role; a bad signature or another role refuses the whole."""
-        standing = self._standing()
-        role, published = roles.read(device_class, payload), self._of(standing, device_class)
+        role = roles.read(device_class, payload)
+        with self._alone():
+            standing = read_standing(self.folder)
+            published = self._of(standing, device_class)
         if not admission.already(role, published):
             roles.require_one(role, published)
         return roles.good(payload, signatures, standing.keys.may_sign(device_class), device_class)
@@ -109,7 +116,7 @@ class ReleaseRepository:
         if sha256(content) != digest:
             raise Damaged("digest-mismatch", f"the bytes are {sha256(content)}", where=digest, do="read them again")
         path = blob_path(self._there(), digest)
-        with self._alone():
+        with alone(path.parent):
             if not (path.is_file() and file_sha256(path) == digest):
                 write(path, content)
 
@@ -146,11 +153,13 @@ class ReleaseRepository:
 
     def rotation(self, wanted: Keyset, at: datetime, *, renew: bool = False) -> dict[str, bytes]:
         """The bytes to be signed, by role, so that these keys and classes hold; `renew` moves every expiry on."""
-        return ceremony.rotation(self._standing(), wanted, at, renew=renew)
+        with self._alone():
+            return ceremony.rotation(read_standing(self.folder), wanted, at, renew=renew)
 
     def holds(self, rotation: Mapping[str, bytes]) -> bool:
         """Whether a rotation is in place already."""
-        return ceremony.holds(self._standing(), rotation)
+        with self._alone():
+            return ceremony.holds(read_standing(self.folder), rotation)
 
     def apply(
         self,
@@ -171,13 +180,21 @@ class ReleaseRepository:
 
     def verify(self, at: datetime) -> None:
         """Verify everything against the first root, as of a time: roles, manifests and every file listed."""
-        with self._alone():
-            whole.verify(read_standing(self.folder), at)
+        self._unmoved(lambda standing: whole.verify(standing, at))
 
     def copy(self, folder: Path) -> Published:
         """Copy what is published to a folder or a stick; on it, too, the old state or the new one is there."""
-        with self._alone():
-            return whole.copy(read_standing(self.folder), folder)
+        return self._unmoved(lambda standing: whole.copy(standing, folder))
+
+    def _unmoved(self, act: Callable[[Standing], R]) -> R:
+        """A long act on what is published, beside publishers, who never wait for it; again if they moved meanwhile."""
+        while True:
+            standing = self._standing()
+            try:
+                return act(standing)
+            except Damaged:
+                if self._standing().timestamp == standing.timestamp:
+                    raise
 
     def _there(self) -> Path:
         if not (self.folder / "metadata" / "1.root.json").is_file():
@@ -193,10 +210,8 @@ class ReleaseRepository:
             yield
 
     def _standing(self) -> Standing:
-        if (self._there() / PENDING).exists():
-            with self._alone():
-                pass
-        return read_standing(self.folder)
+        with self._alone():
+            return read_standing(self.folder)
 
     @staticmethod
     def _of(standing: Standing, device_class: str) -> ClassRole:

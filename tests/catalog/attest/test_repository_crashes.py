@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -57,8 +60,6 @@ def test_a_publication_killed_anywhere_is_the_old_state_or_the_new(office: Offic
 def test_a_device_that_looks_after_each_death_never_goes_back(office: Office, tmp_path: Path) -> None:
     folders = killed("publish", tmp_path)
     device = DeviceClient(tmp_path / "device", "", (folders[0] / "releases/metadata/1.root.json").read_bytes())
-    from unittest import mock
-
     for folder in folders:
         device.base = f"file://{folder / 'releases'}"
         with mock.patch("tuf.ngclient._internal.trusted_metadata_set.datetime") as clock:
@@ -69,8 +70,6 @@ def test_a_device_that_looks_after_each_death_never_goes_back(office: Office, tm
 
 def test_a_beginning_killed_anywhere_leaves_no_repository_or_a_whole_one(tmp_path: Path) -> None:
     Office.begin(tmp_path / "before")
-    import shutil
-
     shutil.rmtree(tmp_path / "before" / "releases")
     whole = []
     for folder in killed("begin", tmp_path):
@@ -160,3 +159,33 @@ def test_publishers_in_many_processes_take_turns(office: Office) -> None:
     office.repository.verify(NOW)
     role = office.repository.role(CLASS)
     assert (role.version, len(role.targets)) == (2 + 24, 1 + 24)
+
+
+def test_who_reads_beside_a_publisher_sees_one_state_or_the_next(office: Office, tmp_path: Path) -> None:
+    """Readers, a verification and a copy under way neither fail nor keep the publisher waiting for their end."""
+    over, faults = threading.Event(), []
+
+    def read() -> None:
+        repository, seen = office.repository, 0
+        while not over.is_set():
+            try:
+                repository.verify(NOW)
+                repository.copy(tmp_path / "stick")
+                choice, role = repository.said()[0][CLASS], repository.role(CLASS)
+                assert f"{CLASS}/{choice.release}.json" in role.targets
+                assert role.version >= seen
+                seen = role.version
+            except BaseException as error:  # noqa: BLE001 - whatever a reader meets is a fault
+                faults.append(error)
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(10, 60):
+        manifest = office.manifest(number)
+        office.seq += 1
+        office.publish(manifest, choices=[office.choice(manifest)])
+    over.set()
+    reader.join()
+    assert not faults, faults
+    office.repository.verify(NOW)

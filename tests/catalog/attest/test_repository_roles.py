@@ -161,6 +161,13 @@ def test_anything_but_one_addition_is_refused(change: Callable[[dict[str, Any]],
     assert error.value.kind in {"release-invalid", "release-outdated"}
 
 
+def test_a_release_of_another_class_has_no_place_in_a_role() -> None:
+    payload = with_release(role_of(), manifest(1, "collaborative-arm"), NOW).canonical()
+    assert read("collaborative-arm", payload).version == 2
+    with pytest.raises(Invalid, match="not of class demo-arm"):
+        read("demo-arm", payload)
+
+
 def test_another_manifest_than_the_one_that_is_listed_is_refused() -> None:
     published = role_of(A)
     payload = with_release(published, B, NOW).canonical()
