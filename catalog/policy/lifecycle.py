@@ -188,8 +188,10 @@ def _rule_changes(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[PolicyCh
             yield _change(name, "added" if a is None else "removed", a and a.expression, b and b.expression)
         elif a.expression != b.expression:
             yield _change(name, "changed", a.expression, b.expression)
-        elif a != b:
+        elif (a.message, a.clause) != (b.message, b.clause):
             yield _change(name, "worded", f"{a.message} ({a.clause})", f"{b.message} ({b.clause})")
+        elif a != b:
+            yield _change(name, "worded", "", "other examples")
 
 
 def _change(what: str, kind: Any, before: Any, after: Any) -> PolicyChange:
