@@ -11,10 +11,11 @@ import pytest
 
 from catalog.attest.keys import generate
 from catalog.attest.repository import ReleaseRepository
+from catalog.attest.roles import with_release
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import file_sha256, sha256
 from catalog.domain.policy import SHIPPED_CLASSES
-from catalog.domain.release import ReleaseManifest
+from catalog.domain.release import ReleaseManifest, RoleSignature
 from catalog.errors import AssayError
 from catalog.policy.loader import load
 from catalog.policy.shipped import shipped_policies
@@ -242,6 +243,57 @@ def test_two_proposals_of_one_version_cannot_both_be_published(office: Office) -
     assert kind_of(lambda: office.repository.proposed(first, NOW)) == "release-outdated"
 
 
+def test_what_two_approvers_signed_is_still_one_release_more_than_what_is_published(office: Office) -> None:
+    first, second, third = (office.manifest(number) for number in (1, 2, 3))
+    _, outdated = office.repository.proposed(second, NOW)
+    office.publish(first)
+    role = office.repository.role(CLASS)
+    two_more = with_release(with_release(role, second, NOW), third, NOW).model_copy(update={"version": 3})
+    instead = with_release(role.model_copy(update={"targets": {}}), second, NOW)
+    expired = with_release(role, second, NOW).model_copy(update={"expires": NOW})
+    before = contents(office.repository.folder)
+    for payload, kind in (
+        (outdated, "release-outdated"),
+        (two_more.canonical(), "release-invalid"),
+        (instead.canonical(), "release-invalid"),
+        (expired.canonical(), "release-invalid"),
+    ):
+        signed = office.signed(payload)
+
+        def publish(payload: bytes = payload, signed: list[RoleSignature] = signed) -> None:
+            office.repository.publish(
+                roles={CLASS: (payload, signed)},
+                manifests=[first, second],
+                current=[],
+                denied=office.deny(),
+                online_key=office.key("release"),
+                at=NOW,
+                expires=NOW + timedelta(hours=1),
+            )
+
+        assert kind_of(publish) == kind
+    assert contents(office.repository.folder) == before
+
+
+def test_a_role_that_expired_before_it_was_published_is_proposed_again(office: Office) -> None:
+    manifest = office.manifest(1)
+    _, payload = office.repository.proposed(manifest, NOW)
+    late = NOW + timedelta(days=365)
+
+    def publish() -> None:
+        office.repository.publish(
+            roles={CLASS: (payload, office.signed(payload))},
+            manifests=[manifest],
+            current=[],
+            denied=office.deny(),
+            online_key=office.key("release"),
+            at=late,
+            expires=late + timedelta(hours=1),
+        )
+
+    assert kind_of(publish) == "release-outdated"
+
+
 def test_a_manifest_goes_out_only_as_it_is_listed_and_with_its_files(office: Office) -> None:
     manifest = office.manifest(1)
     blob = office.repository.folder / "targets" / "blobs" / manifest.files[0].sha256.removeprefix("sha256:")
@@ -304,26 +356,34 @@ def test_a_denial_is_never_forgotten(office: Office) -> None:
 
 
 def test_records_restored_from_yesterday_publish_nothing(office: Office) -> None:
-    office.seq = 5
-    office.publish()
-    before = contents(office.repository.folder)
-    office.seq = 4
-    assert kind_of(office.publish) == "release-outdated"
-    forked = office.deny().model_copy(update={"audit_head": AuditHead(size=5, root=sha256(b"another log"))})
-    assert (
-        kind_of(
+    def publish(**changed: Any) -> str:
+        return kind_of(
             lambda: office.repository.publish(
                 roles={},
                 manifests=[],
                 current=[],
-                denied=forked,
+                denied=office.deny().model_copy(update=changed),
                 online_key=office.key("release"),
                 at=NOW,
                 expires=NOW + timedelta(hours=1),
             )
         )
-        == "audit-damaged"
+
+    office.seq = 5
+    first = office.deny().model_copy(update={"epoch": 3})
+    office.repository.publish(
+        roles={},
+        manifests=[],
+        current=[],
+        denied=first,
+        online_key=office.key("release"),
+        at=NOW,
+        expires=NOW + timedelta(hours=1),
     )
+    before = contents(office.repository.folder)
+    assert publish(audit_head=AuditHead(size=4, root=sha256(b"4")), epoch=3) == "release-outdated"
+    assert publish(audit_head=AuditHead(size=6, root=sha256(b"6")), epoch=2) == "release-outdated"
+    assert publish(audit_head=AuditHead(size=5, root=sha256(b"another log")), epoch=3) == "audit-damaged"
     assert contents(office.repository.folder) == before
 
 

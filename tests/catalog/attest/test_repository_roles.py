@@ -73,7 +73,7 @@ def roles(draw: st.DrawFn) -> ClassRole:
     """Any role of class demo-arm."""
     numbers = draw(st.sets(st.integers(1, 10**12 - 1), max_size=8))
     made = [manifest(n, model_name=draw(SLUG), environment=draw(SLUG), model=draw(DIGEST)) for n in sorted(numbers)]
-    return role_of(*made, version=draw(st.integers(1, 10**9)), expires=draw(WHEN))
+    return role_of(*made, version=draw(st.integers(1, 10**9 - 1)), expires=draw(WHEN))
 
 
 @given(roles())
