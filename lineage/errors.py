@@ -39,3 +39,9 @@ class EventLogError(LineageError):
     """A file of events that cannot be read, or is damaged before its last line."""
 
     kind = "event-log-unreadable"
+
+
+class IngestError(LineageError):
+    """An event of another system that cannot be read as lineage."""
+
+    kind = "event-unreadable"

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from catalog import __version__
-from catalog.api import datasets, fleet, keys, models, policies, recalls, releases, reports, runs, system
+from catalog.api import datasets, fleet, keys, lineage, models, policies, recalls, releases, reports, runs, system
 from catalog.api.http import State, refused
 from catalog.domain import enrolment, policy, requests, rotation
 from catalog.domain.approved import Wanted
@@ -36,6 +36,7 @@ def create_app(state: State) -> FastAPI:
         releases.router,
         fleet.router,
         recalls.router,
+        lineage.router,
         runs.router,
         keys.router,
         policies.router,

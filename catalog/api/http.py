@@ -105,7 +105,12 @@ def refused(error: AssayError, status: int | None = None) -> Response:
 
 
 class Route(APIRoute):
-    """Counts what is open, limits bodies, and keeps the answer of every POST under its `Idempotency-Key`."""
+    """Counts what is open, limits bodies, and keeps the answer of every POST under its `Idempotency-Key`.
+
+    `repeatable` routes may be asked without a key: done again, they change nothing.
+    """
+
+    repeatable = False
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         """Wrap FastAPI's handler."""
@@ -116,7 +121,7 @@ class Route(APIRoute):
             here.open_requests += 1
             try:
                 body = await _body(request)
-                if request.method != "POST":
+                if request.method != "POST" or (self.repeatable and "idempotency-key" not in request.headers):
                     answered: Response = await handle(request)
                     return answered
                 return await _once(here, request, body, handle)

@@ -108,10 +108,10 @@ class Write:
         if self.connection.execute(known).first() is None:
             self.new_edges([(src, dst, kind)])
 
-    def new_edges(self, edges: list[tuple[str, str, str]]) -> None:
+    def new_edges(self, edges: list[tuple[str, str, str]], asserted_by: str = "catalog") -> None:
         """Assert many (src, dst, kind) whose `dst` or `src` is made in this transaction, so that none can be known."""
         rows = [
-            {"src": src, "dst": dst, "kind": kind, "valid_from": utc_text(self.now), "asserted_by": "catalog"}
+            {"src": src, "dst": dst, "kind": kind, "valid_from": utc_text(self.now), "asserted_by": asserted_by}
             for src, dst, kind in edges
         ]
         self.insert_many(tables.edge, rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import Commit, Count, Digest, Entity, Slug, Utc
 from catalog.domain.check import CheckResult
@@ -127,3 +129,12 @@ class Health(Entity):
 
     service: Literal["assay"]
     version: str
+
+
+class Ingested(Entity):
+    """What was taken of lineage events: how many edges they hold, and how many of these were new."""
+
+    digest_: Digest = Field(alias="digest")
+    events: Count
+    edges: Count
+    new: Count

@@ -117,6 +117,7 @@ def test_error_kinds_are_distinct_and_locked():
         "event-invalid",
         "event-not-written",
         "event-log-unreadable",
+        "event-unreadable",
     ]
 
 
