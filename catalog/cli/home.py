@@ -74,6 +74,7 @@ def _begin(settings: Settings) -> Path:
 
 def _begin_releases(settings: Settings) -> None:
     """Make the release repository now, while every key that must sign its first set is at hand."""
+    from catalog.attest.follow import ROOT
     from catalog.attest.repository import ReleaseRepository
     from catalog.domain.clock import wall_clock
     from catalog.domain.policy import SHIPPED_CLASSES
@@ -90,6 +91,9 @@ def _begin_releases(settings: Settings) -> None:
         at=wall_clock(),
         lease_hours=settings.lease_hours,
     )
+    # approvers keep the first root beside their keys: what it signed is what they compare proposals with
+    first = settings.releases / "metadata" / "1.root.json"
+    _private(settings.keys_folder / ROOT, first.read_text(), settings)
 
 
 def _make(folder: Path, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +28,7 @@ def approve(
     model: Model,
     device_class: DeviceClass,
     key: signing.KeyFile = None,
+    root_file: Annotated[Path | None, typer.Option("--root", help="The first root; KEYS/root.json if absent.")] = None,
     yes: signing.Yes = False,
     as_: output.As = None,
     json_: output.Json = False,
@@ -34,9 +36,11 @@ def approve(
     """Sign a release as one of two approvers: shows exactly what is signed, checks it, then asks."""
     with output.reported(as_json=json_):
         with output.catalog(as_, "approver-1") as catalog:
-            from catalog.attest.approval import checked, signed
+            from catalog.attest.approval import checked, followed, signed
+            from catalog.attest.follow import ROOT
 
-            proposal = catalog.propose(model, device_class)
+            first_root = root_file or catalog.settings.keys_folder / ROOT
+            proposal = followed(catalog.propose(model, device_class), catalog.release_metadata, first_root)
             checked(proposal)
             if not json_:
                 _show_proposal(proposal)
@@ -241,7 +245,7 @@ def root(as_: output.As = None, json_: output.Json = False) -> None:
         from catalog.domain.base import sha256
 
         with output.catalog(as_, "viewer") as catalog:
-            digest = sha256(catalog.http.get_bytes("/releases/metadata/1.root.json"))
+            digest = sha256(catalog.release_metadata("1.root.json"))
             folder = catalog.settings.releases
         result = {"digest": digest, "file": str(folder / "metadata" / "1.root.json")}
         output.said(result, json_, f"{digest}  {result['file']}")

@@ -50,6 +50,10 @@ class Releases:
         """One release."""
         return self.http.get(f"/releases/{_part(release)}", ReleaseView)
 
+    def release_metadata(self, name: str) -> bytes:
+        """One file of the release repository's signed metadata."""
+        return self.http.get_bytes(f"/releases/metadata/{_part(name)}")
+
     def withdrawal(self) -> Withdrawal:
         """Everything withdrawn, and which devices have heard."""
         return self.http.get("/withdrawal", Withdrawal)
