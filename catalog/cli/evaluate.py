@@ -58,10 +58,10 @@ def evaluate(
             evidence = catalog.evidence(envelope)
             with output.progress("replay") as progress:
                 simulated = statement.predicate.harness.origin == "simulated"
-                replay = catalog.replay(evidence.digest_, progress) if simulated else None
+                replayed = catalog.replay(evidence.digest_, progress) if simulated else None
         trials = statement.predicate.trials
         if json_:
-            output.say_json(evidence.document() | {"replay": replay.document() if replay else None})
+            output.say_json(evidence.document() | {"replay": replayed.document() if replayed else None})
             return
         won = sum(t.outcome == "success" for t in trials)
         say = output.console().print
@@ -69,15 +69,32 @@ def evaluate(
         say(f"  {won} of {len(trials)} trials succeeded, {statement.predicate.harness.origin}", markup=False)
         steps = sum(len(b.milliseconds) for b in statement.predicate.latency)
         say(f"  {steps} latencies on {statement.predicate.host.name}, signed by {evidence.signer}", markup=False)
-        say(f"  {_said(replay, statement.predicate.harness)}", markup=False)
+        say(f"  {_said(replayed, statement.predicate.harness)}", markup=False)
 
 
-def _said(replay: Replay | None, harness: Harness) -> str:
+def replay(
+    evidence: Annotated[str, typer.Argument(help="The evidence's digest.")],
+    as_: output.As = None,
+    json_: output.Json = False,
+) -> None:
+    """Show what the catalog found when it ran trials again; a replay that failed is tried again, on the same draw."""
+    with output.reported(as_json=json_):
+        with output.catalog(as_, "evaluator") as catalog, output.progress("replay") as progress:
+            found = catalog.replay(evidence, progress)
+            if found.state == "failed":
+                catalog.replay_again(evidence)
+                found = catalog.replay(evidence, progress)
+        differ = f"{found.differing} ended otherwise" if found.differing else "all ended as the evidence says"
+        text = found.why if found.state != "done" else f"{found.replayed} of {found.returned} replayed: {differ}"
+        output.said(found.document(), json_, f"{found.state}: {text}")
+
+
+def _said(found: Replay | None, harness: Harness) -> str:
     """What the catalog found when it ran trials again."""
-    if replay is None:
+    if found is None:
         return "nothing is replayed of a stand-in"
-    if replay.state != "done":
-        return f"not replayed: {replay.why or replay.state}"
-    if against := replay.against(harness):
+    if found.state != "done":
+        return f"not replayed: {found.why or found.state}"
+    if against := found.against(harness):
         return f"it does not count: {against}"
-    return f"the catalog ran {replay.replayed} of {replay.returned} trials again: all ended as the evidence says"
+    return f"the catalog ran {found.replayed} of {found.returned} trials again: all ended as the evidence says"

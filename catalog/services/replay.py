@@ -20,7 +20,7 @@ from catalog.domain.replay import Difference, Replay, digest_of_seeds
 from catalog.domain.tally import WITHIN
 from catalog.errors import Absent, AssayError, Conflict, Damaged
 from catalog.services.context import Context
-from catalog.services.intent import Kind, Operations, Work
+from catalog.services.intent import Kind, Operations, Work, commit
 from catalog.services.register_model import model_bytes
 from catalog.services.simulate import Command, Failed, Outcome, simulate
 
@@ -46,11 +46,25 @@ def find_replay(context: Context, evidence: str) -> Replay:
 
 def replay_again(operations: Operations, by: str, evidence: str) -> Replay:
     """Try a failed replay again, on the same draw."""
-    replay = find_replay(operations.context, evidence)
-    if replay.state != "failed":
-        raise Conflict("already-exists", f"the replay of {evidence} is {replay.state}", do="look at its result")
-    intent = operations.start("replay", by, {"evidence": evidence})
-    return replay.model_copy(update={"state": "drawn", "operation": intent.id})
+    context = operations.context
+    find_replay(context, evidence)
+    with context.records.write(by) as write:
+        failed = _drawn(write, evidence)
+        if failed.state != "failed":
+            raise Conflict("already-exists", f"the replay of {evidence} is {failed.state}", do="look at its result")
+        operation = commit(write, context.ids(), "replay", {"evidence": evidence}).id
+        again = failed.model_copy(update={"state": "drawn", "operation": operation, "why": "", "at": None})
+        write.replace(tables.replay, {"evidence": evidence}, again)
+        write.audit("replay.again", evidence, draw=again.draw)
+    operations.recover()
+    return again
+
+
+def _drawn(write: Write, evidence: str) -> Replay:
+    found = records.one(write.connection, tables.replay, Replay, evidence=evidence)
+    if found is None:
+        raise Damaged("records-damaged", f"the draw of {evidence} is gone", do="restore a backup")
+    return found
 
 
 def replayable(trials: tuple[Trial, ...]) -> dict[int, Literal["success", "failure"]]:
@@ -136,9 +150,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
 
 
 def _put(work: Work, write: Write, result: Mapping[str, Any]) -> Replay:
-    replay = records.one(write.connection, tables.replay, Replay, evidence=work.arguments["evidence"])
-    if replay is None:
-        raise Damaged("records-damaged", f"the draw of {work.arguments['evidence']} is gone", do="restore a backup")
+    replay = _drawn(write, work.arguments["evidence"])
     done = Replay.of(
         {
             **replay.document(),

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,7 +24,7 @@ from catalog.attest.envelope import EVIDENCE, sign
 from catalog.client import Catalog
 from catalog.client.reproduce import reproduce
 from catalog.domain.decision import Decision
-from catalog.domain.reproduction import Reproduction, ReproductionStatement
+from catalog.domain.reproduction import Probe, Reproduction, ReproductionStatement
 from catalog.domain.run import Run
 from catalog.errors import AssayError
 from catalog.settings import Settings
@@ -133,8 +134,12 @@ def test_an_honest_run_is_reproduced(lab: Lab) -> None:
         "pass",
         "The training run is observed; this class needs at least observed.",
     )
-    found = lab.bring(lab.reproduce(run))
-    assert found.outcome == "matched"
+    command = [sys.executable, "-m", "catalog.cli.main", "train", "reproduce", run.id, "--json"]
+    there = os.environ | {"ASSAY_HOME": str(lab.settings.home), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=lab.repository, env=there, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    found = Reproduction.of(json.loads(done.stdout)[0])
+    assert (found.outcome, found.signer) == ("matched", "evaluator")
     assert lab.assurance("honest")[1].startswith("The training run is reproduced")
     assert [r.id for r in lab.evaluator.reproductions(run.id)] == [found.id]
     assert any(e.action == "run.reproduced" and e.subject == run.id for e in lab.evaluator.audit())
@@ -204,6 +209,34 @@ def test_what_cannot_be_run_again_proves_nothing(lab: Lab, tmp_path: Path) -> No
         finally:
             del lab.evaluator.run
     assert lab.evaluator.reproductions(run.id) == before
+
+
+ACTIONS = {"harness": "h", "version": "1", "seed": 1, "actions": 600, "tolerance": 1e-5}
+
+
+def test_on_another_host_class_actions_decide(lab: Lab) -> None:
+    """Other kernels give other last digits; other data gives other actions."""
+    run = lab.train("elsewhere")
+    statement = lab.reproduce(run)
+    other = [f.model_copy(update={"sha256": "sha256:" + "0" * 64}) for f in statement.predicate.files]
+    away = statement.predicate.environment | {"processor": "another"}
+
+    def made(probe: dict[str, Any] | None, environment: dict[str, str] = away) -> ReproductionStatement:
+        found = Probe.of(ACTIONS | probe) if probe is not None else None
+        change = {"files": tuple(other), "probe": found, "environment": environment}
+        return statement.model_copy(update={"predicate": statement.predicate.model_copy(update=change)})
+
+    assert "no actions were compared" in refused(lambda: lab.bring(made(None)), "evidence-invalid").what
+    near = lab.bring(made({"largest": 1e-7}))
+    assert near.outcome == "matched-actions"
+    assert "the largest difference of 600 actions is 1e-07, the tolerance is 1e-05, by h 1" in near.why
+    assert lab.assurance("elsewhere")[1].startswith("The training run is reproduced")
+    here = made({"largest": 1e-7}, statement.predicate.environment)
+    assert lab.bring(here).outcome == "differs", "on the same host class no tolerance excuses a byte"
+    far = lab.train("far")
+    statement = lab.reproduce(far)
+    assert lab.bring(made({"largest": 0.02})).outcome == "differs"
+    assert lab.assurance("far")[0] == "fail"
 
 
 def test_who_may_not_say_so(lab: Lab) -> None:

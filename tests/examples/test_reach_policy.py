@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("mujoco", reason="the physics of the demo comes with the extra `sim`")
 
+from catalog.domain.harness import Probing
+from catalog.services.simulate import Failed, installed, simulate
 from examples.reach import ReachError, rollout, train
 from examples.reach.arm import Arm, scene_digest
 from examples.reach.record import RECIPES, record
@@ -52,7 +54,7 @@ def test_many_demonstrations_reach_and_few_do_not(frames: pl.LazyFrame, folder: 
 def test_the_same_data_and_seed_give_the_same_policy(frames: pl.LazyFrame) -> None:
     few = frames.filter(pl.col("episode_index") < 10)
     one, two, other = fit([few], 4), fit([few], 4), fit([few], 5)
-    np.testing.assert_allclose(one.weights, two.weights, rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(one.weights, two.weights)
     np.testing.assert_array_equal(one.frequencies, two.frequencies)
     assert not np.array_equal(one.frequencies, other.frequencies)
 
@@ -234,3 +236,30 @@ def test_a_step_is_one_inference(folder: Path) -> None:
     first = step()
     assert isinstance(first, np.ndarray)
     np.testing.assert_array_equal(step(), first)
+
+
+def test_the_installed_harness_finds_the_same_outcomes_in_a_child(folder: Path) -> None:
+    """What the catalog does with the demo's own evidence: the entry point, the child, the model's bytes."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    seeds = list(range(40))
+    found = simulate(installed("reach-in-simulation"), files, seeds, 120.0, lambda done: None)
+    assert (found.harness.name, found.harness.version) == (rollout.NAME, rollout.VERSION)
+    here = {row["seed"]: row["outcome"] for row in rollout.trials(folder, seeds, quiet)}
+    assert {seed: outcome.outcome for seed, outcome in found.outcomes.items()} == here
+
+
+def test_a_model_that_does_not_load_fails_its_replay(folder: Path) -> None:
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(Failed, match=r"0 of 3 trials.*ReachError"):
+        simulate(installed("reach-in-simulation"), files | {"weights.npz": b"no"}, [1, 2, 3], 120.0, lambda done: None)
+
+
+def test_a_probe_tells_other_data_from_other_kernels(folder: Path, frames: pl.LazyFrame, tmp_path: Path) -> None:
+    assert isinstance(rollout, Probing)
+    one = rollout.probe(folder, 3)
+    assert len(one) == rollout.PROBED * 3
+    assert one == rollout.probe(folder, 3)
+    assert one != rollout.probe(folder, 4)
+    fit([frames.filter(pl.col("episode_index") != 17)], 0).save(tmp_path / "other")
+    other = rollout.probe(tmp_path / "other", 3)
+    assert max(abs(a - b) for a, b in zip(one, other, strict=True)) > 10 * rollout.TOLERANCE

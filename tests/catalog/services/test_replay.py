@@ -221,8 +221,9 @@ def test_a_failed_replay_is_tried_again_on_the_same_draw(attack: Attack, tmp_pat
         WHO[:] = [attack.house.world.command]
     failed = find_replay(attack.desk.context, evidence.digest_)
     assert failed.state == "failed"
-    replay_again(attack.desk.service.operations, "evaluator", evidence.digest_)
-    attack.desk.settle()
+    again = replay_again(attack.desk.service.operations, "evaluator", evidence.digest_)
+    assert (again.state, again.draw) == ("drawn", failed.draw)
+    attack.desk.wait(again.operation)
     done = find_replay(attack.desk.context, evidence.digest_)
     assert (done.state, done.draw, done.replayed) == ("done", failed.draw, 400)
     error = attack.desk.fails(lambda: replay_again(attack.desk.service.operations, "evaluator", evidence.digest_))
