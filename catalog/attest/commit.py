@@ -15,7 +15,7 @@ from pathlib import Path
 from catalog.attest.durable import BESIDE, sync, unwritable, write
 from catalog.attest.keyset import CURRENT
 from catalog.attest.online import Online, current_role, meta, snapshot_role, timestamp_role
-from catalog.attest.published import Published, Standing, read_standing
+from catalog.attest.published import Published, Standing, content, read_standing
 
 PENDING = "pending"
 
@@ -72,10 +72,9 @@ def _switch(folder: Path, root: tuple[int, bytes] | None, timestamp: bytes) -> N
         write(folder / "metadata" / "timestamp.json", timestamp)
         return
     beside, pending = folder / f"{BESIDE}{PENDING}", folder / PENDING
-    shutil.rmtree(beside, ignore_errors=True)
-    write(beside / f"{root[0]}.root.json", root[1])
-    write(beside / "timestamp.json", timestamp)
     try:
+        write(beside / f"{root[0]}.root.json", root[1])
+        write(beside / "timestamp.json", timestamp)
         beside.rename(pending)
         sync(folder)
     except OSError as error:
@@ -84,15 +83,19 @@ def _switch(folder: Path, root: tuple[int, bytes] | None, timestamp: bytes) -> N
 
 
 def finish(folder: Path) -> None:
-    """Bring a pending root and its timestamp to their places."""
-    pending = folder / PENDING
-    if not pending.is_dir():
-        return
-    for path in sorted(pending.glob("*.root.json")):
-        write(folder / "metadata" / path.name, path.read_bytes())
-    if (stamp := pending / "timestamp.json").exists():
-        write(folder / "metadata" / stamp.name, stamp.read_bytes())
-    shutil.rmtree(pending, ignore_errors=True)
+    """Bring a pending root and its timestamp to their places, once: what stayed pending would turn time back."""
+    pending, done = folder / PENDING, folder / f"{BESIDE}{PENDING}"
+    try:
+        if done.exists():
+            shutil.rmtree(done)
+        if pending.is_dir():
+            for path in (*pending.glob("*.root.json"), pending / "timestamp.json"):
+                write(folder / "metadata" / path.name, content(path))
+            pending.rename(done)
+            sync(folder)
+            shutil.rmtree(done)
+    except OSError as error:
+        raise unwritable(pending, error) from error
 
 
 def prune(folder: Path, named: frozenset[Path]) -> None:

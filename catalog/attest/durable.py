@@ -21,7 +21,7 @@ def write(path: Path, data: bytes) -> None:
     """Replace a file in one step; after this returns, a power cut leaves the new one."""
     beside = path.with_name(BESIDE + path.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make(path.parent)
         with beside.open("wb") as file:
             file.write(data)
             file.flush()
@@ -32,6 +32,14 @@ def write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise unwritable(path, error) from error
+
+
+def make(folder: Path) -> None:
+    """Make a folder and those above it, so that a power cut does not take them away again."""
+    if not folder.is_dir():
+        make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
 
 
 def sync(folder: Path) -> None:
@@ -59,6 +67,7 @@ def alone(folder: Path) -> Iterator[None]:
     """One writer at a time, across processes; who dies lets go."""
     lock = FileLock(folder / ".lock", timeout=PATIENCE)
     try:
+        make(folder)
         lock.acquire()
     except Timeout as error:
         what = f"another process has been publishing for {PATIENCE:.0f} s"
