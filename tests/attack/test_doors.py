@@ -57,6 +57,31 @@ POSTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "/evidence": ("/evidence", "evidence.post", {"envelope": {}}),
     "/operations/{operation}/cancel": ("/operations/x/cancel", "", {}),
     "/audit/verify": ("/audit/verify", "read", {}),
+    "/keys/requests": (
+        "/keys/requests",
+        "key.enrol",
+        {"name": "mallory", "key_role": "approver", "public": "0" * 64, "token_digest": "sha256:" + "0" * 64},
+    ),
+    "/keys/enrolments": ("/keys/enrolments", "key.enrol", {"envelope": {}}),
+    "/keys/revocations": (
+        "/keys/revocations",
+        "key.revoke",
+        {
+            "revocation": {
+                "keyid": "0" * 64,
+                "principal": "approver-2",
+                "compromised": True,
+                "reason": "r",
+                "by": "engineer",
+            }
+        },
+    ),
+    "/keys/rotation": ("/keys/rotation", "keys.rotate", {}),
+    "/keys/rotations": ("/keys/rotations", "keys.rotate", {"roles": {"root": "{}"}, "signatures": {}}),
+    "/policies/trials": ("/policies/trials", "read", {"text": "x"}),
+    "/policies/differences": ("/policies/differences", "read", {"text": "x"}),
+    "/policies/proposals": ("/policies/proposals", "policy.activate", {"text": "x"}),
+    "/policies/activations": ("/policies/activations", "policy.activate", {"envelope": {}}),
 }
 
 
