@@ -15,9 +15,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import check_suite, command_line, demo, gate, releases, store
+from tests.benchmarks import check_suite, command_line, demo, edge, gate, releases, rollback, store
 
-PARTS = {"help": command_line, "checks": check_suite, "gate": gate, "releases": releases, "store": store}
+PARTS = {
+    "help": command_line,
+    "checks": check_suite,
+    "gate": gate,
+    "releases": releases,
+    "store": store,
+    "edge": edge,
+    "rollback": rollback,
+}
 ROOT = Path(__file__).resolve().parents[2]
 
 
