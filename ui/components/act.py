@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from catalog.domain.principal import Principal
 from ui.session.acting import unlocked
 from ui.viewmodels import acting
 from ui.viewmodels.text import markdown
+
+DONE = "done"
 
 
 def why_off(me: Principal, action: str) -> str:
@@ -24,10 +28,15 @@ def button(label: str, why: str, key: str, *, primary: bool = True) -> bool:
     return pressed and not why
 
 
+def beside() -> Any:
+    """Words and their button in one line, or below one another where the window is narrow."""
+    return st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+
+
 def confirmed(label: str, sure: str, why: str, key: str) -> str | None:
     """Ask once for what cannot be undone: a reason, a tick, a button. The reason when confirmed, None until then."""
     with st.form(key):
-        reason: str = st.text_input("Reason", max_chars=2000, help="It is kept in the audit log, and devices show it.")
+        reason: str = st.text_input("Reason, kept in the audit log and shown on devices", max_chars=2000)
         ticked = st.checkbox(sure)
         pressed = st.form_submit_button(label, type="primary", disabled=bool(why))
     if why:
@@ -38,3 +47,18 @@ def confirmed(label: str, sure: str, why: str, key: str) -> str | None:
         st.warning("Nothing was done: give a reason and tick the box.")
         return None
     return reason.strip()
+
+
+def tell_next(good: bool, text: str) -> None:
+    """Read everything anew, and say then what was done."""
+    st.session_state[DONE] = (good, text)
+    st.rerun()
+
+
+def tell() -> None:
+    """Say what the last act did, once: where the page begins, and where the reader is."""
+    said = st.session_state.pop(DONE, None)
+    if said is not None:
+        good, text = said
+        (st.success if good else st.error)(markdown(text))
+        st.toast(markdown(text), duration="long")

@@ -17,8 +17,9 @@ from ui.session import signing
 from ui.viewmodels import approval as rows
 from ui.viewmodels.text import markdown
 
+WORDS = 560  # pixels; a narrower window puts the button below
 KEY_NOTE = (
-    "The key file is read here, by the process of this page, on the machine where `assay up` runs; its bytes go to "
+    "The key file is read here, by the process of this page, on the machine where assay up runs; its bytes go to "
     "nobody, not even to the service. Sign only on a page that you started yourself."
 )
 
@@ -30,13 +31,14 @@ def queue(found: list[Waiting]) -> None:
         return
     st.subheader(f"{len(found)} waiting for approval")
     for item in found:
-        with st.container(border=True):
-            what, state, look = st.columns([3, 5, 1.4], vertical_alignment="center")
+        with st.container(border=True), act.beside():
             badge = f":{rows.colour(item)}-badge[{rows.count(item)}]"
-            what.markdown(f"**{markdown(rows.title(item))}** {badge}")
-            state.markdown(f"{markdown(rows.stands(item))}  \n{markdown(rows.until(item, wall_clock()))}")
+            with st.container(width=WORDS, gap="xsmall"):
+                st.markdown(f"**{markdown(rows.title(item))}** {badge}")
+                st.text(rows.stands(item))
+                st.caption(markdown(rows.until(item, wall_clock())))
             key = f"look-{item.decision.subject[7:19]}-{item.decision.device_class}"
-            look.button("Look", key=key, on_click=turn_to, args=(item.decision,), width="stretch")
+            st.button("Look", key=key, on_click=turn_to, args=(item.decision,))
 
 
 def turn_to(decision: Decision) -> None:
@@ -106,8 +108,8 @@ def _sign(connected: Catalog, me: Principal, proposal: Proposal) -> None:
     elif pressed:
         with shown("Signing what is shown …"):
             envelope, role = signing.signed(proposal, key)
-            connected.sign_release(proposal.release.manifest.id, envelope, role)
-        st.rerun()
+            done = connected.sign_release(proposal.release.manifest.id, envelope, role)
+        act.tell_next(*rows.brought(done, me.name))
 
 
 def _promote(connected: Catalog, me: Principal, item: Waiting, proposal: Proposal) -> None:
@@ -124,13 +126,4 @@ def _promote(connected: Catalog, me: Principal, item: Waiting, proposal: Proposa
         return
     with shown("Promoting: everything is evaluated once more, then allowed, then published …"):
         done = connected.promote(manifest.model, manifest.device_class)
-    st.session_state["promoted"] = rows.promoted(done)
-    st.rerun()
-
-
-def just_promoted() -> None:
-    """Say once what a promotion did: the queue does not hold it any more."""
-    said = st.session_state.pop("promoted", None)
-    if said is not None:
-        good, text = said
-        (st.success if good else st.error)(markdown(text))
+    act.tell_next(*rows.promoted(done))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from catalog.domain.base import canonical, sha256
 from catalog.domain.fleet import Waiting
-from catalog.domain.release import Proposal, ReleaseManifest
+from catalog.domain.release import Proposal, ReleaseManifest, ReleaseView
 from ui.viewmodels.text import plain, size, when
 
 Line = tuple[str, str]
@@ -148,3 +148,16 @@ def promoted(done: dict[str, object]) -> tuple[bool, str]:
     if done["denied"]:
         return False, plain(f"Withdrawn while it was published: {said}: {done['denied']}")
     return True, plain(f"Published: {said}. The fleet page shows which devices have it.")
+
+
+def brought(proposal: Proposal, me: str) -> tuple[bool, str]:
+    """What a signature did: it lets nothing live by itself."""
+    name = f"release {proposal.release.manifest.number} of class {proposal.release.manifest.device_class}"
+    return True, plain(f"{me} signed {name}; it is signed by {_names(proposal.signed_by)}.")
+
+
+def released(view: ReleaseView) -> str:
+    """What became of a decision that was promoted."""
+    manifest = view.release.manifest
+    said = f"Promoted with this decision: release {manifest.number} of class {manifest.device_class}, {view.state}"
+    return plain(said + (", what the class should run." if view.chosen else "."))

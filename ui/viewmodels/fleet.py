@@ -27,10 +27,11 @@ class ClassCard:
     lease: str
     heard: str
     heard_colour: str
-    waits_for: str
+    waits_for: tuple[str, ...]
     bad: tuple[str, ...]
     devices: tuple[DeviceView, ...]
     back_label: str
+    back_brings: str
     back_reach: tuple[str, ...]
     back_key: str
     back_good: bool
@@ -85,11 +86,14 @@ def _card(view: ClassView, devices: list[DeviceView], known: dict[str, str], now
         reason=_reason(view),
         lease=_lease(view, now),
         heard=_heard(heard, len(devices)),
-        waits_for=_waits_for(devices),
+        waits_for=tuple(_waits_for(devices)),
         heard_colour="green" if everybody and devices else "orange",
         bad=tuple(_bad(view, devices, known, now)),
         devices=tuple(devices),
-        back_label=f"Go back to {name(view.back)} …" if view.back is not None else "Go back to no release …",
+        back_label=f"Go back to release {view.back.manifest.number}" if view.back else "Go back to no release",
+        back_brings=f"brings {plain(view.back.manifest.model_name)}"
+        if view.back
+        else "today's floor allows no older one",
         back_reach=tuple(_back_reach(view, devices, known)),
         back_key=f"{view.device_class}-{chosen}-{view.back.manifest.id if view.back else None}",
         back_good=view.back is not None,
@@ -121,13 +125,13 @@ def _heard(heard: int, devices: int) -> str:
     return f"{heard} of {devices} devices acknowledged"
 
 
-def _waits_for(devices: list[DeviceView]) -> str:
+def _waits_for(devices: list[DeviceView]) -> list[str]:
     """Who has not said that it has what was chosen."""
     pending = [d.device.name for d in devices if heard_word(d) == "pending"]
     silent = [d.device.name for d in devices if heard_word(d) == "never heard"]
     parts = [f"not yet: {_listed(pending)}"] if pending else []
     parts += [f"never heard: {_listed(silent)}"] if silent else []
-    return "; ".join(parts)
+    return parts
 
 
 def _bad(view: ClassView, devices: list[DeviceView], known: dict[str, str], now: datetime) -> list[str]:
@@ -167,7 +171,7 @@ def _back_reach(view: ClassView, devices: list[DeviceView], known: dict[str, str
     chosen = called(view.choice.release, known) if view.choice is not None else "nothing"
     if view.back is not None:
         lines = [f"Instead of {chosen}, class {plain(view.device_class)} gets {name(view.back)}."]
-        lines.append("Today's floor allows it; it is the newest older release that it allows.")
+        lines.append("Today's floor allows it, and it was not withdrawn.")
     else:
         lines = [f"Today's floor allows no older release than {chosen}. Devices are told: no release allowed."]
         lines.append("They start nothing; what a running robot does is the site's declared action.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from catalog.domain.model import Model
 from catalog.domain.recall import Group, Reach, Reached, Recall
@@ -122,6 +123,14 @@ def sure(reach: Reach) -> str:
     """What is confirmed, in one sentence."""
     acted = [counted(g, reach.counts[g]) for g in ("episode", "model", "release", "device") if reach.counts.get(g)]
     return f"Recall {plain(reach.what)}: {', '.join(acted) or 'nothing else'}. It cannot be undone."
+
+
+def recalled(done: dict[str, Any]) -> tuple[bool, str]:
+    """What a recall did: blocked here is not heard there."""
+    denied = f"{len(done['denied'])} releases denied" if done["denied"] else "no release rested on it"
+    return True, plain(
+        f"Recalled {done['what']}: everything it reached is blocked; {denied}. Devices are listed below."
+    )
 
 
 def recall_rows(recalls: list[Recall]) -> list[dict[str, object]]:

@@ -19,6 +19,7 @@ from ui.viewmodels.text import markdown, when
 
 ROWS = 12  # shown open; more scroll
 SCROLLED = 420
+WORDS, PRESS = 520, 280  # pixels; where both do not fit beside one another, the button comes below
 
 
 def place() -> Any:
@@ -28,18 +29,15 @@ def place() -> Any:
 
 def page() -> None:
     """The page."""
-    title, fresh = st.columns([6, 1], vertical_alignment="bottom")
-    title.title("Fleet")
-    fresh.button("Read again", width="stretch", help=f"Shown as of {when(wall_clock())}.")
+    with act.beside():
+        st.title("Fleet", width="content")
+        st.button("Read again", help=f"Shown as of {when(wall_clock())}.")
     with shown("Reading releases and devices …"):
         connected = catalog()
         classes, devices, releases = connected.classes(), connected.devices(), connected.releases()
         status, me = connected.status(), connected.me()
     standing.standing(status, me.name)
-    said = st.session_state.pop("done", None)
-    if said is not None:
-        good, text = said
-        (st.success if good else st.error)(markdown(text))
+    act.tell()
     used, idle = rows.cards(classes, releases, devices, wall_clock())
     for card in used:
         _card(connected, me, card)
@@ -55,20 +53,20 @@ def page() -> None:
 
 def _card(connected: Catalog, me: Principal, card: rows.ClassCard) -> None:
     with st.container(border=True, key=f"class-{card.device_class}"):
-        what, heard, back = st.columns([4, 3, 2.6], vertical_alignment="center")
-        what.markdown(f"**{markdown(card.device_class)}**")
-        what.markdown(f"### :{card.colour}[{markdown(card.headline)}]")
-        heard.markdown(f":{card.heard_colour}-badge[{markdown(card.heard)}]")
-        if card.waits_for:
-            heard.markdown(markdown(card.waits_for))
-        if card.lease:
-            heard.caption(markdown(card.lease))
-        with back:
-            _back(connected, me, card)
+        with act.beside():
+            with st.container(width=WORDS, gap="xsmall"):
+                heard = f":{card.heard_colour}-badge[{markdown(card.heard)}]"
+                st.markdown(f"**{markdown(card.device_class)}** {heard}")
+                st.markdown(f"### :{card.colour}[{markdown(card.headline)}]")
+                for line in card.waits_for:
+                    st.text(line)
+            with st.container(width=PRESS, gap="xsmall"):
+                _back(connected, me, card)
         for bad in card.bad:
             st.error(markdown(bad))
-        if card.reason:
-            st.caption(markdown(card.reason))
+        for line in (card.lease, card.reason):
+            if line:
+                st.caption(markdown(line))
 
 
 def _back(connected: Catalog, me: Principal, card: rows.ClassCard) -> None:
@@ -76,19 +74,17 @@ def _back(connected: Catalog, me: Principal, card: rows.ClassCard) -> None:
     if not card.can_go_back:
         st.caption("There is nothing to go back from.")
         return
-    if why:
-        st.caption(markdown(why))
     kind = "primary" if card.back_good else "secondary"
-    with st.popover(markdown(card.back_label), width="stretch", type=kind, key=f"go-{card.device_class}"):
+    with st.popover(f"{card.back_label} …", width="stretch", type=kind, key=f"go-{card.back_key}"):
         st.markdown("\n".join(f"- {markdown(line)}" for line in card.back_reach))
         with st.form(f"back-{card.back_key}"):
             reason = st.text_input("Reason, kept in the audit log and shown on devices", max_chars=2000)
-            now = st.form_submit_button("Go back now", type="primary", disabled=bool(why), width="stretch")
+            now = st.form_submit_button(f"{card.back_label} now", type="primary", disabled=bool(why), width="stretch")
+    st.caption(markdown(why or card.back_brings))
     if now and not why:
         with shown("Going back: choosing, then publishing …"):
             done = connected.rollback(card.device_class, None, reason.strip())
-        st.session_state["done"] = rows.gone_back(done)
-        st.rerun()
+        act.tell_next(*rows.gone_back(done))
 
 
 def _devices(devices: list[DeviceView], known: dict[str, str]) -> None:
@@ -142,5 +138,4 @@ def _withdraw(connected: Catalog, me: Principal, releases: list[ReleaseView], de
         with shown("Withdrawing: denying, then publishing …"):
             connected.withdraw(chosen, reason)
             standing_now = connected.withdrawal()
-        st.session_state["done"] = rows.withdrawn(names[chosen], standing_now)
-        st.rerun()
+        act.tell_next(*rows.withdrawn(names[chosen], standing_now))

@@ -9,13 +9,14 @@ import streamlit as st
 from catalog.domain.clock import wall_clock
 from catalog.domain.decision import Decision
 from catalog.domain.views import ModelView, Status
-from ui.components import approval, columns, standing
+from ui.components import act, approval, columns, standing
 from ui.components.facts import facts
 from ui.components.problem import known, shown
 from ui.session.connection import catalog
+from ui.viewmodels import approval as signed
 from ui.viewmodels import gate as rows
 from ui.viewmodels.text import aligned, markdown, plain
-from ui.views import lineage
+from ui.views import fleet, lineage
 
 OPEN, SCROLLED = 6, 240  # values shown open; more of them scroll in a box of this height in pixels
 
@@ -31,7 +32,7 @@ def page() -> None:
     with shown("Reading models and policies …"):
         connected = catalog()
         models, policies, status = connected.models(), connected.policies(), connected.status()
-        waiting, me = connected.waiting(), connected.me()
+        waiting, releases, me = connected.waiting(), connected.releases(), connected.me()
     standing.standing(status, me.name)
     names, classes = rows.model_names(models), rows.classes(policies)
     if not names:
@@ -43,7 +44,7 @@ def page() -> None:
         return
     known("model", "model", names.values())
     known("device class", "class", classes)
-    approval.just_promoted()
+    act.tell()
     approval.queue(waiting)
     if waiting and "model" not in st.query_params and "model" not in st.session_state:
         approval.turn_to(waiting[0].decision)
@@ -70,6 +71,9 @@ def page() -> None:
     for item in waiting:
         if item.decision.digest() == decision.digest():
             approval.release(connected, me, item)
+    for made in releases:
+        if made.release.manifest.decision == decision.digest() and made.release.allowed_at is not None:
+            st.page_link(fleet.place(), label=f"{markdown(signed.released(made))} →")
     _rules(decision)
     _basis(view, decision)
 

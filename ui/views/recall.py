@@ -32,6 +32,9 @@ def page() -> None:
         datasets, models = connected.datasets(), connected.models()
         status, me = connected.status(), connected.me()
     standing.standing(status, me.name)
+    act.tell()
+    if st.session_state.pop("recalled", False):
+        st.session_state["what"] = None  # it is done: begin again with nothing chosen
     choices = rows.choices(datasets, models)
     what = st.selectbox(
         "What is not to be trusted?",
@@ -75,9 +78,8 @@ def _confirm(connected: Catalog, me: Principal, reach: Reach) -> None:
         return
     with shown("Recalling: blocking everything in one step, then publishing the withdrawal …"):
         done = connected.recall(reach, reason)
-    st.session_state["recall"] = done["recall"]
-    st.query_params.clear()
-    st.rerun()
+    st.session_state["recalled"] = True
+    act.tell_next(*rows.recalled(done))
 
 
 def _done(connected: Catalog) -> None:
@@ -87,9 +89,6 @@ def _done(connected: Catalog) -> None:
         return
     st.subheader("Recalls that were done")
     names = {r.id: rows.recall_name(r) for r in reversed(found)}
-    fresh = st.session_state.pop("recall", None)
-    if fresh in names:
-        st.success("Everything it reached is blocked. How far the devices have heard is below.")
     chosen = st.selectbox("Recall", list(names), format_func=names.__getitem__)
     with shown("Reading who has heard …"):
         view, releases = connected.find_recall(chosen), connected.releases()
