@@ -16,14 +16,19 @@ def permit(device: Device, state: State) -> Shown:
     """The documents behind the state's permit, verified again; raises `Refused` where they do not hold."""
     if not state.permit:
         raise Refused("nothing-installed", "this device has never been allowed anything", "run `assay-edge pull`")
-    return read_permit(device, device.kept(state.permit), state, fresh=False)
+    files = device.kept(state.permit)
+    return read_permit(device, chain(device, files, state, fresh=False), files)
 
 
-def read_permit(device: Device, files: Mapping[str, bytes], state: State, *, fresh: bool) -> Shown:
+def chain(device: Device, files: Mapping[str, bytes], state: State, *, fresh: bool) -> Chain:
+    """The roles of this device's class, verified from its root."""
+    at = state.judged(device.clock())
+    return Chain(device.root(), device.enrolment.root_digest, files, device.identity.device_class, at, fresh=fresh)
+
+
+def read_permit(device: Device, chain: Chain, files: Mapping[str, bytes]) -> Shown:
     """The documents of a set of signed files, each as the right role signed it."""
     own = device.identity.device_class
-    at = state.judged(device.clock())
-    chain = Chain(device.root(), device.enrolment.root_digest, files, own, at, fresh=fresh)
     path = f"current/{own}.json"
     current = Current.parse(chain.chosen_target(path, _present(files, path)))
     denied = DenyList.parse(chain.chosen_target(DENIED, _present(files, DENIED)))

@@ -18,7 +18,7 @@ from infra.edge.disk import remove
 from infra.edge.errors import EdgeError, Refused, Unavailable
 from infra.edge.fetch import Source
 from infra.edge.install import install, verify
-from infra.edge.permit import permit, read_permit, remembered
+from infra.edge.permit import chain, permit, read_permit, remembered
 from infra.edge.release import DENIED, Current, DenyList, Manifest
 from infra.edge.report import tell
 from infra.edge.state import State
@@ -79,8 +79,7 @@ def _end_trial(device: Device, state: State) -> State:
 
 
 def _pull(device: Device, state: State, source: Source) -> Outcome:
-    state, files = _fetch(device, state, source)
-    shown = read_permit(device, files, state, fresh=True)
+    state, files, shown = fetch(device, state, source)
     decision = decide(device.identity, state, shown, device.clock())
     if decision.refused is not None:
         device.save(decision.state)
@@ -96,8 +95,8 @@ def _pull(device: Device, state: State, source: Source) -> Outcome:
     return _outcome(device, state, shown, state.times)
 
 
-def _fetch(device: Device, state: State, source: Source) -> tuple[State, dict[str, bytes]]:
-    """Everything signed that matters here, by name; denials are in the state before anything else is judged."""
+def fetch(device: Device, state: State, source: Source) -> tuple[State, dict[str, bytes], Shown]:
+    """Everything signed that matters here, verified; denials are in the state before anything else is judged."""
     own, folder = device.identity.device_class, device.home / "incoming" / "metadata"
     kept = {name: data for name, data in device.kept(state.permit).items() if "/" not in name and name != DENIED}
     try:
@@ -109,15 +108,13 @@ def _fetch(device: Device, state: State, source: Source) -> tuple[State, dict[st
         if denied is None or current is None:
             what = f"nothing was ever chosen for class {own}"
             raise Refused("no-release-allowed", what, "promote a release for this class")
-        fetched.load_role(own)
-        documents = {DENIED: denied, f"current/{own}.json": current}
-        choice = Current.parse(current)
+        files = {**fetched.files(own), DENIED: denied, f"current/{own}.json": current}
+        roles, choice = chain(device, files, state, fresh=True), Current.parse(current)
         for release in {choice.release, state.current, state.previous} - {None}:
-            path = f"{own}/{release}.json"
-            data = fetched.target(path) if choice.names(str(release)) else None
-            if data is not None:
-                documents[path] = data
-        return state, {**fetched.files(own), **documents}
+            listed = roles.listed(f"{own}/{release}.json") if choice.names(str(release)) else None
+            if listed is not None:
+                files[listed.path] = fetched.manifest(listed)
+        return state, files, read_permit(device, roles, files)
     finally:
         remove(folder)
 

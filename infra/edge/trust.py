@@ -9,6 +9,7 @@ what the online key signed is judged by its lease.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,10 +19,11 @@ from urllib.parse import quote
 
 from securesystemslib.signer import Key  # type: ignore[attr-defined]  # re-exports without __all__
 from tuf.api import exceptions as tuf
-from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
-from infra.edge.document import sha256, utc_text
+from infra.edge.disk import read_plain
+from infra.edge.document import LIMIT, sha256, utc_text
 from infra.edge.errors import EdgeError, Invalid, Refused, Unavailable, disk
 from infra.edge.fetch import Source
 
@@ -63,7 +65,7 @@ class Fetched:
             (folder / "root_history").mkdir(parents=True)
             for name, data in kept.items():
                 (folder / _file(name)).write_bytes(data)
-        self.folder, self._base = folder, source.base
+        self.folder, self._source = folder, source
         with refusals(), disk():
             self._updater = Updater(
                 str(folder), f"{source.base}/metadata/", fetcher=source, config=LIMITS, bootstrap=root
@@ -72,11 +74,6 @@ class Fetched:
             self._updater._trusted_set.reference_time = at
             self._updater.refresh()
 
-    def load_role(self, device_class: str) -> None:
-        """Load the role of a class, so that `files` holds it."""
-        with refusals(), disk():
-            self._updater.get_targetinfo(f"{device_class}/-")
-
     def target(self, path: str) -> bytes | None:
         """The verified bytes of a target, or None where nobody signed one."""
         with refusals(), disk():
@@ -84,20 +81,45 @@ class Fetched:
             if found is None:
                 return None
             out = self.folder / "target"
-            self._updater.download_target(found, str(out), f"{self._base}/targets/")
+            self._updater.download_target(found, str(out), f"{self._source.base}/targets/")
             return out.read_bytes()
 
     def files(self, device_class: str) -> dict[str, bytes]:
-        """The metadata as verified, by name."""
+        """The metadata of a class by name. Its own role, which is large, is judged once: by `Chain`."""
         names = [f"root.{path.name.partition('.')[0]}" for path in (self.folder / "root_history").iterdir()]
-        names += ["timestamp", "snapshot", "targets", device_class, CURRENT]
-        found = {name: (self.folder / _file(name)) for name in names}
-        return {name: path.read_bytes() for name, path in found.items() if path.is_file()}
+        found = {name: self.folder / _file(name) for name in (*names, "timestamp", "snapshot", "targets", CURRENT)}
+        files = {name: path.read_bytes() for name, path in found.items() if path.is_file()}
+        with refusals():
+            listed = _parse(Snapshot, files["snapshot"], "snapshot").signed.meta.get(f"{device_class}.json")
+            if listed is None:
+                what = f"the repository knows no class {device_class}"
+                raise Refused("class-mismatch", what, "let an approver add the class, or provision another")
+            role = read_plain(self.folder / _file(device_class), LIMIT)
+            if role is None or _version(role) != listed.version:
+                name = f"{listed.version}.{_file(device_class)}"
+                limit = listed.length or LIMITS.targets_max_length
+                role = self._source.download_bytes(f"{self._source.base}/metadata/{name}", limit)
+        return {**files, device_class: role}
+
+    def manifest(self, target: TargetFile) -> bytes:
+        """The bytes under the name of a target that approvers signed; `Chain` says whether they are it."""
+        folder, _, name = target.path.rpartition("/")
+        with refusals():
+            url = f"{self._source.base}/targets/{folder}/{target.hashes['sha256']}.{name}"
+            return self._source.download_bytes(url, target.length)
 
 
 def _file(name: str) -> str:
     role, _, version = name.partition(".")
     return f"root_history/{version}.root.json" if role == "root" else f"{quote(name, '')}.json"
+
+
+def _version(role: bytes) -> int:
+    """The version of a kept role, which only says whether a newer one has to be fetched."""
+    try:
+        return int(json.loads(role)["signed"]["version"])
+    except (ValueError, KeyError, TypeError):
+        return 0
 
 
 class Chain:
@@ -111,25 +133,23 @@ class Chain:
             top = _newest_root(first, files)
             timestamp = _role(Timestamp, files, "timestamp", top)
             snapshot = _role(Snapshot, files, "snapshot", top)
-            _as_listed("snapshot", snapshot, timestamp.snapshot_meta.version)
+            _as_listed("snapshot", snapshot, timestamp.snapshot_meta, files)
             targets = _role(Targets, files, "targets", top)
             if targets.delegations is None:
                 raise Refused("metadata-invalid", "the approvers delegated nothing", "publish the repository again")
             self.allowed = _role(Targets, files, device_class, targets)
             self.chosen = _role(Targets, files, CURRENT, targets)
             for name, role in (("targets", targets), (device_class, self.allowed), (CURRENT, self.chosen)):
-                listed = snapshot.meta.get(f"{name}.json")
-                _as_listed(name, role, listed.version if listed else 0)
+                _as_listed(name, role, snapshot.meta.get(f"{name}.json"), files)
             _two_people(top)
             _allowing_keys(top, targets, device_class)
-        lasting = {"root": top, "targets": targets, device_class: self.allowed}
-        checked = {**lasting, "timestamp": timestamp, "snapshot": snapshot, CURRENT: self.chosen} if fresh else lasting
-        for name, signed in checked.items():
-            if signed.is_expired(at):
-                what = f"{name} expired at {utc_text(signed.expires)}; here it is {utc_text(at)}"
-                raise Refused(
-                    "metadata-expired", what, "fetch from the catalog itself; if it is the same, publish again"
-                )
+        _unexpired({"root": top, "targets": targets, device_class: self.allowed}, at)
+        if fresh:
+            _unexpired({"timestamp": timestamp, "snapshot": snapshot, CURRENT: self.chosen}, at)
+
+    def listed(self, path: str) -> TargetFile | None:
+        """The target that the approvers signed under this path."""
+        return self.allowed.targets.get(path)
 
     def custom(self, path: str) -> dict[str, Any] | None:
         """What the approvers' signed target says, or None where they signed none."""
@@ -172,10 +192,18 @@ def _parse(kind: type[S], data: bytes, name: str) -> Metadata[S]:
     return parsed
 
 
-def _as_listed(name: str, signed: Snapshot | Targets, version: int) -> None:
-    if signed.version != version:
-        what = f"{name} is version {signed.version}, but version {version} is listed"
+def _as_listed(name: str, signed: Snapshot | Targets, listed: MetaFile | None, files: Files) -> None:
+    if listed is None or signed.version != listed.version:
+        what = f"{name} is version {signed.version}, but version {listed.version if listed else 'none'} is listed"
         raise Refused("metadata-mixed", what, "pull again from one whole copy")
+    listed.verify_length_and_hashes(files[name])
+
+
+def _unexpired(roles: Mapping[str, Root | Timestamp | Snapshot | Targets], at: datetime) -> None:
+    for name, signed in roles.items():
+        if signed.is_expired(at):
+            what = f"{name} expired at {utc_text(signed.expires)}; here it is {utc_text(at)}"
+            raise Refused("metadata-expired", what, "fetch from the catalog itself; if it is the same, publish again")
 
 
 def _is_target(targets: Mapping[str, TargetFile], path: str, data: bytes) -> bytes:

@@ -15,12 +15,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import check_suite, command_line, demo, edge, gate, releases, rollback, store
+from tests.benchmarks import check_suite, command_line, demo, edge, gate, releases, report, rollback, store
 
 PARTS = {
     "help": command_line,
     "checks": check_suite,
     "gate": gate,
+    "report": report,
     "releases": releases,
     "store": store,
     "edge": edge,
