@@ -50,7 +50,8 @@ def read(event: Any) -> Reported:
     activity = _activity(document)
     edges, counted = [], 0
     for side in ("inputs", "outputs"):
-        assets = document.get(side) or []
+        assets = document.get(side)
+        assets = [] if assets is None else assets
         if not isinstance(assets, list):
             raise IngestError(f"{side} is no list")
         for number, given in enumerate(assets):
@@ -93,7 +94,7 @@ def _activity(document: Mapping[str, Any]) -> Urn:
     _facets(job, "job")
     if "run" not in document:
         return _named(lambda: urn.activity("job", namespace, name), "job")
-    if document.get("eventType", "OTHER") not in EVENT_TYPES:
+    if _text(document.get("eventType", "OTHER"), "eventType") not in EVENT_TYPES:
         raise IngestError(f"eventType is one of {', '.join(sorted(EVENT_TYPES))}")
     run = _mapping(document["run"], "run")
     _only(run, frozenset({"runId", "facets"}), "run")

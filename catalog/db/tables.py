@@ -243,7 +243,13 @@ edge = Table(
     Column("valid_from", NAME, primary_key=True),
     Column("valid_to", NAME),
     Column("asserted_by", NAME, nullable=False),
-    Index(None, "dst", "kind"),
+    Index(None, "dst", "kind", "src", "valid_from"),
+)
+opened = Table(
+    "opened",
+    metadata,
+    Column("sha256", NAME, primary_key=True),
+    Column("run", ForeignKey("run.id"), primary_key=True),
 )
 intent = Table(
     "intent",

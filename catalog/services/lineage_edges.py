@@ -158,6 +158,8 @@ def of_model(write: Write, model: Model) -> None:
     base = model.manifest.contract.base_model
     if base is not None and base.digest_ != model.digest_:
         edges.append(Edge(urn.model(base.digest_), node, EdgeKind.BASE_MODEL))
+    if model.manifest.converted_from not in (None, model.digest_):
+        edges.append(Edge(urn.model(str(model.manifest.converted_from)), node, EdgeKind.CONVERTED_FROM))
     _add(write, edges)
 
 

@@ -15,7 +15,7 @@ from catalog.db.door import Write
 from catalog.domain.base import sha256, strict_json
 from catalog.domain.model import CONTRACT, Contract, Model, ModelFile, ModelManifest
 from catalog.errors import AssayError, Conflict, Invalid
-from catalog.services import lineage_edges
+from catalog.services import lineage_edges, opened
 from catalog.services.context import INTENT, Context, find_run, given_folder, put_run
 from catalog.services.intent import Kind, Operations, Work
 from catalog.services.train import digest_of
@@ -138,6 +138,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         run = find_run(write.connection, model.run)
         put_run(write, run.model_copy(update={"outputs": (*run.outputs, digest)}))
     lineage_edges.of_model(write, model)
+    opened.of_model(write, model)
     write.audit("model.register", digest, name=manifest.name, run=model.run, files=len(manifest.files))
     return {"name": manifest.name, "model": digest}
 

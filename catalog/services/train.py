@@ -15,7 +15,7 @@ from catalog.domain.approved import Approved, Wanted
 from catalog.domain.base import canonical, file_sha256, sha256
 from catalog.domain.run import FolderInput, Run, RunEnd, RunStart, VersionInput
 from catalog.errors import Conflict, Invalid, Refused
-from catalog.services import lineage_edges
+from catalog.services import lineage_edges, opened
 from catalog.services.approved import approved
 from catalog.services.context import Context, find_run, given_folder, put_run
 from catalog.storage.snapshot import safe_path
@@ -113,6 +113,7 @@ def end_run(context: Context, by: str, run_id: str, end: RunEnd) -> Run:
         run = _open(write, by, run_id).model_copy(update={"end": end, "ended_at": write.now})
         put_run(write, run)
         lineage_edges.of_run_end(write, run)
+        opened.by_run(write, run)
         write.audit("run.end", run.id, status=end.status, observed=end.observed, opened=len(end.opened))
     return run
 

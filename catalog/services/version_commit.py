@@ -14,7 +14,7 @@ from catalog.db.door import Write
 from catalog.domain.base import sha256, utc_text
 from catalog.domain.dataset import Episode, Location, Manifest, ObjectEntry, Root, Version, repository_of
 from catalog.errors import Conflict
-from catalog.services import lineage_edges, manifest
+from catalog.services import lineage_edges, manifest, opened
 from catalog.services.context import INTENT, MANIFEST, Context
 from catalog.services.intent import Work
 from catalog.storage.port import CommitInfo
@@ -165,6 +165,7 @@ def record_version(work: Work, write: Write, action: str, rebased_from: str | No
         ],
     )
     lineage_edges.of_version(write, version, episodes)
+    opened.of_version(write, version, episodes, objects)
     write.audit(
         action,
         digest,

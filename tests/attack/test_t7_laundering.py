@@ -6,18 +6,23 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 from zlib import crc32
 
 import polars as pl
 import pytest
 
+from catalog.db import tables
 from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
-from catalog.domain.run import RunEnd
-from catalog.services import register
-from catalog.services.plan import make_plan
-from tests.attack.attacker import CLASS, Attack, blocked_by, opened, verdict
-from tests.support.house import ended
+from catalog.domain.recall import Reach
+from catalog.domain.run import Run, RunEnd
+from catalog.services import lineage_edges, recall, register
+from catalog.services.ingest_lineage import ingest_lineage
+from catalog.services.plan import enrol_line, make_plan
+from lineage import urn
+from tests.attack.attacker import CLASS, Attack, blocked_by, newest_version, opened, statement, verdict
+from tests.support.house import ended, model_folder
 from tests.support.recordings import provenance, recording
 
 BAD = 1  # the episode that is quarantined
@@ -267,3 +272,150 @@ def test_quarantined_under_a_name_longer_than_any_message(attack: Attack, tmp_pa
     assert found == "fail"
     assert REASON in said
     assert attack.approved()["long"] == "no-approved-version"
+
+
+# recall still reaches the device, whatever somebody does to the lineage
+
+
+ETL = "https://example.org/etl"
+
+
+def _event(inputs: list[str], outputs: list[str], **changes: object) -> dict[str, object]:
+    facet = {"_producer": ETL, "_schemaURL": ETL, **changes}
+    assets = {
+        side: [
+            {"namespace": "lake", "name": name, "facets": {"lifecycleStateChange": facet} if changes else {}}
+            for name in names
+        ]
+        for side, names in (("inputs", inputs), ("outputs", outputs))
+    }
+    return {
+        "eventType": "COMPLETE",
+        "eventTime": "2026-03-01T12:00:00Z",
+        "producer": ETL,
+        "schemaURL": ETL,
+        "run": {"runId": str(UUID(int=crc32(repr((inputs, outputs)).encode())))},
+        "job": {"namespace": "etl", "name": "export"},
+        **assets,
+    }
+
+
+def _released(attack: Attack, name: str, folder: Path, run: Run, seed: int) -> str:
+    """The model of this run is live on a device; the release's id."""
+    attack.model(name, folder / name, run, seed=seed)
+    enrol_line(attack.desk.context, "approver-1", name, CLASS)
+    attack.bring(statement(attack, attack.plan(name, name)))
+    assert attack.gate(name).verdict == "eligible"
+    release = str(attack.desk.release(name)["release"])
+    with attack.desk.context.records.write("arm-7") as write:
+        lineage_edges.of_install(write, release, "arm-7")
+        write.audit("device.report", "arm-7", release=release)
+    return release
+
+
+def _recalled(attack: Attack, what: str, release: str, model: str) -> Reach:
+    """The recall reaches the release and the device, by a path, and denies it; the gate blocks the model by name."""
+    shown = recall.show(attack.desk.context, what)
+    reached = {r.urn: r for r in shown.reached}
+    for node in (urn.release(release), urn.device("arm-7")):
+        assert reached[str(node)].path[0].src in shown.start
+    started = recall.start(attack.desk.service.operations, "steward", what, REASON, shown.plan)
+    assert release in ended(attack.desk.wait(started))["denied"]
+    assert attack.desk.view(release).state == "denied"
+    assert release in {d.release for d in attack.desk.context.releases.said()[1].releases}  # type: ignore[union-attr]
+    found, said = verdict(attack.gate(model), "not-recalled")
+    assert found == "fail"
+    assert REASON in said
+    assert attack.audited("recall", what)
+    assert attack.audited("release.deny", release)
+    return shown
+
+
+@pytest.mark.parametrize("change", ["DROP", "OVERWRITE", "TRUNCATE"])
+def test_openlineage_deletes_and_overwrites_and_recall_still_reaches_the_device(
+    attack: Attack, tmp_path: Path, change: str
+) -> None:
+    """What was exported, transformed elsewhere and came back under another name, then "deleted"."""
+    name = f"washed-{change.lower()}"
+    seed = crc32(name.encode()) % 10**6
+    attack.desk.bring(f"{name}-source", "one", recording(tmp_path / "source", seed=seed))
+    attack.desk.bring(name, "one", recording(tmp_path / "back", seed=seed + 1))
+    source, back = newest_version(attack, f"{name}-source"), newest_version(attack, name)
+    ours = [str(urn.version(f"{name}-source", source)), str(urn.version(name, back))]
+    release = _released(attack, name, tmp_path, attack.run(name, name), seed)
+    context = attack.desk.context
+    events = [_event(ours[:1], [f"{name}/raw"]), _event([f"{name}/raw"], ours[1:])]
+    assert ingest_lineage(context, "engineer", events).new == 4
+    for said in (
+        *events,
+        _event(ours[:1], [f"{name}/raw"], lifecycleStateChange=change),
+        _event([], ours, lifecycleStateChange=change),
+    ):
+        again = ingest_lineage(context, "engineer", said)
+        assert attack.audited("lineage.ingest", again.digest_)
+    with context.records.read() as c:
+        edges = c.execute(tables.edge.select().where(tables.edge.c.asserted_by == "ingested")).all()
+    assert edges
+    assert all(e.valid_to is None for e in edges)
+    _recalled(attack, f"{name}-source@v1.0.0", release, name)
+    assert attack.approved()[name] == "no-approved-version", "what came back as a whole is bad as a whole"
+
+
+def test_an_event_satisfies_no_gate(attack: Attack, tmp_path: Path) -> None:
+    """A model that nobody recorded stays one, whatever an event says it came from."""
+    digest = attack.model("claimed", tmp_path / "claimed", None, seed=94)
+    run = attack.run("claimed-run", "arm")
+    before = attack.gate("claimed")
+    event = _event(
+        [str(urn.version("arm", newest_version(attack, "arm"))), str(urn.run(run.id))], [str(urn.model(digest))]
+    )
+    with attack.unchanged():
+        assert ingest_lineage(attack.desk.context, "engineer", event).new == 3
+    after = attack.gate("claimed")
+    assert [(r.rule, r.verdict) for r in after.rules] == [(r.rule, r.verdict) for r in before.rules]
+    assert "training-record" in blocked_by(after)
+
+
+@pytest.mark.parametrize("asserted", ["decision", "release", "device", "policy", "principal"])
+def test_an_event_about_what_only_the_catalog_says_is_refused(attack: Attack, asserted: str) -> None:
+    names = {
+        "decision": urn.decision("1"),
+        "release": urn.release("1"),
+        "device": urn.device("arm-7"),
+        "policy": urn.policy("sha256:" + "0" * 64),
+        "principal": urn.principal("approver-1"),
+    }
+    event = _event(["a"], [str(names[asserted])])
+    attack.refused("lineage-event-invalid", lambda: ingest_lineage(attack.desk.context, "engineer", event))
+
+
+@pytest.mark.parametrize("registered", ["before", "afterwards"])
+def test_a_recording_opened_and_not_declared_is_found_by_its_content(
+    attack: Attack, tmp_path: Path, registered: str
+) -> None:
+    """The run declares approved data and opens a file besides; recall of that recording reaches what was made."""
+    name = f"beside-{registered}"
+    folder = recording(tmp_path / "rec", seed=crc32(name.encode()) % 10**6)
+    if registered == "before":
+        attack.desk.register(name, "one", folder)
+    end = RunEnd(status="finished", observed=True, opened=(opened(folder / EPISODE),))
+    run = attack.run(name, "arm", end=end)
+    attack.model(name, tmp_path / "model", run, seed=crc32(name.encode()))
+    if registered == "afterwards":
+        attack.desk.register(name, "one", folder)
+    shown = recall.show(attack.desk.context, f"episode:{name}/one/1")
+    assert {str(urn.run(run.id)), str(urn.model(attack.desk.context.model(name).digest_))} <= {
+        r.urn for r in shown.reached
+    }
+    assert shown.counts["run"] == 1
+    assert recall.show(attack.desk.context, f"episode:{name}/one/0").counts.get("run", 0) == 0
+
+
+def test_weights_opened_before_anybody_registered_them(attack: Attack, tmp_path: Path) -> None:
+    made = model_folder(tmp_path / "foundation", 4711)
+    end = RunEnd(status="finished", observed=True, opened=(opened(made / "weights.npz"),))
+    run = attack.run("continuer", "arm", end=end)
+    attack.model("continuer", tmp_path / "continuer", run, seed=4712)
+    attack.desk.register_model("foundation", made)
+    shown = recall.show(attack.desk.context, "foundation")
+    assert str(urn.model(attack.desk.context.model("continuer").digest_)) in {r.urn for r in shown.reached}

@@ -135,7 +135,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.fixed_dictionaries({}, optional={key: json_values for key in event()} | {"dataset": json_values}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(event(), json_values) | {"dataset": json_values}))
 def test_whatever_is_sent_is_read_or_refused(changes):
     try:
         read = ingest.read(event() | changes)
