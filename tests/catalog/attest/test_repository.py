@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any
 
 import pytest
 
-from catalog.attest.keys import generate
+from catalog.attest.commit import Change, commit
+from catalog.attest.keys import generate, keyid
+from catalog.attest.keyset import signed_file
+from catalog.attest.online import Online
+from catalog.attest.published import read_standing
 from catalog.attest.repository import ReleaseRepository
 from catalog.attest.roles import with_release
 from catalog.domain.audit import AuditHead
-from catalog.domain.base import file_sha256, sha256
+from catalog.domain.base import canonical, file_sha256, sha256
 from catalog.domain.policy import SHIPPED_CLASSES
 from catalog.domain.release import ReleaseManifest, RoleSignature
-from catalog.errors import AssayError
+from catalog.errors import AssayError, Damaged
 from catalog.policy.loader import load
 from catalog.policy.shipped import shipped_policies
 from tests.support.releases import APPROVERS, CLASS, LEASE, NOW, OTHER, ROOTS, Office
@@ -419,11 +424,6 @@ def test_every_changed_byte_is_found_and_named(office: Office) -> None:
 
 def test_a_published_role_is_not_built_upon_without_the_approvers(office: Office) -> None:
     """Whoever holds the online key can name any file in a snapshot; approvers must not be led to sign it onward."""
-    from catalog.attest.commit import Change, commit
-    from catalog.attest.keyset import signed_file
-    from catalog.attest.online import Online
-    from catalog.attest.published import read_standing
-
     evil = office.manifest(1)
     _, payload = office.repository.proposed(evil, NOW)
     signatures = {s.keyid: s.sig for s in office.signed(payload, APPROVERS[:1])}
@@ -434,6 +434,30 @@ def test_a_published_role_is_not_built_upon_without_the_approvers(office: Office
     assert kind_of(lambda: office.repository.role(CLASS)) == "repository-damaged"
     assert kind_of(lambda: office.repository.proposed(office.manifest(2), NOW)) == "repository-damaged"
     assert kind_of(lambda: office.repository.verify(NOW)) == "repository-damaged"
+
+
+def test_a_snapshot_names_the_delegated_roles_and_no_other(office: Office) -> None:
+    standing = read_standing(office.repository.folder)
+    online = Online.load(office.key("release"), standing.keys)
+    role = signed_file(standing.class_role(CLASS).canonical(), {})
+    with pytest.raises(Damaged, match="exactly the delegated roles"):
+        commit(office.repository.folder, standing, Change({"other": (1, role)}), online, NOW + timedelta(hours=1))
+
+
+def test_a_root_that_lists_one_key_under_two_ids_is_refused(office: Office) -> None:
+    """Two of the keepers could sign such a root once; from then on one of them would be two."""
+    metadata = office.repository.folder / "metadata"
+    root = json.loads((metadata / "1.root.json").read_bytes())["signed"]
+    identity = keyid(office.public("root-1"))
+    root["keys"]["0" * 64] = root["keys"][identity]
+    root["roles"]["root"]["keyids"].append("0" * 64)
+    payload = canonical(root | {"version": 2})
+    signatures = {s.keyid: s.sig for s in office.signed(payload, ROOTS[:2])}
+    (metadata / "2.root.json").write_bytes(signed_file(payload, signatures))
+    with pytest.raises(
+        Damaged, match=r"2\.root\.json: key 0000000000000000… is listed under an id that is not its own"
+    ):
+        office.repository.role(CLASS)
 
 
 def test_a_copy_is_refused_where_something_else_is(office: Office, tmp_path: Path) -> None:

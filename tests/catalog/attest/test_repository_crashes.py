@@ -142,6 +142,16 @@ def test_a_full_disk_leaves_the_old_state(office: Office, tmp_path: Path) -> Non
     assert repository.role(CLASS).version == 3
 
 
+def test_a_file_is_replaced_and_never_rewritten(office: Office) -> None:
+    """Who has the old timestamp open reads it to its end; a write that dies half-way hits no file that is named."""
+    stamp = office.repository.folder / "metadata" / "timestamp.json"
+    before = stamp.read_bytes()
+    with stamp.open("rb") as opened:
+        killed_publication.publish(office)
+        assert opened.read() == before
+    assert stamp.read_bytes() != before
+
+
 def test_publishers_in_many_processes_take_turns(office: Office) -> None:
     script = (
         "import sys; from pathlib import Path\nfrom tests.support.releases import Office\n"
