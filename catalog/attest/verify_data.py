@@ -8,12 +8,15 @@ from datetime import datetime
 
 from catalog.attest.bundle import untrusted
 from catalog.attest.case import Case
-from catalog.attest.envelope import DECISION, verify
+from catalog.attest.envelope import DECISION, EVIDENCE, verify
 from catalog.domain.base import Entity, sha256, strict_json
 from catalog.domain.dataset import Approval, Manifest
 from catalog.domain.decision import Decision
 from catalog.domain.model import ModelManifest
+from catalog.domain.reproduction import Reproduction, ReproductionStatement
 from catalog.domain.run import Run
+
+REPRODUCTION = re.compile(r"runs/\d+-reproduction-\d+\.json")
 
 
 def check(case: Case, model: ModelManifest) -> None:
@@ -38,6 +41,21 @@ def check(case: Case, model: ModelManifest) -> None:
     if not used <= set(decision.data):
         raise untrusted("the run used a version that the decision does not name", "runs/1.json")
     case.say("training", f"run {run.start.name} by {run.by} produced this model; {run.assurance}")
+    for name in sorted(n for n in opened.files if REPRODUCTION.fullmatch(n)):
+        _reproduction(case, name)
+
+
+def _reproduction(case: Case, name: str) -> None:
+    """What came of running a run again, by the word of an evaluator who is not its author."""
+    found = case.opened.document(name, Reproduction)
+    run = case.opened.document(name.partition("-")[0] + ".json", Run)
+    verified = verify(found.envelope, EVIDENCE, case.root.keys, role="evaluator", at=found.received_at)
+    statement = ReproductionStatement.parse(verified.payload)
+    signer = verified.keys[0].principal
+    about = (found.run, statement.predicate.run, statement, signer, statement.predicate.evaluator)
+    if about != (run.id, run.id, found.statement, found.signer, signer) or signer == run.by:
+        raise untrusted("a reproduction is of another run, or not of who signed it", name)
+    case.say("reproduced", f"{found.outcome}, run {run.start.name} again by {signer}")
 
 
 def _version(case: Case, folder: str, digest: str) -> int:
