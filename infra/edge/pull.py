@@ -103,8 +103,8 @@ def fetch(device: Device, state: State, source: Source) -> tuple[State, dict[str
         at = state.judged(device.clock())
         fetched = Fetched(folder, kept, device.root(), device.enrolment.root_digest, source, at)
         denied, current = fetched.target(DENIED), fetched.target(f"current/{own}.json")
-        if denied is not None:
-            state = device.save(learn(state, DenyList.parse(denied)))
+        if denied is not None and (learned := learn(state, DenyList.parse(denied))) is not state:
+            state = device.save(learned)
         if denied is None or current is None:
             what = f"nothing was ever chosen for class {own}"
             raise Refused("no-release-allowed", what, "promote a release for this class")

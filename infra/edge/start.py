@@ -27,7 +27,7 @@ from infra.edge.release import Manifest
 from infra.edge.report import tell
 from infra.edge.state import State
 
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+RELAYED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ def start(device: Device, command: list[str]) -> int:
             state, manifest, lease_until = _allowed(device)
             files, lock = held.enter_context(private_copy(device, manifest, "start"))
             told = {**variables(device, manifest, files), "EDGE_LEASE_UNTIL": utc_text(lease_until)}
+            relay = held.enter_context(_relaying())
             process = _spawn(command, {**os.environ, **told}, lock)
-            held.enter_context(_forwarding(process))
+            relay.to(process)
             try:
                 _started(device, state)
             except BaseException:
@@ -103,16 +104,32 @@ def _reported(device: Device) -> Iterator[None]:
         raise
 
 
+class _Relay:
+    """Signals that end this process go to the command, which ends as it sees fit; also those that come before it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
+
+    def to(self, process: subprocess.Popen[bytes]) -> None:
+        """The command is there."""
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+
+
 @contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Signals that end this process go to the command, which ends as it sees fit."""
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
-
-    before = {number: signal.signal(number, forward) for number in FORWARDED}
+def _relaying() -> Iterator[_Relay]:
+    relay = _Relay()
+    before = {number: signal.signal(number, relay) for number in RELAYED}
     try:
-        yield
+        yield relay
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
