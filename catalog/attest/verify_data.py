@@ -49,7 +49,9 @@ def _reproduction(case: Case, name: str) -> None:
     """What came of running a run again, by the word of an evaluator who is not its author."""
     found = case.opened.document(name, Reproduction)
     run = case.opened.document(name.partition("-")[0] + ".json", Run)
-    verified = verify(found.envelope, EVIDENCE, case.root.keys, role="evaluator", at=found.received_at)
+    action = "run.not-reproduced" if found.outcome == "differs" else "run.reproduced"
+    entry = case.log.one(action, run.id, reproduction=found.id, outcome=found.outcome)
+    verified = verify(found.envelope, EVIDENCE, case.root.keys, role="evaluator", at=entry.at)
     statement = ReproductionStatement.parse(verified.payload)
     signer = verified.keys[0].principal
     about = (found.run, statement.predicate.run, statement, signer, statement.predicate.evaluator)

@@ -17,14 +17,13 @@ from catalog.domain.model import Model
 from catalog.domain.policy import ActivePolicy
 from catalog.domain.release import Release
 from catalog.domain.replay import Replay
-from catalog.domain.reproduction import Reproduction
-from catalog.domain.run import Run
 from catalog.errors import Absent, Damaged
 from catalog.reports.dossier import Data, Dossier, Proof, Training
 from catalog.services import manifest, release_records, version_commit
 from catalog.services.audit_log import entries_about, log_tree
 from catalog.services.context import Context
 from catalog.services.made_from import made_from
+from catalog.services.run_assurance import reproductions
 from catalog.services.still_allowed import still_allowed
 from catalog.services.trust import home_of, unhurried
 
@@ -36,7 +35,7 @@ PROVE = {
     "promotion": ("judged",),
     "release": ("propose", "approve", "allow", "publish", "deny", "withdraw"),
     "replay": ("draw",),
-    "run": ("start", "input", "end"),
+    "run": ("start", "input", "end", "reproduced", "not-reproduced"),
 }  # what proves something, by what it is about
 
 
@@ -45,7 +44,7 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
     head, epoch = context.records.head()
     as_of = unhurried(context)
     tree = log_tree(context, head.size)
-    training = tuple(_training(context, run) for run in made_from(context, model).runs)
+    training = tuple(Training(r, tuple(reproductions(context, r.id))) for r in made_from(context, model).runs)
     proofs = tuple(_proof(context, digest) for digest in decision.evidence)
     data = tuple(_data(context, digest) for digest in decision.data)
     subjects = [model.digest_, decision.digest(), *decision.evidence, *decision.data]
@@ -106,11 +105,6 @@ def _not_today(context: Context, release: Release | None) -> str:
     if release is None or release.allowed_at is None:
         return ""
     return still_allowed(context, release).why_not
-
-
-def _training(context: Context, run: Run) -> Training:
-    with context.records.read() as c:
-        return Training(run, tuple(records.many(c, tables.reproduction, Reproduction, order="id", run=run.id)))
 
 
 def _proof(context: Context, digest: str) -> Proof:
