@@ -85,15 +85,18 @@ def _wanted(context: Context, *, renew: bool) -> _Wanted:
         with context.records.read() as c:
             allowed = release_records.of_class(c, device_class)
             chosen = release_records.choice(c, device_class)
-        newest = max(allowed, key=lambda r: r.role_version, default=None)
-        if newest is not None and newest.published_at is None:
+        role = context.releases.role(device_class)
+        listed = {line.custom.release for line in role.targets.values()}
+        newest = next((r for r in allowed if r.role_version == role.version + 1 and r.manifest.id not in listed), None)
+        if newest is not None:
             with context.records.read() as c:
                 signed = tuple(s.role for s in release_records.signatures(c, newest.manifest.id))
             roles[device_class] = (newest.role.encode(), signed)
             manifests.append(newest.manifest)
+            listed.add(newest.manifest.id)
         before = choices.get(device_class)
         if chosen is not None:
-            document = _document(context, chosen, allowed, denied)
+            document = _document(context, chosen, [r for r in allowed if r.manifest.id in listed], denied)
             changed |= before is None or _differs(before, document) or _half_over(before, now)
             current.append(document)
     changed |= bool(roles)
@@ -101,9 +104,11 @@ def _wanted(context: Context, *, renew: bool) -> _Wanted:
 
 
 def _document(context: Context, chosen: Choice, allowed: list[Release], denied: DenyList) -> CurrentRelease:
-    """The choice of a class, when today's floor allows it, and what else a device may return to."""
+    """The choice of a class, when it is listed and today's floor allows it, and what else a device may return to."""
     reason = chosen.reason
     release: Release | None = next((r for r in allowed if r.manifest.id == chosen.release), None)
+    if release is None and chosen.release is not None:
+        reason = "the chosen release is not in what approvers signed for this class; approve and promote again"
     if release is not None and (why := _why_not(context, release)):
         reason = f"release {release.manifest.number} is suspended: {why}"[:4000]
         release = None

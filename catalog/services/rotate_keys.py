@@ -97,10 +97,10 @@ def _payloads(request: SignRotation) -> dict[str, bytes]:
 def _apply(work: Work) -> None:
     """Put the signed roles in place; a second time changes nothing."""
     context, request = work.context, SignRotation.of(work.arguments["request"])
-    _nothing_in_between(context)
     now, _ = context.records.now()
     signatures: dict[str, tuple[RoleSignature, ...]] = request.signatures
     with context.locks["publish"]:
+        _nothing_in_between(context)
         context.releases.apply(
             _payloads(request),
             signatures,
