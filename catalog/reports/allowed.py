@@ -41,7 +41,8 @@ def allowed(dossier: Dossier) -> Section:
         Fact(name="policy", value=said, source=documents.POLICY if policy else documents.DECISION),
     ]
     facts += _release(dossier)
-    facts.append(Fact(name="how to go back", value=_back(dossier)))
+    if dossier.release is not None:
+        facts.append(Fact(name="how to go back", value=_back(dossier)))
     tables = (
         _evidence(dossier),
         Table(title="Rules of the policy", columns=("verdict", "rule", "what it says", "values read"), rows=_rules(
@@ -177,6 +178,8 @@ def _one_evidence(at: int, proof: Proof, dossier: Dossier) -> list[Row]:
 
 
 def _rules(rules: list[RuleVerdict]) -> tuple[Row, ...]:
+    """What blocks first."""
+    rules = sorted(rules, key=lambda r: r.verdict == "pass")
     return tuple(Row(cells=(r.verdict, r.rule, r.message, read(r.read)), source=documents.DECISION) for r in rules)
 
 

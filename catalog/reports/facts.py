@@ -93,10 +93,10 @@ def _quarantined(bad: list[tuple[str, int]]) -> str:
 
 def _labels(dossier: Dossier) -> Section:
     names = sorted({d.version.dataset for d in dossier.data})
-    if names:
-        answer = f"No labels are recorded for {listing(names)}."
-    else:
-        answer = "No labels are recorded: no dataset version is."
+    if not names:
+        why = "No labels: no dataset version is recorded, so nothing can be said of how its data was labelled."
+        return _section("labels", "2. How was it labelled?", "No labels are recorded.", [], [], (why,))
+    answer = f"No labels are recorded for {listing(names)}."
     why = (
         "No labels: the records name no annotator, guideline, agreement or review for these recordings, and no share "
         "that a model assisted. What the model was fitted on are the recorded states and actions themselves."
