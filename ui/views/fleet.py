@@ -34,7 +34,8 @@ def page() -> None:
         st.button("Read again", help=f"Shown as of {when(wall_clock())}.")
     with shown("Reading releases and devices …"):
         connected = catalog()
-        classes, devices, releases = connected.classes(), connected.devices(), connected.releases()
+        classes, releases = connected.classes(), connected.releases()
+        devices = rows.exposed(connected.devices(), connected.withdrawal())
         status, me = connected.status(), connected.me()
     standing.standing(status, me.name)
     act.tell()
