@@ -146,6 +146,7 @@ def open_service(
         _lock(settings, opened)
         records = Records(_where(settings), clock)
         opened.callback(records.close)
+        records.claim()
         _prepare(records, clock, ids)
         if settings.lakefs_url is None:
             embedded = EmbeddedStore(settings)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from catalog.db import engine, tables
 from catalog.db.engine import translated
@@ -21,9 +21,10 @@ from catalog.domain.audit import AuditEntry, AuditHead, Frontier
 from catalog.domain.base import Entity, utc_text
 from catalog.domain.clock import Clock
 from catalog.domain.transaction import writing
-from catalog.errors import Damaged
+from catalog.errors import Conflict, Damaged
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+SERVICE = 0x4173736179  # the advisory lock of the one service, "Assay"
 TICK = timedelta(microseconds=1)
 
 
@@ -144,6 +145,7 @@ class Records:
     def __init__(self, where: Path | str, clock: Clock) -> None:
         self.clock = clock
         self.engine = engine.connect(where)
+        self._claim: Connection | None = None
         self._reading, self._writing = engine.reading(self.engine), engine.writing(self.engine)
 
     @contextmanager
@@ -182,6 +184,20 @@ class Records:
         frontier = Frontier.parse(row.frontier)
         return AuditHead(size=frontier.size, root=frontier.root()), row.epoch
 
+    def claim(self) -> None:
+        """Be the only service on these records until `close()`; a file of a home needs none, its lock is the home's."""
+        if self.engine.dialect.name == "postgresql" and self._claim is None:
+            with translated():
+                claim = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                if not claim.execute(select(func.pg_try_advisory_lock(SERVICE))).scalar_one():
+                    claim.close()
+                    raise Conflict("home-locked", "another service has these records", do="use it, or end it")
+            self._claim = claim
+
     def close(self) -> None:
         """Give the connections back."""
+        if self._claim is not None:
+            self._claim.invalidate()  # the lock ends with its connection, not with its return to the pool
+            self._claim.close()
+            self._claim = None
         self.engine.dispose()

@@ -13,14 +13,18 @@ import pytest
 from catalog.domain.dataset import repository_of
 from catalog.services.audit import verify_audit
 from tests.support.house import Desk, House, model_folder
+from tests.support.postgresql import BOTH
 from tests.support.recordings import recording
+
+DATABASES = BOTH
 
 
 @contextmanager
 def killed(house: House, kind: str, boundary: str, dataset: str, ingest: str, folder: Path) -> Iterator[Desk]:
     """Begin the act in a child that dies at the boundary; then the next service on the home, everything settled."""
     command = [sys.executable, "-m", "tests.support.killed", str(house.settings.home), kind, boundary]
-    done = subprocess.run([*command, dataset, ingest, str(folder)], capture_output=True, check=False, timeout=120)
+    command += [dataset, ingest, str(folder)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120, env=house.environment)
     assert done.returncode == -9, done.stderr.decode()
     with house.open() as desk:
         desk.settle()
@@ -43,7 +47,8 @@ def test_register_killed_after_the_commit(house: House, tmp_path: Path) -> None:
 def test_register_killed_in_the_upload_of_a_folder_that_is_gone_afterwards(house: House, tmp_path: Path) -> None:
     folder = recording(tmp_path / "one")
     command = [sys.executable, "-m", "tests.support.killed", str(house.settings.home), "register", "_upload"]
-    done = subprocess.run([*command, "arm", "one", str(folder)], capture_output=True, check=False, timeout=120)
+    command += ["arm", "one", str(folder)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120, env=house.environment)
     assert done.returncode == -9, done.stderr.decode()
     folder.rename(tmp_path / "elsewhere")
     with house.open() as desk:

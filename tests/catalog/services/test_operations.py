@@ -18,7 +18,10 @@ from catalog.services.watch import watch
 from catalog.services.worker import Worker, poll
 from catalog.storage.lakefs import LakeFS
 from tests.support.house import Boundary, Desk
+from tests.support.postgresql import BOTH
 from tests.support.recordings import recording
+
+DATABASES = BOTH
 
 PATIENCE = 30
 
