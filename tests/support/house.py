@@ -10,6 +10,7 @@ with house.open() as desk:             # a service; may be opened again on the s
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -283,6 +284,12 @@ class House:
     def world(self) -> World:
         """Which trials fail, to whoever runs them again."""
         return World(self.settings.home.with_name("world"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a child process that opens this home."""
+        url = self.settings.database_url
+        return {**os.environ, **({"ASSAY_DATABASE_URL": url.get_secret_value()} if url is not None else {})}
 
     def token(self, principal: str) -> str:
         """A principal's token."""
