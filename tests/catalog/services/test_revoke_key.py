@@ -16,6 +16,7 @@ from catalog.domain.principal import Key
 from catalog.services import release_records
 from catalog.services.enrol import enrol, list_keys, propose_enrolment
 from catalog.services.revoke_key import revoke_key
+from catalog.services.worker import poll
 from tests.attack.attacker import CLASS, Attack, verdict
 from tests.catalog.services.test_enrol import ARM, let_in, newcomer
 from tests.support.house import Desk, House
@@ -156,6 +157,19 @@ def test_an_endorsement_of_a_revoked_key_is_not_counted(attack: Attack, tmp_path
     shown = propose_enrolment(desk.context, "approver-2", request).enrolment
     envelope = sign(shown.canonical(), ENROLMENT, tmp_path / "approver-3.pem")
     assert enrol(desk.context, "approver-3", envelope).done_at is not None
+
+
+def test_what_cannot_be_published_now_is_published_by_the_next_poll(attack: Attack) -> None:
+    desk = attack.desk
+    live = released(desk)
+    aside = desk.context.release_key.rename(desk.context.release_key.with_suffix(".aside"))
+    done = revoke(desk, "evaluator")
+    assert done.denied == (live,), "denied in the records, which is what allows"
+    assert any("not published yet" in said for said in done.lacking)
+    assert released(desk) == live
+    aside.rename(desk.context.release_key)
+    poll(desk.context, desk.service.operations)
+    assert released(desk) is None
 
 
 def test_the_token_of_a_compromised_key_opens_nothing(attack: Attack) -> None:
