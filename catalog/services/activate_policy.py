@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from catalog.attest.envelope import POLICY
 from catalog.db import records, tables
 from catalog.db.door import Write
+from catalog.domain.base import sha256
 from catalog.domain.enrolment import OPEN_HOURS
 from catalog.domain.policy import ActivePolicy, BlockedRelease, Policy, PolicyProposal, PolicyView, ProposedPolicy
 from catalog.domain.principal import Key
@@ -35,7 +36,7 @@ LOOKS = 3  # evaluations until the catalog holds still long enough
 
 def propose_policy(context: Context, by: str, text: str) -> PolicyView:
     """The open proposal of exactly this text, made when there is none: the document that two approvers sign."""
-    with refusals_audited(context, by, "policy.propose", text.strip().partition("\n")[0][:200]):
+    with refusals_audited(context, by, "policy.propose", sha256(text.encode())):
         policy = read_policy(text)
         replaces = active_policy(context, policy.decides, policy.device_class)
         _acceptable(context, policy, replaces)

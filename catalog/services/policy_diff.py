@@ -24,7 +24,7 @@ from catalog.domain.policy import (
 from catalog.domain.release import Release
 from catalog.errors import Absent
 from catalog.policy.evaluate import evaluate
-from catalog.policy.lifecycle import compare
+from catalog.policy.lifecycle import compare, require_strong
 from catalog.policy.loader import load
 from catalog.policy.statistics import attempt_alpha
 from catalog.services import release_records
@@ -46,8 +46,9 @@ def read_policy(text: str) -> Policy:
 
 
 def policy_diff(context: Context, policy: Policy) -> PolicyDiff:
-    """A policy against the one in force for the same decision and class."""
+    """A policy against the one in force for the same decision and class; refused below the floor of policies."""
     old = active_policy(context, policy.decides, policy.device_class)
+    require_strong(policy, context.environment, old.policy if old else None)
     return PolicyDiff(
         policy=policy,
         policy_digest=policy.digest(),
