@@ -11,10 +11,11 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from infra.edge.disk import CHUNK, publish, remove
-from infra.edge.errors import Refused, disk
+from infra.edge.errors import EdgeError, Refused, disk
 from infra.edge.fetch import Source
 from infra.edge.formats import require_safe
 from infra.edge.release import File, Manifest
@@ -24,6 +25,17 @@ from infra.edge.trust import refusals
 def install(manifest: Manifest, source: Source, incoming: Path, folder: Path) -> None:
     """Fetch and verify every file, then give the folder its name; an unsafe format refuses before it is there."""
     remove(incoming)
+    try:
+        _fetch(manifest, source, incoming)
+        remove(folder)
+        publish(incoming, folder)
+    except BaseException:
+        with suppress(EdgeError):
+            remove(incoming)
+        raise
+
+
+def _fetch(manifest: Manifest, source: Source, incoming: Path) -> None:
     with disk():
         incoming.mkdir(mode=0o700)
     for one in manifest.files:
@@ -35,8 +47,6 @@ def install(manifest: Manifest, source: Source, incoming: Path, folder: Path) ->
             _store(one, chunks, out, sync=True)
         with out.open("rb") as written:
             require_safe(one.path, written)
-    remove(folder)
-    publish(incoming, folder)
 
 
 def copy(manifest: Manifest, folder: Path, out: Path) -> None:

@@ -285,7 +285,7 @@ def test_a_format_that_executes_code(site: Site, attack: str) -> None:
     name, data = ATTACKS[attack]
     files = {"contract.json": model(2)["contract.json"], name: data}
     site.promote(site.manifest(2, files), site.manifest(1))
-    site.refuses_install("format-unsafe")
+    site.refuses("format-unsafe")
     assert site.starts() == 1
 
 
@@ -297,7 +297,7 @@ def test_a_file_of_the_source_that_is_not_what_was_signed(site: Site, how: str) 
     blob.write_bytes({"swapped": data[:-1] + b"!", "truncated": data[:-1], "longer": data + b"!", "gone": data}[how])
     if how == "gone":
         blob.unlink()
-    site.refuses_install("source-incomplete" if how == "gone" else "file-changed")
+    site.refuses("source-incomplete" if how == "gone" else "file-changed")
     assert site.starts() == 1
 
 

@@ -145,18 +145,6 @@ class Site:
         assert caught.value.kind in [one["kind"] for one in self.reports()]
         return caught.value
 
-    def refuses_install(self, kind: str) -> EdgeError:
-        """A pull is refused while its files come; they are gone with the next act, and nothing of them is a release."""
-        before = self.device.state()
-        folders = sorted(path.name for path in (self.home / "releases").iterdir())
-        with pytest.raises(EdgeError) as caught:
-            self.pull()
-        after = self.device.state()
-        assert caught.value.kind == kind, str(caught.value)
-        assert (after.current, after.previous, after.trial) == (before.current, before.previous, before.trial)
-        assert sorted(path.name for path in (self.home / "releases").iterdir()) == folders
-        return caught.value
-
     def refuses_swap(self, kind: str) -> EdgeError:
         """A pull is refused after its files were fetched: what runs is what ran, and they wait unused."""
         before = self.device.state()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.domain import base
@@ -78,6 +78,7 @@ def test_no_release_allowed_names_nothing() -> None:
 
 
 @given(st.sampled_from(sorted(READERS)), st.binary(max_size=200))
+@settings(deadline=None)
 def test_any_bytes_are_refused_and_nothing_else(kind: str, data: bytes) -> None:
     with pytest.raises(EdgeError) as caught:
         READERS[kind](data)
@@ -92,6 +93,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(sorted(READERS)), st.data())
+@settings(deadline=None)
 def test_one_field_of_another_kind_is_refused_or_read_as_it_is(kind: str, data: st.DataObject) -> None:
     document = HONEST[kind]()
     name = data.draw(st.sampled_from(sorted(document)))
@@ -119,6 +121,7 @@ def test_a_field_more_a_field_less_and_a_field_twice_are_refused(kind: str) -> N
 
 
 @given(st.text(max_size=30))
+@settings(deadline=None)
 def test_a_path_that_is_taken_stays_in_its_folder(path: str) -> None:
     try:
         taken = relative(path)
@@ -155,12 +158,14 @@ def test_a_state_is_written_as_it_is_read() -> None:
 
 
 @given(st.integers(0, 10**12), st.dictionaries(st.uuids().map(str), st.text(max_size=10), max_size=5), st.datetimes())
+@settings(deadline=None)
 def test_any_state_survives_its_file(seq: int, releases: dict[str, str], floor: datetime) -> None:
     found = State(floor=floor.replace(tzinfo=UTC), seq=seq, denials=Denials(releases, {}))
     assert State.parse(found.canonical()) == found
 
 
 @given(st.integers(0, 700))
+@settings(deadline=None)
 def test_a_state_that_breaks_off_is_damaged(length: int) -> None:
     whole = state().canonical()
     with pytest.raises(Damaged):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.edge.errors import Refused
@@ -178,6 +178,7 @@ def test_json() -> None:
 
 
 @given(st.sampled_from(["w.npz", "w.safetensors", "w.onnx", "w.json"]), st.binary(max_size=120))
+@settings(deadline=None)
 def test_any_bytes_are_looked_at_without_falling(path: str, data: bytes) -> None:
     try:
         looked(path, data)
@@ -187,6 +188,7 @@ def test_any_bytes_are_looked_at_without_falling(path: str, data: bytes) -> None
 
 
 @given(st.integers(0, 3000), st.integers(0, 255))
+@settings(deadline=None)
 def test_a_byte_changed_in_an_npz_makes_no_pickle_of_it(at: int, value: int) -> None:
     data = bytearray(npz(w=np.arange(40), v=np.ones((3, 3))))
     data[at % len(data)] = value
