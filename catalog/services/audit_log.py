@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 
 from sqlalchemy import select
 
@@ -17,9 +18,9 @@ CHUNK = 500
 def log_tree(context: Context, size: int) -> Tree:
     """The hash tree over the first `size` entries as they are stored."""
     t = tables.audit.c
-    with context.records.read() as c:
-        bodies = c.execute(select(t.body).where(t.seq < size).order_by(t.seq)).scalars()
-        return Tree(body.encode() for body in bodies.yield_per(10_000))
+    wanted = select(t.body).where(t.seq < size).order_by(t.seq).execution_options(yield_per=10_000)
+    with context.records.read() as c, closing(c.execute(wanted)) as rows:
+        return Tree(body.encode() for body in rows.scalars())
 
 
 def entries_about(context: Context, subjects: Iterable[str], size: int) -> list[AuditEntry]:

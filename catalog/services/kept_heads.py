@@ -7,6 +7,7 @@ restored, and nothing is promoted until somebody has looked.
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -70,9 +71,9 @@ def _compare(context: Context, before: _Looked, heads: dict[tuple[int, str], str
         wanted.setdefault(size, []).append((root, who))
     t, tree, raw = tables.audit.c, Growing(before.frontier), b""
     _fits(wanted, tree.size, before.frontier.root())
-    with context.records.read() as c:
-        bodies = c.execute(select(t.body).where(t.seq >= tree.size).order_by(t.seq)).scalars()
-        for body in bodies.yield_per(10_000):
+    later = select(t.body).where(t.seq >= tree.size).order_by(t.seq).execution_options(yield_per=10_000)
+    with context.records.read() as c, closing(c.execute(later)) as rows:
+        for body in rows.scalars():
             raw = body.encode()
             tree.append(raw)
             if tree.size in wanted:
