@@ -28,7 +28,10 @@ from tests.support.house import Desk, House, model_folder
 
 CLASS = "demo-arm"
 HOST = {"name": "h", "machine": "m", "processor": "p", "cores": 2, "memory_bytes": 1, "system": "s", "python": "3"}
-GOVERNED = ("approval", "signature", "version", "quarantine", "evidence", "plan", "line", "key", "policy", "model")
+GOVERNED = (
+    *("approval", "signature", "version", "quarantine", "evidence", "plan", "line", "key", "policy", "model"),
+    *("replay", "reproduction"),
+)
 
 
 @dataclass

@@ -55,6 +55,8 @@ POSTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "/lines": ("/lines", "line.enrol", {"name": "l", "device_class": "demo-arm"}),
     "/plans": ("/plans", "plan.make", {"model": "m", "device_class": "demo-arm", "line": "l"}),
     "/evidence": ("/evidence", "evidence.post", {"envelope": {}}),
+    "/evidence/{digest}/replay": ("/evidence/x/replay", "evidence.post", {}),
+    "/runs/{run}/reproductions": ("/runs/x/reproductions", "run.reproduce", {"envelope": {}}),
     "/operations/{operation}/cancel": ("/operations/x/cancel", "", {}),
     "/audit/verify": ("/audit/verify", "read", {}),
     "/keys/requests": (
