@@ -115,3 +115,8 @@ def test_what_became_of_a_decision_is_said() -> None:
         denials=(), devices=(),
     )  # fmt: skip
     assert approval.released(view) == "Promoted with this decision: release 2 of class demo-arm, denied."
+
+
+def test_a_decision_of_an_earlier_epoch_is_marked() -> None:
+    assert approval.stale(waiting(), DECISION.epoch) == ""
+    assert "Judge it again" in approval.stale(waiting(), DECISION.epoch + 1)

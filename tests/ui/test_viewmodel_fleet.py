@@ -252,3 +252,14 @@ def test_the_end_of_exposure_is_by_the_leases_that_were_issued() -> None:
 def test_where_no_release_is_allowed_nothing_is_said_of_its_lease() -> None:
     assert card(one_class(None, None)).lease == ""
     assert "2026-03-02 12:00:00" in card(one_class(2, 2)).lease
+
+
+def test_where_nothing_can_be_gone_back_to_that_is_said() -> None:
+    lost = card(one_class(None, None, passed_over=("not release 1: recalled",)))
+    assert (lost.can_go_back, lost.headline) == (False, "No release allowed")
+    assert lost.back_brings == "Today's floor allows no release to go back to."
+    assert lost.passed_over == ("Passed over: not release 1: recalled",)
+    unused = ClassView(device_class="demo-arm", choice=None, published=None, back=None, passed_over=())
+    new = card(unused, device("a", heard=False))
+    assert (new.headline, new.can_go_back) == ("Nothing was promoted yet", False)
+    assert new.back_brings.startswith("Nothing was promoted yet")

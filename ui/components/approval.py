@@ -24,7 +24,7 @@ KEY_NOTE = (
 )
 
 
-def queue(found: list[Waiting]) -> None:
+def queue(found: list[Waiting], epoch: int) -> None:
     """What waits for approval, the decision that ends first at the top."""
     if not found:
         st.caption("Nothing waits for approval.")
@@ -37,6 +37,8 @@ def queue(found: list[Waiting]) -> None:
                 st.markdown(f"**{markdown(rows.title(item))}** {badge}")
                 st.text(rows.stands(item))
                 st.caption(markdown(rows.until(item, wall_clock())))
+                if stale := rows.stale(item, epoch):
+                    st.warning(stale)
             key = f"look-{item.decision.subject[7:19]}-{item.decision.device_class}"
             st.button("Look", key=key, on_click=turn_to, args=(item.decision,))
 

@@ -49,6 +49,13 @@ def barred(item: Waiting) -> list[str]:
     return [plain(f"{who} may not sign it: {who} {why}") for who, why in item.barred.items()]
 
 
+def stale(item: Waiting, epoch: int) -> str:
+    """Whether anything was called back or changed since the decision; promoting would find it, looking finds it now."""
+    if item.decision.epoch == epoch:
+        return ""
+    return "Something was revoked, withdrawn or changed since it was decided. Judge it again before you sign."
+
+
 def until(item: Waiting, now: datetime) -> str:
     """How long the permission to promote lasts."""
     left = item.decision.expires_at - now

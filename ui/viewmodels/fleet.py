@@ -32,6 +32,7 @@ class ClassCard:
     devices: tuple[DeviceView, ...]
     back_label: str
     back_brings: str
+    passed_over: tuple[str, ...]
     back_reach: tuple[str, ...]
     back_key: str
     back_good: bool
@@ -100,9 +101,8 @@ def _card(view: ClassView, devices: list[DeviceView], known: dict[str, str], now
         bad=tuple(_bad(view, devices, known, now)),
         devices=tuple(devices),
         back_label=f"Go back to release {view.back.manifest.number}" if view.back else "Go back to no release",
-        back_brings=f"brings {plain(view.back.manifest.model_name)}"
-        if view.back
-        else "today's floor allows no older one",
+        back_brings=_brings(view),
+        passed_over=tuple(_passed_over(view)),
         back_reach=tuple(_back_reach(view, devices, known)),
         back_key=f"{view.device_class}-{chosen}-{view.back.manifest.id if view.back else None}",
         back_good=view.back is not None,
@@ -175,6 +175,18 @@ def _listed(found: list[str]) -> str:
     return shown + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
 
 
+def _brings(view: ClassView) -> str:
+    if view.back is not None:
+        return plain(f"brings {view.back.manifest.model_name}")
+    if view.choice is None:
+        return "Nothing was promoted yet, so there is nothing to go back to."
+    return "Today's floor allows no release to go back to."
+
+
+def _passed_over(view: ClassView) -> list[str]:
+    return [f"Passed over: {plain(why)}" for why in view.passed_over[:SHOWN]]
+
+
 def _back_reach(view: ClassView, devices: list[DeviceView], known: dict[str, str]) -> list[str]:
     """What going back would do, before anything is done."""
     chosen = called(view.choice.release, known) if view.choice is not None else "nothing"
@@ -184,7 +196,7 @@ def _back_reach(view: ClassView, devices: list[DeviceView], known: dict[str, str
     else:
         lines = [f"Today's floor allows no older release than {chosen}. Devices are told: no release allowed."]
         lines.append("They start nothing; what a running robot does is the site's declared action.")
-    lines += [f"Passed over: {plain(why)}" for why in view.passed_over[:SHOWN]]
+    lines += _passed_over(view)
     reached = _listed([d.device.name for d in devices]) if devices else "no device"
     lines.append(f"It reaches {reached}.")
     return lines

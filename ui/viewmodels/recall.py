@@ -25,7 +25,7 @@ WORDS: dict[Group, tuple[str, str]] = {
     "other": ("other node", "other nodes"),
 }
 DONE: dict[Group, str] = {
-    "device": "told of the withdrawal; each shows as acknowledged or pending",
+    "device": "known to have had one of these releases; every device of the class is told",
     "release": "denied for good; a class that runs one falls to no release",
     "model": "blocked at the gate",
     "run": "blocked as the origin of any model",

@@ -73,7 +73,9 @@ def _card(connected: Catalog, me: Principal, card: rows.ClassCard) -> None:
 def _back(connected: Catalog, me: Principal, card: rows.ClassCard) -> None:
     why = act.why_off(me, "release.rollback")
     if not card.can_go_back:
-        st.caption("There is nothing to go back from.")
+        st.markdown(markdown(card.back_brings))
+        for line in card.passed_over:
+            st.caption(markdown(line))
         return
     kind = "primary" if card.back_good else "secondary"
     with st.popover(f"{card.back_label} …", width="stretch", type=kind, key=f"go-{card.back_key}"):

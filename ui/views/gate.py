@@ -45,7 +45,7 @@ def page() -> None:
     known("model", "model", names.values())
     known("device class", "class", classes)
     act.tell()
-    approval.queue(waiting)
+    approval.queue(waiting, status.epoch)
     if waiting and "model" not in st.query_params and "model" not in st.session_state:
         approval.turn_to(waiting[0].decision)
     left, middle, right = st.columns([3, 3, 1.9], vertical_alignment="bottom")
