@@ -16,12 +16,17 @@ from catalog.attest.envelope import DECISION, sign
 from catalog.attest.keys import generate
 from catalog.attest.roles import sign_role, signer
 from catalog.cli import rotation
+from catalog.domain.enrolment import DeviceRequest
 from catalog.domain.rotation import RotationPlan, SignRotation
 from catalog.errors import AssayError
 from catalog.services import rotate_keys
 from catalog.services.approve_release import approve_release
 from catalog.services.propose_release import propose_release
 from catalog.services.publish import publish
+from infra.edge.device import Device as EdgeDevice
+from infra.edge.fetch import source
+from infra.edge.provision import provision
+from infra.edge.pull import pull
 from tests.attack.attacker import CLASS, Attack
 from tests.catalog.services.test_enrol import let_in, newcomer
 from tests.catalog.services.test_revoke_key import revoke
@@ -117,6 +122,36 @@ def test_a_lost_approver_is_replaced_and_devices_follow(attack: Attack, tmp_path
     two = desk.promote("second")["release"]
     assert device.told() == two
     desk.context.releases.verify(desk.context.clock())
+
+
+def test_the_devices_own_client_follows_and_installs_what_the_new_key_approved(attack: Attack, tmp_path: Path) -> None:
+    desk, home = attack.desk, tmp_path / "arm-7"
+    folder = desk.service.settings.releases
+    provision(
+        home,
+        name="arm-7",
+        device_class=CLASS,
+        environment="demo",
+        hardware="any",
+        root=folder / "metadata" / "1.root.json",
+        root_digest=desk.context.releases.root_digest(),
+        source=str(folder),
+    )
+    arm = EdgeDevice(home)
+    found = source(str(folder), arm.token())
+    asked = DeviceRequest.parse((home / "enrol.json").read_bytes()).key_request()
+    assert let_in(desk, asked, "approver-1").done_at is not None
+    attack.eligible("first", tmp_path / "m1", 1)
+    desk.release("first")
+    assert pull(arm, found).number == 1
+    revoke(desk, "approver-2", compromised=False)
+    let_in(desk, newcomer(tmp_path, "approver-3", "approver"), "root-1", "root-2")
+    rotate(desk, keys(desk, "root-1", "root-3"), keys(desk, "approver-1", "approver-3", folder=tmp_path))
+    attack.eligible("second", tmp_path / "m2", 2)
+    sign_with(desk, "second", "approver-1", desk.key("approver-1"))
+    sign_with(desk, "second", "approver-3", tmp_path / "approver-3.pem")
+    desk.promote("second")
+    assert pull(arm, found).number == 2
 
 
 def test_a_device_refuses_a_role_under_the_old_key(attack: Attack, tmp_path: Path) -> None:
