@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from catalog.attest import verify_data, verify_evidence, verify_release
-from catalog.attest.bundle import Opened, damaged, open_bundle, untrusted
+from catalog.attest.bundle import Opened, open_bundle, untrusted
 from catalog.attest.case import Case, Line, Log
 from catalog.attest.envelope import EVIDENCE, HEAD, REPORT, TRUST, unverified, verify
 from catalog.attest.keys import keyid
@@ -99,12 +99,10 @@ def _untrusted() -> Iterator[None]:
     """Whatever a signature, a key or a document fails by, the report is not to be trusted."""
     try:
         yield
-    except Refused as error:
+    except (Refused, Invalid) as error:
         if error.kind == "report-untrusted":
             raise
         raise untrusted(error.what, error.where) from error
-    except Invalid as error:
-        raise damaged(error.what, error.where) from error
 
 
 def _case(opened: Opened, root: TrustRoot, lines: list[Line]) -> Case:

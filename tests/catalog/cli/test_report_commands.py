@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.cli.verify import STATUS
 from catalog.domain.base import sha256
 from catalog.domain.report import Bundle
 from tests.attack.attacker import Attack
@@ -112,6 +114,20 @@ def test_what_was_established_is_said_line_by_line(files: Path, offline: Termina
     assert "superseded: withdrawn at " in gone.out
     assert "\x1b" not in gone.out
     assert gone.err.startswith("report-superseded: ")
+
+
+def test_the_page_names_every_status_and_every_line(files: Path, offline: Terminal) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/report.md").read_text()
+    assert {int(n) for n in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)} == {*STATUS.values(), 2, 7}
+    told: set[str] = set()
+    for words in (("allowed.json", "--head", "head.json"), ("allowed.json", "--head", "still.json"), ("blocked.json",)):
+        given = [w if w.startswith("--") else files / w for w in words]
+        found = offline("verify", *given, "--trust-root", files / "trust.json", "--json").json
+        told |= {line["what"] for line in found["established"]}
+    first = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
+    named = {name for cell in first for name in cell.split("`")[1::2]}
+    assert told <= named
+    assert len(told) > 14
 
 
 def test_it_needs_neither_service_nor_database(files: Path) -> None:
