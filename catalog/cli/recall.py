@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -81,7 +81,10 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _show(shown: Reach) -> None:
-    counts = ", ".join(f"{n} {group}{'' if n == 1 else 's'}" for group, n in shown.counts.items()) or "nothing"
+    from catalog.domain.recall import Group
+
+    numbers = [(shown.counts[group], group) for group in get_args(Group) if group in shown.counts]
+    counts = ", ".join(f"{n} {group}{'' if n == 1 else 's'}" for n, group in numbers) or "nothing"
     output.console().print(f"a recall of {shown.what} reaches {counts}", style="bold", markup=False)
     for tree in _trees(shown):
         output.console().print(tree)

@@ -57,21 +57,22 @@ def extend(
     """
     near, far = (edge.c.src, edge.c.dst) if direction == "down" else (edge.c.dst, edge.c.src)
     level = _values(connection)
-    query = select(near, far, edge.c.kind).select_from(level.join(edge, near == literal_column("level.value")))
+    place: ColumnElement[int] = literal_column("level.place")
+    query = select(place, far, edge.c.kind).select_from(level.join(edge, near == literal_column("level.value")))
     query = query.where(edge.c.kind.not_in(sorted(skipped)))
     if as_of is not None:
         query = query.where(edge.c.valid_from <= as_of)
     if not episodes:
         query = query.where(*(far.not_like(pattern) for pattern in EPISODES))
-    while frontier:
+    while frontier := sorted(frontier):
         found: dict[str, tuple[str, str]] = {}
-        for node, following, kind in connection.execute(query, {"level": json.dumps(list(frontier))}):
+        for number, following, kind in connection.execute(query, {"level": json.dumps(frontier)}).all():
             if following not in tree:
-                known = found.get(following)
-                if known is None or (node, kind) < known:
-                    found[following] = (node, kind)
+                known, nearer = found.get(following), (frontier[number], kind)
+                if known is None or nearer < known:
+                    found[following] = nearer
         tree.update(found)
-        frontier = list(found)
+        frontier = found
 
 
 def parts(connection: Connection, wholes: Iterable[str], *, as_of: str | None = None) -> list[tuple[str, str]]:
@@ -86,8 +87,11 @@ def parts(connection: Connection, wholes: Iterable[str], *, as_of: str | None = 
 
 
 def _values(connection: Connection) -> FromClause:
-    """The names in the parameter `level`, a JSON list, as a table `level` with one column `value`."""
-    names = "select value from json_array_elements_text(cast(:level as json))"
+    """The names in the parameter `level`, a JSON list, as a table `level` of `value` and `place` in the list."""
+    names = (
+        "select value, number - 1 as place "
+        "from json_array_elements_text(cast(:level as json)) with ordinality as names(value, number)"
+    )
     if connection.dialect.name == "sqlite":
-        names = "select value from json_each(:level)"
-    return text(names).columns(literal_column("value")).subquery("level")
+        names = "select value, key as place from json_each(:level)"
+    return text(names).columns(literal_column("value"), literal_column("place")).subquery("level")

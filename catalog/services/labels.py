@@ -33,6 +33,8 @@ def _plain(item: Urn) -> str:
         return f"episode {item.parts[2]}/{item.parts[3]}"
     if item.kind is NodeKind.VERSION:
         return f"{item.parts[0]} {item.parts[1][:12]}"
+    if item.kind is NodeKind.SOURCE:
+        return " ".join(part[:24] for part in item.parts)
     short = {NodeKind.MODEL: 12, NodeKind.RUN: 8}.get(item.kind, 24)
     return " ".join((item.kind.value, *(part[:short] for part in item.parts)))
 

@@ -15,7 +15,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import check_suite, command_line, demo, edge, gate, releases, report, rollback, store
+from tests.benchmarks import (
+    audit_log,
+    check_suite,
+    command_line,
+    demo,
+    edge,
+    gate,
+    recall,
+    releases,
+    report,
+    rollback,
+    store,
+)
 
 PARTS = {
     "help": command_line,
@@ -24,6 +36,8 @@ PARTS = {
     "report": report,
     "releases": releases,
     "store": store,
+    "recall": recall,
+    "audit": audit_log,
     "edge": edge,
     "rollback": rollback,
 }

@@ -71,3 +71,56 @@ def test_the_query_is_the_walk(
     assert set(reached) == walk(found, start, direction, depth, episodes)
     assert not cut
     assert (some, cut_some) == (reached[:3], len(reached) > 3)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sets(
+        st.tuples(
+            st.sampled_from(NODES),
+            st.sampled_from(NODES),
+            st.sampled_from(["contains", "derived-from", "selected-from"]),
+            st.sampled_from(["2026", "2027", "2028"]),
+        ),
+        max_size=25,
+    ),
+    st.sets(st.sampled_from(NODES), min_size=1, max_size=3),
+    st.sampled_from(["up", "down"]),
+    st.sampled_from([None, "2026", "2027"]),
+)
+def test_what_is_reached_hangs_on_a_shortest_path(
+    engine: Engine,
+    found: set[tuple[str, str, str, str]],
+    starts: set[str],
+    direction: Literal["up", "down"],
+    as_of: str | None,
+) -> None:
+    """Every edge that ever held, ended or not, but those that are not followed or came later."""
+    followed = {
+        (src, dst, kind) if direction == "down" else (dst, src, kind)
+        for src, dst, kind, at in found
+        if kind != "selected-from" and (as_of is None or at <= as_of)
+    }
+    depths, pending = dict.fromkeys(starts, 0), deque(starts)
+    while pending:
+        node = pending.popleft()
+        for near, far, _ in followed:
+            if near == node and far not in depths:
+                depths[far] = depths[node] + 1
+                pending.append(far)
+    with engine.connect() as c, c.begin() as transaction:
+        for src, dst, kind, at in found:
+            row = {"src": src, "dst": dst, "kind": kind, "valid_from": at, "valid_to": at}
+            c.execute(insert(tables.edge).values(asserted_by="catalog", **row))
+        tree: graph.Tree = dict.fromkeys(sorted(starts))
+        graph.extend(c, tree, list(tree), skipped={"selected-from"}, as_of=as_of, direction=direction)
+        again: graph.Tree = dict.fromkeys(sorted(starts, reverse=True))
+        graph.extend(c, again, list(again), skipped={"selected-from"}, as_of=as_of, direction=direction)
+        transaction.rollback()
+    assert tree == again
+    assert tree.keys() == depths.keys()
+    for node, nearer in tree.items():
+        assert (nearer is None) == (node in starts)
+        if nearer is not None:
+            assert depths[nearer[0]] + 1 == depths[node]
+            assert (nearer[0], node, nearer[1]) in followed

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
 from catalog.db import tables
 from catalog.db.engine import writing
-from catalog.domain.audit import GENESIS
-from catalog.domain.base import canonical
+from catalog.domain.audit import GENESIS, AuditEntry
+from catalog.domain.base import canonical, utc_text
 from catalog.errors import Damaged
 from catalog.services.audit import verify_audit
 from tests.support.house import Desk
@@ -170,3 +174,26 @@ def test_a_kept_head_finds_a_restored_log(desk: Desk) -> None:
     desk.start_run("another-history")
     desk.start_run("goes-on")
     assert "the kept head says" in desk.fails(lambda: verify_audit(desk.context, kept)).what
+
+
+texts = st.text(max_size=20)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=9,
+)
+
+
+@given(texts, texts, st.dictionaries(texts, plain, max_size=4), st.datetimes(timezones=st.just(UTC)))
+def test_an_entry_is_written_in_its_canonical_form(
+    action: str, subject: str, details: dict[str, Any], at: datetime
+) -> None:
+    """Field by field, as every document's form: the hash rests on it."""
+    entry = AuditEntry.of(
+        {
+            "seq": 7, "at": utc_text(at), "actor": "x", "action": f"a{action}a", "subject": subject,
+            "details": details, "prev": GENESIS,
+        }
+    )  # fmt: skip
+    assert entry.canonical() == canonical(entry.document())
+    assert AuditEntry.parse(entry.canonical()) == entry
