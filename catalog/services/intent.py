@@ -52,13 +52,17 @@ class Work:
 
 @dataclass(frozen=True)
 class Kind:
-    """What an intent does: idempotent steps, one record, and how the outside is put back."""
+    """What an intent does: idempotent steps, one record, and how the outside is put back.
+
+    One that makes something safe is `urgent`: it never waits behind an upload for a thread.
+    """
 
     name: str
     steps: tuple[Callable[[Work], None], ...]
     record: Callable[[Work, Write], dict[str, Any]]
     abandon: Callable[[Work], None]
     serial: Callable[[Mapping[str, Any]], str]
+    urgent: bool = False
 
 
 def commit(write: Write, identity: str, kind: str, arguments: dict[str, Any]) -> Intent:
@@ -89,6 +93,7 @@ class Operations:
         self.context = context
         self.kinds = {kind.name: kind for kind in kinds}
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="intent")
+        self._urgent = ThreadPoolExecutor(threads, thread_name_prefix="urgent")
         self._active: dict[str, Work] = {}
         self._futures: dict[str, Future[None]] = {}
         self._waits: dict[str, Problem] = {}
@@ -149,7 +154,8 @@ class Operations:
     def close(self) -> None:
         """End what runs at its next progress, as a kill would, and begin nothing new."""
         self._stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._urgent, self._pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, intent: Intent) -> None:
         with self._guard:
@@ -157,7 +163,9 @@ class Operations:
                 return
             work = Work(self.context, intent, stopping=self._stopping)
             self._active[intent.id] = work
-            self._futures[intent.id] = self._pool.submit(self._execute, self.kinds[intent.kind], work)
+            kind = self.kinds[intent.kind]
+            pool = self._urgent if kind.urgent else self._pool
+            self._futures[intent.id] = pool.submit(self._execute, kind, work)
 
     def _execute(self, kind: Kind, work: Work) -> None:
         identity = work.intent.id

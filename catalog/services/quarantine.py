@@ -161,4 +161,4 @@ def _serial(arguments: Mapping[str, Any]) -> str:
     return f"dataset:{arguments['dataset']}"
 
 
-KIND = Kind("quarantine", (_look, _project, _mark, _publish), _record, _abandon, _serial)
+KIND = Kind("quarantine", (_look, _project, _mark, _publish), _record, _abandon, _serial, urgent=True)

@@ -162,10 +162,10 @@ def _abandon(work: Work) -> None:
 
 
 def _serial(_arguments: Mapping[str, Any]) -> str:
-    return "releases"
+    return "recall"  # not "releases": a promotion that stages its files must not hold it up
 
 
-KIND = Kind("recall", (_revoke, _publish), _record, _abandon, _serial)
+KIND = Kind("recall", (_revoke, _publish), _record, _abandon, _serial, urgent=True)
 
 
 def view(context: Context, identity: str) -> RecallView:

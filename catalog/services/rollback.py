@@ -122,4 +122,4 @@ def _serial(_arguments: Mapping[str, Any]) -> str:
     return "releases"
 
 
-KIND = Kind("rollback", (_choose, _publish), _record, _abandon, _serial)
+KIND = Kind("rollback", (_choose, _publish), _record, _abandon, _serial, urgent=True)

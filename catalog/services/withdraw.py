@@ -67,7 +67,7 @@ def _serial(_arguments: Mapping[str, Any]) -> str:
     return "releases"
 
 
-KIND = Kind("withdraw", (_deny, _publish), _record, _abandon, _serial)
+KIND = Kind("withdraw", (_deny, _publish), _record, _abandon, _serial, urgent=True)
 
 
 def withdrawal(context: Context, denials: Sequence[Denial]) -> Withdrawal:

@@ -6,6 +6,7 @@ import itertools
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -316,3 +317,26 @@ def test_killed_with_9(tmp_path: Path, kind: str, boundary: str) -> None:
         assert withdrawn(desk, "k")
         desk.context.releases.verify(desk.context.clock())
         assert verify_audit(desk.context).size > 0
+
+
+def test_a_recall_waits_behind_no_upload(attack: Attack, name: str, tmp_path: Path) -> None:
+    """As many registrations as there are threads stand still; going safe goes on."""
+    still, standing = threading.Event(), threading.Semaphore(0)
+
+    def stand(kind: str, boundary: str) -> None:
+        if (kind, boundary) == ("register", "_upload"):
+            standing.release()
+            assert still.wait(60)
+
+    desk = attack.desk.restarted(stand)
+    begun = [
+        desk.begin_register(f"{name}-{n}", "one", recording(tmp_path / f"slow-{n}", seed=next(SEEDS))) for n in range(5)
+    ]
+    try:
+        for _ in range(4):
+            assert standing.acquire(timeout=30)
+        assert ended(desk.wait(begin(attack, shown(attack, f"rig:rig-{name}"), desk=desk)))["denied"]
+    finally:
+        still.set()
+    for operation in begun:
+        ended(desk.wait(operation))
