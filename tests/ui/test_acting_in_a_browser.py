@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.conftest import CODE, HOSTILE, Site
+from tests.ui.conftest import CODE, HOSTILE, Site, wait_for
 from tests.ui.test_pages_in_a_browser import LURED, PATIENCE_MS, cell, choose, chromium, page, settled, visit
 from ui.viewmodels.acting import LOCKED
 from ui.viewmodels.text import JOINER
@@ -73,7 +77,7 @@ def test_a_wrong_code_opens_nothing(page: Page, fleet_site: Site) -> None:
 def test_a_viewer_is_told_whose_part_it_is(page: Page, fleet_site: Site) -> None:
     enter(page, fleet_site, "gate", "Gate", "engineer")
     expect(page.get_by_role("button", name="Write what is signed")).to_be_disabled()
-    expect(page.get_by_text("engineer is contributor, trainer; this takes a approver or releaser")).to_be_visible()
+    expect(page.get_by_text("engineer is contributor, trainer; this takes approver or releaser")).to_be_visible()
 
 
 def test_the_queue_is_approved_by_two_promoted_gone_back_from_and_withdrawn(page: Page, fleet_site: Site) -> None:
@@ -171,3 +175,28 @@ def test_keys_and_policies_are_listed(page: Page, fleet_site: Site) -> None:
     tables = page.get_by_test_id("stDataFrame")
     expect(cell(tables.first, "approver-2").first).to_be_attached()
     expect(cell(tables.last, "demo-arm").first).to_be_attached()
+
+
+def test_the_link_that_is_printed_opens_and_the_address_alone_does_not(page: Page, empty_site: Site) -> None:
+    settings = empty_site.home.settings
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ASSAY_", "STREAMLIT_"))}
+    command = [str(Path(sys.executable).with_name("assay")), "up"]
+    up = subprocess.Popen(
+        command, env=environment | {"ASSAY_HOME": str(settings.home)}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert up.stdout is not None
+        link = up.stdout.readline().split()[1]
+        address, _, code = link.partition("/?code=")
+        assert len(code) >= 32
+        wait_for(f"{address}/_stcore/health", up)
+        visit(page, address, "Datasets")
+        expect(page.get_by_text("Looking only")).to_be_visible()
+        visit(page, link, "Datasets")
+        expect(page.get_by_role("combobox", name="Acting as")).to_be_visible()
+        choose(page, "Acting as", "steward")
+        expect(page.get_by_text("reading as steward")).to_be_visible()
+    finally:
+        page.goto("about:blank")
+        up.terminate()
+        up.communicate(timeout=60)

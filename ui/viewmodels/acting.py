@@ -17,4 +17,4 @@ def why_off(me: Principal, action: str, *, unlocked: bool) -> str:
     if ACTIONS[action] & set(me.roles):
         return ""
     roles = " or ".join(sorted(ACTIONS[action]))
-    return f"{plain(me.name)} is {', '.join(me.roles)}; this takes a {roles}. Choose who acts on the left."
+    return f"{plain(me.name)} is {', '.join(me.roles)}; this takes {roles}. Choose who acts on the left."
