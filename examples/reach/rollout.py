@@ -26,9 +26,7 @@ HELD = 5  # control periods in a row
 LIMIT = 60  # control periods of a rollout
 JUDGE = f"simulator: site within {SUCCESS_M * 100:.0f} cm for {HELD} steps"
 PROBED = 200  # observations
-TOLERANCE = (
-    1e-5  # rad between two models' commands: other kernels make below 1e-7 of one fit, other data 1e-2
-)
+TOLERANCE = 1e-5  # rad between two models' commands: other kernels make below 1e-7 of one fit, other data 1e-2
 STREAM = int.from_bytes(b"evaluate")
 RANDOMISATION = Randomisation()  # the ranges of `arm-reach-sim`: the claim holds inside them
 SCENE = (

@@ -146,8 +146,8 @@ def train(story: Story, data: Path, models: Path) -> None:
 def judge(story: Story) -> None:
     """Every model for both classes: what differs is shown whole, the rest briefly, all of it in one table."""
     demo, collaborative = ("--device-class", "demo-arm"), ("--device-class", "collaborative-arm")
-    story.assay("gate", "reach-tainted", *demo, status=BLOCKED)
-    story.assay("gate", "reach-wild", *demo, "--brief", status=BLOCKED)
+    for model in ("reach-tainted", "reach-wild"):
+        story.assay("gate", model, *demo, "--brief", status=BLOCKED)
     story.assay("gate", "reach-first", *demo)
     story.assay("gate", "reach-second", *demo, "--brief")
     story.assay("gate", "reach-first", *collaborative, "--brief", status=BLOCKED)
@@ -217,6 +217,8 @@ def ending(story: Story) -> None:
     for words in (
         "gate reach-tainted --device-class demo-arm",
         "trace arm-reach-standin@v1.1.0 --down",
+        "recall arm-reach-sim --dry-run",
+        "device list",
         "audit verify",
     ):
         say(f"  .venv/bin/assay {words}", markup=False)

@@ -84,12 +84,12 @@ class Story:
         done = subprocess.run(command, env=self.environment, cwd=ROOT, check=False)
         self._expect(name, words, done.returncode, status)
 
-    def quietly(self, *words: str | Path, lines: int = 1) -> None:
+    def quietly(self, *words: str | Path, lines: int = 1, status: int = 0) -> None:
         """Run one `assay` command whose output was shown before; only what it says last is shown."""
         self._show("assay", words)
         command = [sys.executable, "-m", "catalog.cli.main", *map(str, words)]
         done = subprocess.run(command, env=self.environment, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
-        self._expect("assay", words, done.returncode, 0)
+        self._expect("assay", words, done.returncode, status)
         said = done.stdout.rstrip().splitlines()
         self.console.print("\n".join(["…", *said[-lines:]]) if lines > 1 else f"… {said[-1]}", markup=False)
 

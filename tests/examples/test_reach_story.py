@@ -65,7 +65,7 @@ def test_it_leaves_one_telling_and_says_where_it_is(told: tuple[Path, str]) -> N
 
 def test_it_can_be_read_and_ends_with_all_eight_verdicts(told: tuple[Path, str]) -> None:
     lines = told[1].splitlines()
-    assert len(lines) <= 400, len(lines)
+    assert len(lines) <= 640, len(lines)
     table = lines[next(i for i, line in enumerate(lines) if "first reason" in line) :]
     for model in ("reach-wild", "reach-tainted", "reach-first", "reach-second"):
         assert sum(model in line and ("eligible" in line or "blocked" in line) for line in table) == 2
@@ -150,6 +150,39 @@ def test_runs_are_observed_and_name_their_inputs(catalog: Catalog) -> None:
     assert run.start.code.commit
 
 
+def test_the_device_runs_release_1_after_the_recall_of_rig_x(catalog: Catalog) -> None:
+    first, second = sorted(catalog.releases(), key=lambda v: v.release.manifest.number)
+    assert [(v.release.manifest.model_name, v.state, v.chosen) for v in (first, second)] == [
+        ("reach-first", "published", True),
+        ("reach-second", "denied", False),
+    ]
+    assert {s.principal for s in first.signatures} == {"approver-1", "approver-2"}
+    device = catalog.device("arm-7")
+    assert device.acknowledged
+    assert device.newest is not None
+    assert device.newest.release == first.release.manifest.id
+    assert device.changed.requested is not None
+    assert device.changed.swapped is not None
+    assert device.changed.healthy is not None
+    assert device.changed.requested < device.changed.swapped < device.changed.healthy
+    (recall,) = catalog.recalls()
+    assert recall.counts["episode"] == 60
+    assert recall.denied == (second.release.manifest.id,)
+
+
+def test_the_blocked_model_was_neither_signed_nor_started(catalog: Catalog, told: tuple[Path, str]) -> None:
+    tainted = catalog.model("reach-tainted").model.digest_
+    assert tainted not in {v.release.manifest.model for v in catalog.releases()}
+    assert "file-changed" in told[1]
+    assert "already" not in told[1].partition("Report")[2]
+
+
+def test_the_report_of_before_the_recall_is_superseded_and_a_changed_one_is_damaged(told: tuple[Path, str]) -> None:
+    auditor = told[1][told[1].index("The auditor") :]
+    for said in ("VERIFIED", "not known", "superseded: withdrawn at", "report-damaged", "audit-damaged"):
+        assert said in auditor, said
+
+
 @pytest.mark.skipif(not G1.is_dir(), reason="the recorded G1 dataset is not beside the checkout (../shared/data)")
 def test_the_recorded_copy_stays_unapproved_for_its_counts(catalog: Catalog) -> None:
     version = catalog.dataset("g1").versions[0]
@@ -166,4 +199,4 @@ def test_everything_is_in_the_log_and_in_openlineage(catalog: Catalog, told: tup
     assert status.undecided == ()
     events = emit.read(told[0] / "latest" / "home" / "lineage.jsonl")
     jobs = {e["job"]["name"] for e in events.events}
-    assert jobs == {"ingest", "check", "approve", "train", "evaluate", "gate"}
+    assert jobs == {"ingest", "check", "approve", "train", "evaluate", "gate", "promote"}
