@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -238,6 +239,7 @@ def serve(settings: Settings, port: int = 0) -> None:
         _say(settings.address, {"url": url, "pid": os.getpid(), "version": __version__})
         watch = (server, state, service, settings.idle_seconds)
         threading.Thread(target=_end_when_idle, args=watch, daemon=True).start()
+        gc.freeze()  # what was imported stays for good: without it every collection walks all of it again
         try:
             server.run(sockets=[listener])
         finally:
