@@ -144,7 +144,12 @@ MODEL_BLOCKED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "fail",
         "rig:left",
     ),
-    "a search for recalls over nothing": ({"recalled": {"nodes": 0, "found": []}}, "not-recalled", "missing", "searched"),
+    "a search for recalls over nothing": (
+        {"recalled": {"nodes": 0, "found": []}},
+        "not-recalled",
+        "missing",
+        "searched",
+    ),
     "no search for recalls": ({"recalled": None}, "not-recalled", "missing", "searched"),
     "an ancestor revoked": (
         {"ancestry": {"ancestors": [{"name": "old", "digest": B, "approved": False}], "complete": True}},

@@ -24,6 +24,7 @@ from catalog.services.plan import enrol_line, make_plan
 from lineage import urn
 from tests.attack.attacker import CLASS, Attack, blocked_by, statement, verdict
 from tests.support.house import Crash, Desk, House, crash_at, ended
+from tests.support.postgresql import Cluster
 from tests.support.recordings import recording
 
 REASON = "its calibration was wrong"
@@ -340,3 +341,27 @@ def test_a_recall_waits_behind_no_upload(attack: Attack, name: str, tmp_path: Pa
         still.set()
     for operation in begun:
         ended(desk.wait(operation))
+
+
+@pytest.mark.needs("postgresql")
+def test_records_in_postgresql(tmp_path: Path, postgresql: Cluster) -> None:
+    """The same reach, in the same order, the same denial; killed in the middle, the same recovery."""
+    house = House.begin(tmp_path, database_url=postgresql.database())
+    with house.open() as desk:
+        attack = Attack(house, desk)
+        made(attack, "pg", tmp_path)
+        found = shown(attack, "rig:rig-pg")
+        assert found.counts["release"] == 1
+        at = desk.context.records.now()[0]
+        assert recall.show(desk.context, "pg", at).reached == recall.show(desk.context, "pg").reached
+    command = [sys.executable, "-m", "tests.support.killed", str(house.settings.home), "recall", "_revoke, unsaved"]
+    command += ["recall", "rig:rig-pg", "-"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120, env=house.environment)
+    assert done.returncode == -9, done.stderr.decode()
+    with house.open() as desk:
+        desk.settle()
+        assert desk.service.operations.running() == []
+        assert recalls(desk, "rig:rig-pg")[0].denied == (release_of(desk, "pg"),)
+        assert withdrawn(desk, "pg")
+        assert "rig:rig-pg" in verdict(Attack(house, desk).gate("pg-model"), "not-recalled")[1]
+        assert verify_audit(desk.context).size > 0
