@@ -178,7 +178,7 @@ def test_a_wrong_token(terminal: Terminal) -> None:
     assert (said.code, said.kind) == (77, "token-invalid")
     said = terminal.refused("status", "--as", "nobody")
     assert (said.code, said.kind) == (77, "token-missing")
-    assert "approver-1, approver-2, engineer, evaluator, steward, viewer" in said.err
+    assert "approver-1, approver-2, engineer, evaluator, release, releaser, report, root-1" in said.err
 
 
 def test_no_home(tmp_path: Path) -> None:
