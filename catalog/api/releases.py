@@ -15,9 +15,10 @@ from catalog.domain.principal import Principal
 from catalog.domain.release import Release
 from catalog.domain.requests import JudgeModel, Rollback, Signed, SignRelease, Started, Withdraw
 from catalog.errors import Absent
-from catalog.services import promote, receive_report, release_records, rollback, withdraw
+from catalog.services import device_records, promote, release_records, rollback, withdraw
 from catalog.services.approve_release import approve_release
 from catalog.services.propose_release import propose_release
+from catalog.services.receive_report import receive_report
 
 router = APIRouter(route_class=Route, tags=["releases"])
 METADATA = re.compile(r"(?:[0-9]{1,9}\.)?[a-z0-9-]{1,64}\.json")
@@ -132,14 +133,14 @@ def _file(folder: Path, name: str, form: re.Pattern[str]) -> Response:
 def list_devices(here: The, who: Caller) -> Response:
     """Every device, what it last said, and what it still has to hear."""
     who.require("read")
-    return items(receive_report.devices(here.context), None)
+    return items(device_records.devices(here.context), None)
 
 
 @router.get("/devices/{name}")
 def get_device(name: str, here: The, who: Caller) -> Response:
     """One device."""
     who.require("read")
-    return answer(receive_report.device_view(here.context, receive_report.device(here.context, name)))
+    return answer(device_records.view(here.context, device_records.device(here.context, name)))
 
 
 @router.post("/devices/reports", openapi_extra=described(Signed))
@@ -149,4 +150,4 @@ def post_report(
     who: Annotated[Principal, Depends(may("device.report"))],
 ) -> Response:
     """Take a device's report."""
-    return answer(receive_report.receive_report(here.context, who.name, body.envelope))
+    return answer(receive_report(here.context, who.name, body.envelope))

@@ -33,11 +33,9 @@ from catalog.reports.documents import BINARY, documents, listed
 from catalog.reports.dossier import Dossier
 from catalog.reports.facts import report as facts
 from catalog.reports.page import page
-from catalog.services import release_records
+from catalog.services import device_records, release_records
 from catalog.services.context import Context
 from catalog.services.dossier import dossier
-from catalog.services.receive_report import device as enrolled
-from catalog.services.receive_report import newest_report
 from catalog.services.trust import signed
 
 LOOKS = 5  # readings until the log holds still for one
@@ -75,8 +73,9 @@ def _read(context: Context, name: str, device_class: str, device: str | None) ->
 
 def _on(context: Context, device: str) -> Release:
     """The release that a device said last it may run."""
-    enrolled(context, device)
-    newest = newest_report(context, device)
+    device_records.device(context, device)
+    with context.records.read() as c:
+        newest = device_records.newest(c, device)
     if newest is None or newest.report.release is None:
         said = "has not reported" if newest is None else f"says that it may run nothing ({newest.report.event})"
         what = f"device {device} {said}, so no model is on it"

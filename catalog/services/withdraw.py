@@ -6,23 +6,19 @@ The claim is "withdrawal published". A device that has not acknowledged may run 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
-
-from sqlalchemy import func, select
 
 from catalog.db import records, tables
 from catalog.db.door import Write
-from catalog.domain.device import Device, DeviceReport
-from catalog.domain.release import Denial, DeviceState, Withdrawal
+from catalog.domain.device import Device
+from catalog.domain.release import Denial, Withdrawal
 from catalog.errors import Conflict, Invalid, Refused
-from catalog.services import release_records
+from catalog.services import device_records, release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.deny import deny_reached
 from catalog.services.intent import Kind, Operations, Work
 from catalog.services.publish import publish
-from catalog.services.receive_report import newest_report
 
 
 def start(operations: Operations, by: str, identity: str, reason: str) -> str:
@@ -77,39 +73,14 @@ def withdrawal(context: Context, denials: Sequence[Denial]) -> Withdrawal:
     _, published, _ = context.releases.said()
     out = published is not None and refused <= {d.release for d in published.releases}
     with context.records.read() as c:
-        devices = [
-            d
+        states = [
+            device_records.state(c, device, refused)
             for name in sorted(classes)
-            for d in records.many(c, tables.device, Device, order="name", device_class=name)
+            for device in records.many(c, tables.device, Device, order="name", device_class=name)
+            if device.retired_at is None
         ]
     return Withdrawal(
         denials=tuple(denials),
         published_at=published.issued_at if published is not None and out else None,
-        devices=tuple(device_state(context, device, refused) for device in devices if device.retired_at is None),
+        devices=tuple(states),
     )
-
-
-def device_state(context: Context, device: Device, refused: set[str]) -> DeviceState:
-    """What one device last said of itself, and whether it has heard of these denials."""
-    newest = newest_report(context, device.name)
-    report = newest.report if newest is not None else None
-    acknowledged = report is not None and refused <= set(report.denied)
-    return DeviceState(
-        device=device.name,
-        release=report.release if report is not None else None,
-        last_seen=newest.received_at if newest is not None else None,
-        acknowledged=acknowledged,
-        exposure_until=None if acknowledged else _exposure(context, device, report, refused),
-    )
-
-
-def _exposure(context: Context, device: Device, report: DeviceReport | None, refused: set[str]) -> datetime | None:
-    """The end of the last lease that was ever issued on a denied release; what the device said cannot shorten it."""
-    table = tables.lease.c
-    with context.records.read() as c:
-        until = c.execute(
-            select(func.max(table.lease_until)).where(
-                table.device_class == device.device_class, table.release.in_(sorted(refused))
-            )
-        ).scalar()
-    return datetime.fromisoformat(until) if until is not None else None

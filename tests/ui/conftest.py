@@ -24,9 +24,9 @@ from catalog.services import train
 from catalog.services.judge_model import judge_model
 from catalog.settings import Settings
 from tests.attack.attacker import Attack
+from tests.support.devices import Arm
 from tests.support.house import Desk, House, model_folder
 from tests.support.recordings import recording
-from tests.ui.devices import Arm
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = (

@@ -20,7 +20,7 @@ from tests.attack.attacker import CLASS, Attack
 from tests.support.bundles import Handed, handed
 from tests.support.house import House
 from tests.support.recordings import recording
-from tests.ui.devices import Arm
+from tests.support.devices import Arm
 
 
 @pytest.fixture(scope="module")

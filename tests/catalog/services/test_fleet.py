@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from catalog.domain.fleet import ClassView
+from catalog.services import device_records, release_records, withdraw
 from catalog.services.fleet import classes
 from catalog.services.waiting import waiting
 from tests.attack.attacker import CLASS, Attack
+from tests.support.devices import Arm
 from tests.support.house import House
 from tests.support.recordings import recording
 
@@ -70,3 +72,22 @@ def test_a_class_says_what_going_back_brings_and_going_back_brings_it(attack: At
     assert desk.rollback()["release"] == view.back.manifest.id
     assert of_class(attack).back is None
     assert desk.rollback()["release"] is None
+
+
+def test_no_report_and_no_silence_shortens_an_exposure(attack: Attack, tmp_path: Path) -> None:
+    desk, context = attack.desk, attack.desk.context
+    attack.eligible("first", tmp_path / "first", 1)
+    released = desk.release("first")["release"]
+    told = context.releases.said()[0][CLASS]
+    silent, shortens, hears = (Arm.enrol(desk, tmp_path, name) for name in ("silent", "shortens", "hears"))
+    shortens.report(lease_until=told.issued_at)
+    desk.withdraw(released)
+    hears.report("blocked")
+    with context.records.read() as c:
+        withdrawn = withdraw.withdrawal(context, release_records.denials(c))
+    seen = {view.device.name: view for view in device_records.devices(context)}
+    for device in (silent, shortens):
+        assert (seen[device.name].pending, seen[device.name].acknowledged) == ((released,), False)
+        assert seen[device.name].exposure_until == told.lease_until
+    assert (seen["hears"].pending, seen["hears"].acknowledged, seen["hears"].exposure_until) == ((), True, None)
+    assert {d.device: d.exposure_until for d in withdrawn.devices} == {n: v.exposure_until for n, v in seen.items()}

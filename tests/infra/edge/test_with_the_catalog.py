@@ -15,9 +15,8 @@ from catalog.api.app import create_app
 from catalog.api.http import State
 from catalog.attest.envelope import ENROLMENT, sign
 from catalog.domain.enrolment import DeviceRequest
+from catalog.services import device_records
 from catalog.services.enrol import enrol, propose_enrolment
-from catalog.services.receive_report import device as enrolled
-from catalog.services.receive_report import device_view
 from infra.edge.device import Device
 from infra.edge.errors import EdgeError
 from infra.edge.fetch import HttpSource, source
@@ -94,14 +93,14 @@ def test_the_way_to_a_device_and_back(tmp_path: Path) -> None:
         assert said(device, found) == "1"
         assert load(device).release == releases[0]
         deliver(device, found)
-        view = device_view(desk.context, enrolled(desk.context, "arm-7"))
+        view = device_records.view(desk.context, device_records.device(desk.context, "arm-7"))
         assert view.newest is not None
         assert (view.acknowledged, view.pending) == (True, ())
         assert (view.newest.event, view.newest.release) == ("started", releases[0])
         assert view.newest.times.resumed is not None
         desk.withdraw(releases[0])
         assert said(device, found) == "no-release-allowed"
-        assert device_view(desk.context, enrolled(desk.context, "arm-7")).acknowledged
+        assert device_records.view(desk.context, device_records.device(desk.context, "arm-7")).acknowledged
         kept = device.state().head
         assert kept is not None
         assert 0 < kept.size <= desk.context.records.head()[0].size
