@@ -12,7 +12,9 @@ import json
 import math
 import mmap
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -24,6 +26,10 @@ from infra.edge.onnx import require_self_contained
 HEADER_LIMIT = 64 * 2**20  # bytes
 MEMBER_LIMIT = 100_000
 _NUMBERS = re.compile(r"[<>|=]?(?:[?bBiufc][1-9]?[0-9]?|[SU][0-9]{1,9})")
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as numpy writes; others take as much memory as they ask for
+_HOSTILE = (
+    Unreadable, ValueError, RuntimeError, EOFError, OSError, struct.error, zlib.error, zipfile.BadZipFile
+)  # fmt: skip
 _SIZES = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
     "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64,
@@ -39,7 +45,7 @@ def require_safe(path: str, file: IO[bytes]) -> None:
         raise _unsafe(said)
     try:
         look(file)
-    except (Unreadable, zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, ValueError) as error:
+    except _HOSTILE as error:
         raise _unsafe(f"{path} is no safe {suffix} file: {error}") from error
 
 
@@ -57,6 +63,8 @@ def _npz(file: IO[bytes]) -> None:
         for member in members:
             if not member.filename.endswith(".npy") or member.flag_bits & 0x1:
                 raise Unreadable(f"{member.filename[:80]!r} is no plain array")
+            if member.compress_type not in _PACKED:
+                raise Unreadable(f"{member.filename[:80]!r} is packed by a method that numpy does not write")
             with archive.open(member) as inner:
                 _npy(inner, member)
 

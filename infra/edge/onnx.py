@@ -1,7 +1,8 @@
 """ONNX as protocol buffers: a whole model that names no file outside itself.
 
 A tensor may keep its data in another file, which the runtime opens by a path from the model; such a file is not among
-what was verified, so it is refused. Field numbers are those of onnx.proto.
+what was verified, so it is refused. Field numbers are those of onnx.proto. A number that protocol buffers do not have is
+refused, too: loaders cut it down to 32 bits, and so would read a field that was not looked at here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from mmap import mmap
 from infra.edge.document import Unreadable
 
 DEPTH = 64
+LAST_FIELD = 2**29 - 1  # the largest number of a field
 _MODEL: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Training": {1: "Graph", 2: "Graph"},
@@ -40,7 +42,7 @@ def _walk(data: mmap | bytes, at: int, end: int, kind: str, depth: int) -> set[i
     while at < end:
         key, at = _varint(data, at, end)
         field, wire = key >> 3, key & 7
-        if field == 0:
+        if not 0 < field <= LAST_FIELD:
             raise Unreadable("it is no protocol buffer")
         seen.add(field)
         begin, at = _value(data, at, end, wire)

@@ -165,6 +165,16 @@ def test_onnx_that_reads_another_file_is_refused() -> None:
         assert "another file" in refused("w.onnx", model)
 
 
+@pytest.mark.parametrize("wide", [32, 33, 40])
+def test_onnx_whose_tags_a_loader_would_cut_down_is_refused(wide: int) -> None:
+    """A tag of more than 32 bits is cut to its lower ones by the runtime's parser: there it is the field 13 or 14."""
+    over = 1 << wide - 3
+    value = field(1, b"location") + field(2, b"/etc/passwd")
+    for tensor in (TENSOR + field(13 + over, value) + field(14 + over, 1), TENSOR + field(14 + over, 1)):
+        for model in places(tensor):
+            assert "no protocol buffer" in refused("w.onnx", model)
+
+
 @pytest.mark.parametrize(
     "bad", [b"", b"\x00", field(1, 8), field(7, b""), b"\x80" * 20, field(1, 8) + b"\x3a\x7f", b"\x0b"]
 )
@@ -185,6 +195,28 @@ def test_any_bytes_are_looked_at_without_falling(path: str, data: bytes) -> None
     except Refused as error:
         if error.kind != "format-unsafe":
             raise
+
+
+@given(st.integers(0, 3000), st.integers(0, 255), st.sampled_from([np.savez, np.savez_compressed]))
+@settings(deadline=None)
+def test_a_broken_archive_is_refused_by_name_not_by_falling(at: int, value: int, save: Any) -> None:
+    out = io.BytesIO()
+    save(out, w=np.arange(400), v=np.ones((3, 3)))
+    data = bytearray(out.getvalue())
+    data[at % len(data)] = value
+    try:
+        looked("w.npz", bytes(data))
+    except Refused as error:
+        assert error.kind == "format-unsafe"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_member_that_asks_for_memory_to_be_unpacked_is_refused(method: int) -> None:
+    out, array = io.BytesIO(), io.BytesIO()
+    np.save(array, np.arange(3))
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("w.npy", array.getvalue())
+    assert "packed" in refused("w.npz", out.getvalue())
 
 
 @given(st.integers(0, 3000), st.integers(0, 255))
