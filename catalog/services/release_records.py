@@ -56,12 +56,16 @@ def denied(connection: Connection, found: Release) -> list[Denial]:
     return sorted({d.id: d for d in (*own, *same)}.values(), key=lambda d: d.audit_seq)
 
 
-def choice(connection: Connection, device_class: str) -> Choice | None:
-    """What the class should run, as last said."""
-    found = records.many(
+def choices(connection: Connection, device_class: str) -> list[Choice]:
+    """Everything that a class was said to run, newest first."""
+    return records.many(
         connection, tables.choice, Choice, order="requested_at", newest_first=True, device_class=device_class
     )
-    return found[0] if found else None
+
+
+def choice(connection: Connection, device_class: str) -> Choice | None:
+    """What the class should run, as last said."""
+    return next(iter(choices(connection, device_class)), None)
 
 
 def choose(write: Write, chosen: Choice, action: Literal["release.choose", "release.unchoose"]) -> None:

@@ -44,15 +44,19 @@ def _may(context: Context, device_class: str, to: str) -> None:
 
 
 def older(context: Context, device_class: str) -> list[Release]:
-    """What may be gone back to, newest first: allowed before the class's choice, or before the one that was lost."""
+    """What may be gone back to, newest first: before the class's choice, or, where that is none, before the last one.
+
+    What the class went back from is newer than that, and never comes again by going back.
+    """
     with context.records.read() as c:
         allowed = release_records.of_class(c, device_class)
-        chosen = release_records.choice(c, device_class)
+        said = release_records.choices(c, device_class)
         refused = {r.manifest.id for r in allowed if release_records.denied(c, r)}
-    if chosen is not None and chosen.release is not None:
-        number = next(r.manifest.number for r in allowed if r.manifest.id == chosen.release)
-        allowed = [r for r in allowed if r.manifest.number < number]
-    return [r for r in reversed(allowed) if r.manifest.id not in refused]
+    last = next((choice.release for choice in said if choice.release is not None), None)
+    number = next((r.manifest.number for r in allowed if r.manifest.id == last), 0)
+    if said and said[0].release is None:
+        number += 1  # the choice fell to none; the last one itself comes again, if nothing denies it
+    return [r for r in reversed(allowed) if r.manifest.number < number and r.manifest.id not in refused]
 
 
 def _choose(work: Work) -> None:
