@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from sqlalchemy import select
 
-from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
+from catalog.api.http import Caller, Limit, Route, The, answer, described, items, may, takes
 from catalog.db import tables
 from catalog.domain.approved import Wanted
 from catalog.domain.principal import Principal
@@ -18,14 +18,11 @@ from catalog.services.judge_dataset import judge_dataset
 from catalog.services.register_robot import register_robot
 from catalog.services.show import show_dataset
 
-Limit = Annotated[int, Query(ge=1, le=500)]
 router = APIRouter(route_class=Route, tags=["datasets"])
 
 
 @router.get("/datasets")
-def list_datasets(
-    here: The, who: Caller, after: str = "", limit: Annotated[int, Query(ge=1, le=500)] = 100
-) -> Response:
+def list_datasets(here: The, who: Caller, after: str = "", limit: Limit = 100) -> Response:
     """All datasets, by slug."""
     who.require("read")
     slug = tables.dataset.c.slug

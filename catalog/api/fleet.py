@@ -1,29 +1,19 @@
-"""What people look at before they act: who they are, what waits for a signature, what each class runs."""
+"""The fleet: what each device class runs, what each device last said, and what devices bring."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
-from catalog.api.http import Caller, Route, The, answer, items
-from catalog.services import release_records
+from fastapi import APIRouter, Depends, Response
+
+from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
+from catalog.domain.principal import Principal
+from catalog.domain.requests import Signed
+from catalog.services import device_records
 from catalog.services.fleet import classes
-from catalog.services.propose_release import shown
-from catalog.services.waiting import waiting
+from catalog.services.receive_report import receive_report
 
-router = APIRouter(route_class=Route, tags=["releases"])
-
-
-@router.get("/me")
-def get_me(who: Caller) -> Response:
-    """The principal whose token this is."""
-    return answer(who)
-
-
-@router.get("/waiting")
-def get_waiting(here: The, who: Caller) -> Response:
-    """Models that the gate allows and that lack signatures or the promotion."""
-    who.require("read")
-    return items(waiting(here.context), None)
+router = APIRouter(route_class=Route, tags=["fleet"])
 
 
 @router.get("/classes")
@@ -33,8 +23,25 @@ def get_classes(here: The, who: Caller) -> Response:
     return items(classes(here.context), None)
 
 
-@router.get("/releases/{release}/proposal")
-def get_proposal(release: str, here: The, who: Caller) -> Response:
-    """What approvers of a release are shown and sign."""
+@router.get("/devices")
+def list_devices(here: The, who: Caller) -> Response:
+    """Every device, what it last said, and what it still has to hear."""
     who.require("read")
-    return answer(shown(here.context, release_records.release(here.context, release)))
+    return items(device_records.devices(here.context), None)
+
+
+@router.get("/devices/{name}")
+def get_device(name: str, here: The, who: Caller) -> Response:
+    """One device."""
+    who.require("read")
+    return answer(device_records.view(here.context, device_records.device(here.context, name)))
+
+
+@router.post("/devices/reports", openapi_extra=described(Signed))
+def post_report(
+    here: The,
+    body: Annotated[Signed, Depends(takes(Signed))],
+    who: Annotated[Principal, Depends(may("device.report"))],
+) -> Response:
+    """Take a device's report."""
+    return answer(receive_report(here.context, who.name, body.envelope))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
@@ -59,6 +59,7 @@ def caller(request: Request) -> Principal:
 
 The = Annotated[State, Depends(state)]
 Caller = Annotated[Principal, Depends(caller)]
+Limit = Annotated[int, Query(ge=1, le=500)]  # of a page
 
 
 def may(action: str) -> Callable[[Principal], Principal]:

@@ -1,65 +1,28 @@
-"""Runs, models, plans, evidence and the gate's decisions."""
+"""Models, lines, plans, evidence and the gate's decisions."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
-from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
+from catalog.api.http import Caller, Limit, Route, The, answer, described, items, may, takes
 from catalog.db import records, tables
-from catalog.domain.approved import Wanted
 from catalog.domain.model import Model
 from catalog.domain.principal import Principal
-from catalog.domain.requests import EnrolLine, GiveFolder, JudgeModel, MakePlan, RegisterModel, Signed, Started
-from catalog.domain.run import RunEnd, RunStart
+from catalog.domain.requests import EnrolLine, JudgeModel, MakePlan, RegisterModel, Signed, Started
 from catalog.errors import Absent
 from catalog.services import register_model
 from catalog.services.judge_model import judge_model
 from catalog.services.plan import enrol_line, make_plan
 from catalog.services.receive_evidence import receive_evidence
 from catalog.services.show import show_model
-from catalog.services.train import end_run, give_folder, give_version, start_run
 
 router = APIRouter(route_class=Route, tags=["models"])
-Trainer = Annotated[Principal, Depends(may("run.record"))]
-
-
-@router.post("/runs", openapi_extra=described(RunStart))
-def post_run(here: The, body: Annotated[RunStart, Depends(takes(RunStart))], who: Trainer) -> Response:
-    """Begin a training run."""
-    return answer(start_run(here.context, who.name, body))
-
-
-@router.get("/runs/{run}")
-def get_run(run: str, here: The, who: Caller) -> Response:
-    """One run."""
-    who.require("read")
-    return answer(here.context.run(run))
-
-
-@router.post("/runs/{run}/versions", openapi_extra=described(Wanted))
-def post_run_version(run: str, here: The, body: Annotated[Wanted, Depends(takes(Wanted))], who: Trainer) -> Response:
-    """Hand the approved version that fits to a run."""
-    return answer(give_version(here.context, who.name, run, body))
-
-
-@router.post("/runs/{run}/folders", openapi_extra=described(GiveFolder))
-def post_run_folder(
-    run: str, here: The, body: Annotated[GiveFolder, Depends(takes(GiveFolder))], who: Trainer
-) -> Response:
-    """Record a local folder as an input of a run."""
-    return answer(give_folder(here.context, who.name, run, body.path))
-
-
-@router.post("/runs/{run}/end", openapi_extra=described(RunEnd))
-def post_run_end(run: str, here: The, body: Annotated[RunEnd, Depends(takes(RunEnd))], who: Trainer) -> Response:
-    """End a run."""
-    return answer(end_run(here.context, who.name, run, body))
 
 
 @router.get("/models")
-def list_models(here: The, who: Caller, after: str = "", limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Response:
+def list_models(here: The, who: Caller, after: str = "", limit: Limit = 100) -> Response:
     """All models, by digest."""
     who.require("read")
     with here.context.records.read() as c:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
-from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
+from catalog.api.http import Caller, Limit, Route, The, answer, described, items, may, takes
 from catalog.db import records, tables
 from catalog.domain.principal import Principal
 from catalog.domain.recall import Recall
@@ -35,7 +35,7 @@ def post_recall(
 
 
 @router.get("/recalls")
-def list_recalls(here: The, who: Caller, after: str = "", limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Response:
+def list_recalls(here: The, who: Caller, after: str = "", limit: Limit = 100) -> Response:
     """All recalls, oldest first."""
     who.require("read")
     with here.context.records.read() as c:

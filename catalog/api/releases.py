@@ -1,4 +1,4 @@
-"""Releases and devices: propose, sign, promote, go back, withdraw; and the repository that devices read."""
+"""Releases: what waits, propose, sign, promote, go back, withdraw; and the repository that devices read."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from starlette.responses import FileResponse
 
-from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
+from catalog.api.http import Caller, Limit, Route, The, answer, described, items, may, takes
 from catalog.db import records, tables
 from catalog.domain.principal import Principal
 from catalog.domain.release import Release
-from catalog.domain.requests import JudgeModel, Rollback, Signed, SignRelease, Started, Withdraw
+from catalog.domain.requests import JudgeModel, Rollback, SignRelease, Started, Withdraw
 from catalog.errors import Absent
-from catalog.services import device_records, promote, release_records, rollback, withdraw
+from catalog.services import promote, release_records, rollback, withdraw
 from catalog.services.approve_release import approve_release
-from catalog.services.propose_release import propose_release
-from catalog.services.receive_report import receive_report
+from catalog.services.propose_release import propose_release, shown
+from catalog.services.waiting import waiting
 
 router = APIRouter(route_class=Route, tags=["releases"])
 METADATA = re.compile(r"(?:[0-9]{1,9}\.)?[a-z0-9-]{1,64}\.json")
@@ -34,6 +34,13 @@ def post_proposal(
 ) -> Response:
     """The proposal that approvers sign, made when there is none."""
     return answer(propose_release(here.context, who.name, name, body.device_class))
+
+
+@router.get("/releases/{release}/proposal")
+def get_proposal(release: str, here: The, who: Caller) -> Response:
+    """What approvers of a release are shown and sign."""
+    who.require("read")
+    return answer(shown(here.context, release_records.release(here.context, release)))
 
 
 @router.post("/releases/{release}/signatures", openapi_extra=described(SignRelease))
@@ -81,10 +88,15 @@ def post_withdrawal(
     return answer(Started(operation=withdraw.start(here.operations, who.name, release, body.reason)), 202)
 
 
+@router.get("/waiting")
+def get_waiting(here: The, who: Caller) -> Response:
+    """Models that the gate allows and that lack signatures or the promotion."""
+    who.require("read")
+    return items(waiting(here.context), None)
+
+
 @router.get("/releases")
-def list_releases(
-    here: The, who: Caller, after: str = "", limit: Annotated[int, Query(ge=1, le=500)] = 100
-) -> Response:
+def list_releases(here: The, who: Caller, after: str = "", limit: Limit = 100) -> Response:
     """All releases and proposals, by id, which is by time."""
     who.require("read")
     with here.context.records.read() as c:
@@ -127,27 +139,3 @@ def _file(folder: Path, name: str, form: re.Pattern[str]) -> Response:
     if not form.fullmatch(name) or not path.is_file() or path.is_symlink():
         raise Absent("release-unknown", f"the release repository has no {name[:200]!r}")
     return FileResponse(path, media_type="application/octet-stream")
-
-
-@router.get("/devices")
-def list_devices(here: The, who: Caller) -> Response:
-    """Every device, what it last said, and what it still has to hear."""
-    who.require("read")
-    return items(device_records.devices(here.context), None)
-
-
-@router.get("/devices/{name}")
-def get_device(name: str, here: The, who: Caller) -> Response:
-    """One device."""
-    who.require("read")
-    return answer(device_records.view(here.context, device_records.device(here.context, name)))
-
-
-@router.post("/devices/reports", openapi_extra=described(Signed))
-def post_report(
-    here: The,
-    body: Annotated[Signed, Depends(takes(Signed))],
-    who: Annotated[Principal, Depends(may("device.report"))],
-) -> Response:
-    """Take a device's report."""
-    return answer(receive_report(here.context, who.name, body.envelope))

@@ -1,4 +1,4 @@
-"""Operations, lineage, audit and the state of the catalog."""
+"""Who is asking, operations, lineage, audit and the state of the catalog."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ router = APIRouter(route_class=Route, tags=["system"])
 def get_health() -> Response:
     """Whether the service answers; needs no token."""
     return answer(Health(service="assay", version=__version__))
+
+
+@router.get("/me")
+def get_me(who: Caller) -> Response:
+    """The principal whose token this is."""
+    return answer(who)
 
 
 @router.get("/status")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from catalog.client.bytes import verified_write
-from catalog.client.connection import document
+from catalog.client.connection import document, part
 from catalog.client.fleet import Fleet
 from catalog.client.keys import Keys
 from catalog.client.offline import connect
@@ -26,6 +26,7 @@ from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Line, PlanWithSeed
 from catalog.domain.model import Model
+from catalog.domain.principal import Principal
 from catalog.domain.robot import Robot
 from catalog.domain.run import Run
 from catalog.domain.views import AuditReport, DatasetView, Lineage, ModelView, Status
@@ -58,13 +59,13 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
 
     def dataset(self, slug: str) -> DatasetView:
         """One dataset with its versions, checks, approvals and quarantines."""
-        return self.http.get(f"/datasets/{_part(slug)}", DatasetView)
+        return self.http.get(f"/datasets/{part(slug)}", DatasetView)
 
     def approved(
         self, dataset: str, version: str = "*", kind: str | None = None, licence: str | None = None
     ) -> Approved:
         """The newest approved version that fits."""
-        path = f"/datasets/{_part(dataset)}/approved"
+        path = f"/datasets/{part(dataset)}/approved"
         return self.http.get(path, Approved, version=version, kind=kind, licence=licence)
 
     def register(
@@ -72,7 +73,7 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
     ) -> dict[str, Any]:
         """Register a recording as an ingest of a dataset."""
         body = document(requests.RegisterDataset, ingest=ingest, path=str(path.resolve()), provenance=provenance)
-        return follow(self.http, f"/datasets/{_part(dataset)}/ingests", body, progress)
+        return follow(self.http, f"/datasets/{part(dataset)}/ingests", body, progress)
 
     def check(self, dataset: str, ingest: str, progress: Progress | None = None) -> dict[str, Any]:
         """Check the newest version of an ingest."""
@@ -105,7 +106,7 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
 
     def run(self, run: str) -> Run:
         """One training run."""
-        return self.http.get(f"/runs/{_part(run)}", Run)
+        return self.http.get(f"/runs/{part(run)}", Run)
 
     def models(self) -> list[Model]:
         """All models."""
@@ -113,7 +114,7 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
 
     def model(self, name: str) -> ModelView:
         """One model with its run, plans, evidence and decisions."""
-        return self.http.get(f"/models/{_part(name)}", ModelView)
+        return self.http.get(f"/models/{part(name)}", ModelView)
 
     def register_model(
         self, name: str, path: Path, run: str | None = None, metrics: dict[str, float] | None = None
@@ -139,7 +140,7 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
 
     def find_plan(self, plan: str) -> PlanWithSeed:
         """A plan and its seed."""
-        return self.http.get(f"/plans/{_part(plan)}", PlanWithSeed)
+        return self.http.get(f"/plans/{part(plan)}", PlanWithSeed)
 
     def evidence(self, envelope: dict[str, Any]) -> Evidence:
         """Bring signed evidence."""
@@ -148,11 +149,11 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
     def gate(self, model: str, device_class: str) -> Decision:
         """Judge a model for a device class."""
         body = document(requests.JudgeModel, device_class=device_class)
-        return self.http.post(f"/models/{_part(model)}/decision", Decision, body)
+        return self.http.post(f"/models/{part(model)}/decision", Decision, body)
 
     def decision(self, digest: str) -> Decision:
         """A decision, exactly as recorded."""
-        return self.http.get(f"/decisions/{_part(digest)}", Decision)
+        return self.http.get(f"/decisions/{part(digest)}", Decision)
 
     def trace(
         self, of: str, direction: Literal["up", "down"] = "up", depth: int = 16, *, episodes: bool = False
@@ -169,14 +170,14 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
         """Have the whole chain recomputed."""
         return self.http.post("/audit/verify", AuditReport, document(requests.VerifyAudit, kept=kept))
 
+    def me(self) -> Principal:
+        """The principal of this connection, with its roles."""
+        return self.http.get("/me", Principal)
+
     def status(self) -> Status:
         """How the catalog stands."""
         return self.http.get("/status", Status)
 
 
-def _part(name: str) -> str:
-    return quote(name, safe=":")
-
-
 def _ingest(dataset: str, ingest: str) -> str:
-    return f"/datasets/{_part(dataset)}/ingests/{_part(ingest)}"
+    return f"/datasets/{part(dataset)}/ingests/{part(ingest)}"

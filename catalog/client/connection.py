@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
@@ -99,6 +100,11 @@ def document(entity: type[E], **fields: Any) -> E:
         return entity(**fields)
     except ValidationError as error:
         raise Invalid("input-invalid", f"{entity.__name__}: {first_fault(error)}", do="correct that value") from error
+
+
+def part(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe=":")
 
 
 def _known(query: dict[str, Any]) -> dict[str, Any]:

@@ -1,32 +1,25 @@
-"""What people look at before they act: who they are, what waits for a signature, what each class runs."""
+"""The fleet: what each device class runs, and what each device last said."""
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from catalog.client.connection import Connection
-from catalog.domain.fleet import ClassView, Waiting
-from catalog.domain.principal import Principal
-from catalog.domain.release import Proposal
+from catalog.client.connection import Connection, part
+from catalog.domain.device import DeviceView
+from catalog.domain.fleet import ClassView
 
 
 class Fleet:
-    """What a release engineer and an approver look at."""
+    """What whoever answers for devices asks of the catalog."""
 
     http: Connection
-
-    def me(self) -> Principal:
-        """The principal of this connection, with its roles."""
-        return self.http.get("/me", Principal)
-
-    def waiting(self) -> list[Waiting]:
-        """Models that the gate allows and that lack signatures or the promotion."""
-        return self.http.pages("/waiting", Waiting)
 
     def classes(self) -> list[ClassView]:
         """Every device class: its choice, what devices are told, what going back would bring."""
         return self.http.pages("/classes", ClassView)
 
-    def proposal(self, release: str) -> Proposal:
-        """What approvers of a release are shown and sign."""
-        return self.http.get(f"/releases/{quote(release)}/proposal", Proposal)
+    def devices(self) -> list[DeviceView]:
+        """Every device and what it last said."""
+        return self.http.pages("/devices", DeviceView)
+
+    def device(self, name: str) -> DeviceView:
+        """One device."""
+        return self.http.get(f"/devices/{part(name)}", DeviceView)

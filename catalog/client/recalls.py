@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
-from catalog.client.connection import Connection, document
+from catalog.client.connection import Connection, document, part
 from catalog.client.operations import Progress, follow
 from catalog.domain import requests
 from catalog.domain.recall import Reach, Recall, RecallView
@@ -32,4 +31,4 @@ class Recalls:
 
     def find_recall(self, identity: str) -> RecallView:
         """One recall, and per device whether it has heard."""
-        return self.http.get(f"/recalls/{quote(identity)}", RecallView)
+        return self.http.get(f"/recalls/{part(identity)}", RecallView)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from typing import Any
-from urllib.parse import quote
 
-from catalog.client.connection import Connection, document
+from catalog.client.connection import Connection, document, part
 from catalog.client.operations import POLL, Progress
 from catalog.domain import requests
 from catalog.domain.intent import OperationView
@@ -23,7 +22,7 @@ class Reruns:
         """The replay of an evidence when it has ended."""
         pause = POLL[0]
         while True:
-            found = self.http.get(f"/evidence/{_part(evidence)}/replay", Replay)
+            found = self.http.get(f"/evidence/{part(evidence)}/replay", Replay)
             if found.state != "drawn":
                 return found
             view = self.http.get(f"/operations/{found.operation}", OperationView)
@@ -36,17 +35,13 @@ class Reruns:
 
     def replay_again(self, evidence: str) -> Replay:
         """Try a failed replay again, on the same draw."""
-        return self.http.post(f"/evidence/{_part(evidence)}/replay", Replay)
+        return self.http.post(f"/evidence/{part(evidence)}/replay", Replay)
 
     def reproduction(self, run: str, envelope: dict[str, Any]) -> Reproduction:
         """Bring a signed reproduction of a run."""
         body = document(requests.Signed, envelope=envelope)
-        return self.http.post(f"/runs/{_part(run)}/reproductions", Reproduction, body)
+        return self.http.post(f"/runs/{part(run)}/reproductions", Reproduction, body)
 
     def reproductions(self, run: str) -> list[Reproduction]:
         """The reproductions of a run that count."""
-        return self.http.pages(f"/runs/{_part(run)}/reproductions", Reproduction)
-
-
-def _part(name: str) -> str:
-    return quote(name, safe=":")
+        return self.http.pages(f"/runs/{part(run)}/reproductions", Reproduction)
