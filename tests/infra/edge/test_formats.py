@@ -207,7 +207,8 @@ def test_a_broken_archive_is_refused_by_name_not_by_falling(at: int, value: int,
     try:
         looked("w.npz", bytes(data))
     except Refused as error:
-        assert error.kind == "format-unsafe"
+        if error.kind != "format-unsafe":
+            raise
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
