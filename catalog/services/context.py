@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select
 
@@ -27,6 +28,9 @@ from catalog.errors import Absent, Invalid
 from catalog.services.seed import draw_seed
 from catalog.services.simulate import Command, installed
 from catalog.storage.port import VersionStore
+
+if TYPE_CHECKING:
+    from catalog.services.still_allowed import Standing
 
 INTENT = "assay.intent"
 MANIFEST = "assay.manifest"
@@ -55,7 +59,7 @@ class Context:
     boundary: Callable[[str, str], None] = no_boundary
     harness: Callable[[str], Command] = installed
     locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
-    standings: dict[str, tuple[int, datetime, str]] = field(default_factory=dict)  # of releases: epoch, when, why not
+    standings: dict[str, tuple[int, datetime, Standing]] = field(default_factory=dict)  # of releases: epoch, when, what
 
     def snapshot(self, manifest_digest: str) -> Path:
         """Where the verified copy of a version is."""

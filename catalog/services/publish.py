@@ -6,6 +6,7 @@ before a device can see it, so the end of every exposure is known.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,9 +24,11 @@ from catalog.domain.release import (
 from catalog.errors import Unavailable
 from catalog.services import release_records
 from catalog.services.context import Context
-from catalog.services.still_allowed import still_allowed
+from catalog.services.still_allowed import Standing, still_allowed
 
 FALLBACKS = 3
+
+log = logging.getLogger("assay.publish")
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class _Wanted:
 def publish(context: Context, *, renew: bool = False) -> bool:
     """Bring the repository to what the records say; whether anything was written.
 
-    Leases are renewed at half of their time, by `renew` at once; a release that today's floor no longer allows gets
-    none, and its devices come to rest when the last one ends.
+    Leases are renewed at half of their time, by `renew` at once. A release that today's floor forbids is suspended at
+    once; where that cannot be looked at, what was published stays, is not renewed, and ends with its lease.
     """
     if not context.releases.exists:
         return False
@@ -57,7 +60,7 @@ def publish(context: Context, *, renew: bool = False) -> bool:
                 "key-unreachable", what, where=str(context.release_key), do="bring it, or set ASSAY_RELEASE_KEY"
             )
         context.boundary("publish", "before-leases")
-        _record_leases(context, wanted.current)
+        _record_leases(context, [d for d in wanted.current if d.issued_at == wanted.denied.issued_at])
         context.boundary("publish", "before-files")
         context.releases.publish(
             roles=wanted.roles,
@@ -96,25 +99,32 @@ def _wanted(context: Context, *, renew: bool) -> _Wanted:
             listed.add(newest.manifest.id)
         before = choices.get(device_class)
         if chosen is not None:
-            document = _document(context, chosen, [r for r in allowed if r.manifest.id in listed], denied)
-            changed |= before is None or _differs(before, document) or _half_over(before, now)
+            document = _document(context, chosen, [r for r in allowed if r.manifest.id in listed], denied, before)
+            changed |= before is None or _differs(before, document)
+            changed |= before is not None and document != before and _half_over(before, now)
             current.append(document)
     changed |= bool(roles)
     return _Wanted(roles, tuple(manifests), tuple(current), denied, changed)
 
 
-def _document(context: Context, chosen: Choice, allowed: list[Release], denied: DenyList) -> CurrentRelease:
+def _document(
+    context: Context, chosen: Choice, allowed: list[Release], denied: DenyList, before: CurrentRelease | None
+) -> CurrentRelease:
     """The choice of a class, when it is listed and today's floor allows it, and what else a device may return to."""
     reason = chosen.reason
     release: Release | None = next((r for r in allowed if r.manifest.id == chosen.release), None)
     if release is None and chosen.release is not None:
         reason = "the chosen release is not in what approvers signed for this class; approve and promote again"
-    if release is not None and (why := _why_not(context, release)):
-        reason = f"release {release.manifest.number} is suspended: {why}"[:4000]
+    if release is not None and not (standing := _standing(context, release)).allowed:
+        same = before is not None and (before.release, before.requested_at) == (chosen.release, chosen.requested_at)
+        if before is not None and same and not standing.known:
+            log.warning("the lease of release %s is not renewed: %s", release.manifest.id, standing.why_not)
+            return before
+        reason = f"release {release.manifest.number} is suspended: {standing.why_not}"[:4000]
         release = None
     number = release.manifest.number if release is not None else 0
     others = [r for r in reversed(allowed) if r.manifest.number < number]
-    fallbacks = [r.manifest.id for r in others[: 2 * FALLBACKS] if not _why_not(context, r)][:FALLBACKS]
+    fallbacks = [r.manifest.id for r in others[: 2 * FALLBACKS] if _standing(context, r).allowed][:FALLBACKS]
     hours = release.manifest.lease_hours if release is not None else context.lease_hours
     return CurrentRelease(
         device_class=chosen.device_class,
@@ -130,16 +140,18 @@ def _document(context: Context, chosen: Choice, allowed: list[Release], denied: 
     )
 
 
-def _why_not(context: Context, release: Release) -> str:
-    """Today's floor, looked at again when the epoch rose, evidence or policy changed, or a quarter lease went by."""
+def _standing(context: Context, release: Release) -> Standing:
+    """Today's floor, looked at again when the epoch rose or a quarter of a lease went by, and while it is not known."""
     now, _ = context.records.now()
     _, epoch = context.records.head()
-    known = context.standings.get(release.manifest.id)
+    looked = context.standings.get(release.manifest.id)
     fresh = timedelta(hours=release.manifest.lease_hours) / 4
-    if known is None or known[0] != epoch or now - known[1] > fresh:
-        known = (epoch, now, still_allowed(context, release).why_not)
-        context.standings[release.manifest.id] = known
-    return known[2]
+    if looked is not None and looked[0] == epoch and now - looked[1] <= fresh:
+        return looked[2]
+    standing = still_allowed(context, release)
+    if standing.known:
+        context.standings[release.manifest.id] = (epoch, now, standing)
+    return standing
 
 
 def _differs(before: CurrentRelease, now: CurrentRelease) -> bool:
@@ -159,7 +171,7 @@ def _deny_list(context: Context, now: datetime) -> DenyList:
     return DenyList(environment=context.environment, releases=lines, issued_at=now, epoch=epoch, audit_head=head)
 
 
-def _record_leases(context: Context, documents: tuple[CurrentRelease, ...]) -> None:
+def _record_leases(context: Context, documents: list[CurrentRelease]) -> None:
     with context.records.write("catalog") as write:
         for document in documents:
             write.insert(

@@ -18,9 +18,10 @@ from catalog.services.judge_model import standing
 
 @dataclass(frozen=True)
 class Standing:
-    """Empty when the release is allowed today; else why not."""
+    """`why_not` is empty when the release is allowed today; `known` is false where something could not be looked at."""
 
     why_not: str
+    known: bool = True
 
     @property
     def allowed(self) -> bool:
@@ -44,7 +45,9 @@ def still_allowed(context: Context, release: Release) -> Standing:
     model = context.model(manifest.model)
     found = standing(context, model, policy, manifest.device_class, rests_on=decision.evidence)
     blocking: list[RuleVerdict] = [r for r in found.floor if r.verdict != "pass"]
-    return Standing(f"{blocking[0].rule}: {blocking[0].message}" if blocking else "")
+    blocking.sort(key=lambda r: r.verdict != "fail")
+    known = not blocking or blocking[0].verdict == "fail"
+    return Standing(f"{blocking[0].rule}: {blocking[0].message}" if blocking else "", known)
 
 
 def approvers(context: Context, release: Release) -> set[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from catalog.attest.approval import checked, followed
 from catalog.attest.envelope import DECISION, sign
 from catalog.attest.roles import Listed, sign_role, with_release
 from catalog.domain.release import CurrentRelease
-from catalog.errors import Absent
+from catalog.errors import Absent, Unavailable
 from catalog.services.approve_release import approve_release
 from catalog.services.deny import deny_reached
 from catalog.services.propose_release import propose_release
@@ -188,3 +190,47 @@ def test_an_approver_signs_no_second_release_that_the_service_calls_published(at
     checked(followed(honest, get, first))
     assert desk.fails(lambda: checked(followed(told, get, first))).kind == "release-invalid"
     assert desk.fails(lambda: followed(told, get, tmp_path / "none")).kind == "path-missing"
+
+
+def test_a_floor_that_cannot_be_looked_at_ends_the_renewal_and_not_the_lease(attack: Attack, tmp_path: Path) -> None:
+    """The store is away: what was published stays as it is; when it answers again, leases are renewed."""
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    done = desk.release("first")
+    before = chosen(attack)
+    away = desk.restarted()
+    away = replace(away, service=replace(away.service, context=replace(away.context, store=_Away(), standings={})))
+    publish(away.context, renew=True)
+    assert chosen(attack) == before
+    assert before is not None
+    assert before.release == done["release"]
+    assert publish(desk.context, renew=True)
+    after = chosen(attack)
+    assert after is not None
+    assert after.issued_at > before.issued_at
+
+
+class _Away:
+    """A store that does not answer, whatever it is asked."""
+
+    name = "embedded"
+
+    def __getattr__(self, name: str) -> Any:
+        raise Unavailable("store-unreachable", f"the store does not answer to {name}")
+
+
+def test_a_file_that_changed_in_the_store_suspends_at_once(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    attack.eligible("first", tmp_path / "m1", 1)
+    desk.release("first")
+    model = desk.context.model("first")
+    digest = next(f.sha256 for f in model.manifest.files if f.path.endswith(".npz")).removeprefix("sha256:")
+    (blob,) = (desk.service.settings.home / "lakefs").rglob(f"{digest[:2]}/{digest[2:]}")
+    blob.chmod(0o600)
+    blob.write_bytes(b"swapped")
+    desk.context.standings.clear()
+    assert publish(desk.context)
+    said = chosen(attack)
+    assert said is not None
+    assert said.release is None
+    assert "suspended" in said.reason
