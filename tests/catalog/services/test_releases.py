@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from catalog.attest.approval import checked, followed
 from catalog.attest.envelope import DECISION, sign
 from catalog.attest.roles import Listed, sign_role, with_release
+from catalog.domain.clock import wall_clock
 from catalog.domain.release import CurrentRelease
 from catalog.errors import Absent, Unavailable
 from catalog.services.approve_release import approve_release
@@ -219,18 +221,15 @@ class _Away:
         raise Unavailable("store-unreachable", f"the store does not answer to {name}")
 
 
-def test_a_file_that_changed_in_the_store_suspends_at_once(attack: Attack, tmp_path: Path) -> None:
-    desk = attack.desk
-    attack.eligible("first", tmp_path / "m1", 1)
-    desk.release("first")
-    model = desk.context.model("first")
-    digest = next(f.sha256 for f in model.manifest.files if f.path.endswith(".npz")).removeprefix("sha256:")
-    (blob,) = (desk.service.settings.home / "lakefs").rglob(f"{digest[:2]}/{digest[2:]}")
-    blob.chmod(0o600)
-    blob.write_bytes(b"swapped")
-    desk.context.standings.clear()
-    assert publish(desk.context)
-    said = chosen(attack)
-    assert said is not None
-    assert said.release is None
-    assert "suspended" in said.reason
+def test_evidence_that_expired_suspends_at_once(tmp_path: Path) -> None:
+    house = House.begin(tmp_path)
+    with house.open() as desk:
+        desk.bring("arm", "one", recording(tmp_path / "arm-one"))
+        Attack(house, desk).eligible("first", tmp_path / "m1", 1)
+        desk.release("first")
+    with house.open(clock=lambda: wall_clock() + timedelta(days=31)) as desk:
+        publish(desk.context)
+        said = desk.context.releases.said()[0][CLASS]
+        assert said.release is None
+        assert "is suspended: evidence-enrolled" in said.reason
+        assert desk.rollback()["release"] is None
