@@ -18,9 +18,9 @@ import typer
 from catalog.api.app import create_app
 from catalog.api.http import State
 from catalog.cli.main import app
-from catalog.domain.harness import HarnessModule
 from catalog.domain.dataset import Provenance
 from catalog.domain.evidence import Trial
+from catalog.domain.harness import HarnessModule
 from catalog.domain.model import Contract
 from catalog.errors import CLASSES, Invalid
 from catalog.policy.floor import dataset_floor, model_floor
