@@ -40,6 +40,13 @@ def device_classes(context: Context) -> list[str]:
     return sorted(name for name in found if name is not None)
 
 
+def judged(context: Context, model: str, device_class: str | None) -> Decision | None:
+    """The newest decision on a model for a class, or None."""
+    with context.records.read() as c:
+        found = records.many(c, tables.decision, Decision, order="id", decides="promotion", subject=model)
+    return max((d for d in found if d.device_class == device_class), key=lambda d: d.at, default=None)
+
+
 def clock(context: Context) -> Clock:
     """The wall clock beside the time of the last audit entry."""
     with context.records.read() as c:

@@ -15,7 +15,6 @@ from catalog.db.door import Write
 from catalog.domain.decision import Decision, RuleVerdict
 from catalog.domain.evidence import Evidence
 from catalog.domain.policy import ActivePolicy
-from catalog.domain.principal import Key
 from catalog.domain.release import THRESHOLD, Choice, Release
 from catalog.errors import Conflict, Refused, Unavailable
 from catalog.services import lineage_edges, release_records
@@ -28,7 +27,6 @@ from catalog.services.kept_heads import heads_agree
 from catalog.services.propose_release import newest_decision, open_proposal
 from catalog.services.publish import publish
 from catalog.services.register_model import model_bytes
-from catalog.services.still_allowed import approvers
 
 LOOKS = 3  # evaluations until the catalog holds still long enough
 CLOCK = "clock"  # the floor's rule that reads the time itself, so that its values always differ
@@ -44,7 +42,8 @@ def start(operations: Operations, by: str, model_name: str, device_class: str) -
         release = open_proposal(context, decision)
         if release is None:
             raise _not_approved(model_name, device_class, set())
-        signed = approvers(context, release)
+        with context.records.read() as c:
+            signed = release_records.approvers(c, release)
         if len(signed) < THRESHOLD:
             raise _not_approved(model_name, device_class, signed)
         already_running(context, "promote", device_class=device_class)
@@ -131,7 +130,7 @@ def _inside(context: Context, write: Write, release: Release, decision: Decision
     if refused := release_records.denied(write.connection, release):
         what = f"this model was withdrawn: {refused[0].reason}"
         raise Refused("release-denied", what, where=refused[0].release, do="fit and judge another model")
-    if len(_signers(write, release, now)) < THRESHOLD:
+    if len(release_records.approvers(write.connection, release, also_at=now)) < THRESHOLD:
         raise _not_approved(release.manifest.model_name, release.manifest.device_class, set())
     unpublished = [
         r for r in release_records.of_class(write.connection, release.manifest.device_class) if r.published_at is None
@@ -141,17 +140,6 @@ def _inside(context: Context, write: Write, release: Release, decision: Decision
     ):
         what = f"class {release.manifest.device_class} moved on since this was signed"
         raise Conflict("release-outdated", what, do="run `assay approve` again")
-
-
-def _signers(write: Write, release: Release, now: datetime) -> set[str]:
-    """Approvers whose key counts both when they signed and now."""
-    keys = {k.keyid: k for k in records.many(write.connection, tables.key, Key, order="keyid")}
-    counting: dict[str, str] = {}
-    for signed in release_records.signatures(write.connection, release.manifest.id):
-        key = keys.get(signed.keyid)
-        if key is not None and not key.counts("approver", signed.at) and not key.counts("approver", now):
-            counting[key.public] = signed.principal
-    return set(counting.values())
 
 
 def _record_allowed(

@@ -16,6 +16,7 @@ from catalog.errors import Refused
 from catalog.services import release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
+from catalog.services.decide import judged
 
 
 def propose_release(context: Context, by: str, model_name: str, device_class: str) -> Proposal:
@@ -29,13 +30,10 @@ def propose_release(context: Context, by: str, model_name: str, device_class: st
 
 def newest_decision(context: Context, model: Model, device_class: str) -> Decision:
     """The newest decision on a model for a class, when it permits: eligible and unexpired."""
-    with context.records.read() as c:
-        found = records.many(c, tables.decision, Decision, order="id", decides="promotion", subject=model.digest_)
-    found = [d for d in found if d.device_class == device_class]
-    if not found:
+    decision = judged(context, model.digest_, device_class)
+    if decision is None:
         what = f"nobody has judged {model.manifest.name} for class {device_class}"
         raise Refused("decision-blocked", what, do=f"assay gate {model.manifest.name} --device-class {device_class}")
-    decision = max(found, key=lambda d: d.at)
     if decision.verdict != "eligible":
         rule = decision.blocking()[0]
         what = f"{model.manifest.name} is blocked for class {device_class}: {rule.rule}: {rule.message}"

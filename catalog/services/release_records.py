@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -9,6 +10,7 @@ from sqlalchemy import Connection
 from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.device import Device
+from catalog.domain.principal import Key
 from catalog.domain.release import Choice, Denial, Release, ReleaseSignature, ReleaseView, State
 from catalog.errors import Absent
 from catalog.services.context import Context
@@ -40,6 +42,20 @@ def of_class(connection: Connection, device_class: str) -> list[Release]:
 def signatures(connection: Connection, identity: str) -> list[ReleaseSignature]:
     """Who signed a release."""
     return records.many(connection, tables.release_signature, ReleaseSignature, order="keyid", release=identity)
+
+
+def approvers(connection: Connection, found: Release, also_at: datetime | None = None) -> set[str]:
+    """The distinct people, with distinct keys, whose signature on a release counts.
+
+    A lost key's earlier signatures stand; with `also_at` the key itself must count at that time, too.
+    """
+    keys = {k.keyid: k for k in records.many(connection, tables.key, Key, order="keyid")}
+    counting: dict[str, str] = {}
+    for signed in signatures(connection, found.manifest.id):
+        key = keys.get(signed.keyid)
+        if key is not None and not any(key.counts("approver", at) for at in (signed.at, also_at) if at is not None):
+            counting[key.public] = signed.principal
+    return set(counting.values())
 
 
 def denials(connection: Connection, identity: str | None = None) -> list[Denial]:

@@ -35,6 +35,7 @@ from catalog.reports.facts import report as facts
 from catalog.reports.page import page
 from catalog.services import device_records, release_records
 from catalog.services.context import Context
+from catalog.services.decide import judged
 from catalog.services.dossier import dossier
 from catalog.services.trust import signed
 
@@ -92,14 +93,12 @@ def _released(context: Context, model: Model, device_class: str) -> Release | No
 
 
 def _judged(context: Context, model: Model, device_class: str) -> Decision:
-    with context.records.read() as c:
-        found = records.many(c, tables.decision, Decision, order="id", decides="promotion", subject=model.digest_)
-    found = [d for d in found if d.device_class == device_class]
-    if not found:
+    found = judged(context, model.digest_, device_class)
+    if found is None:
         name = model.manifest.name
         what = f"nobody has judged {name} for class {device_class}"
         raise Absent("decision-unknown", what, do=f"assay gate {name} --device-class {device_class}")
-    return max(found, key=lambda d: d.at)
+    return found
 
 
 def _bundle(context: Context, found: Dossier) -> Bundle:
