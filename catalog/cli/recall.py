@@ -97,12 +97,17 @@ def _trees(shown: Reach) -> list[Tree]:
 
     nodes = {r.urn: r for r in shown.reached}
     below: dict[str, list[Reached]] = {}
+    above: dict[str, str] = {}
     expanded: set[str] = set()
     for reached in shown.reached:
         if reached.path:
+            above[reached.urn] = reached.path[-1].src
             below.setdefault(reached.path[-1].src, []).append(reached)
-        if reached.group not in QUIET:
-            expanded.update((reached.urn, *(hop.src for hop in reached.path)))
+    for reached in shown.reached:
+        node = reached.urn if reached.group not in QUIET else None
+        while node is not None and node not in expanded:
+            expanded.add(node)
+            node = above.get(node)
     trees = []
     for start in shown.start:
         trees.append(Tree(Text(nodes[start].label, style="bold")))

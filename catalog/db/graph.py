@@ -85,13 +85,18 @@ def _rows(connection: Connection, query: Select[Any], names: list[str]) -> Seque
 
 def parts(connection: Connection, wholes: Iterable[str], *, as_of: str | None = None) -> list[tuple[str, str]]:
     """What these wholes contain, as (whole, part), ordered; against the direction of the edges."""
+    return sorted((whole, part) for part, whole in into(connection, wholes, "contains", as_of=as_of))
+
+
+def into(connection: Connection, nodes: Iterable[str], kind: str, *, as_of: str | None = None) -> list[tuple[str, str]]:
+    """The edges of a kind that end at these nodes, as (src, dst), ordered."""
     level = _values(connection)
-    query = select(edge.c.dst, edge.c.src).select_from(level.join(edge, edge.c.dst == literal_column("level.value")))
-    query = query.where(edge.c.kind == "contains")
+    query = select(edge.c.src, edge.c.dst).select_from(level.join(edge, edge.c.dst == literal_column("level.value")))
+    query = query.where(edge.c.kind == kind)
     if as_of is not None:
         query = query.where(edge.c.valid_from <= as_of)
-    rows = connection.execute(query, {"level": json.dumps(list(wholes))})
-    return sorted({(row.dst, row.src) for row in rows})
+    rows = connection.execute(query, {"level": json.dumps(list(nodes))})
+    return sorted({(row.src, row.dst) for row in rows})
 
 
 def _values(connection: Connection) -> FromClause:

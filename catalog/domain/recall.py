@@ -21,12 +21,16 @@ class Hop(Entity):
 
 
 class Reached(Entity):
-    """One node that a recall reaches, what people call it, and the shortest path to it from where the recall begins."""
+    """One node that a recall reaches, what people call it, and the shortest path to it from where the recall begins.
+
+    Of a long path the first and the last hops are there; `left_out` says how many are not in between.
+    """
 
     urn: str
     group: Group
     label: Text
     path: tuple[Hop, ...]
+    left_out: Count = 0
     denied: bool = False
 
 

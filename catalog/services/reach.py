@@ -25,6 +25,7 @@ from lineage.kinds import EdgeKind, NodeKind
 
 GROUPS: tuple[Group, ...] = get_args(Group)
 ACTED_ON = frozenset(GROUPS) - {"decision", "other"}
+FIRST, LAST = 8, 16  # hops of a long path that are shown: else who reports a chain could make a recall too large to do
 WHOLES = (NodeKind.DATASET, NodeKind.VERSION, NodeKind.FOLDER)
 EPISODE = re.compile(r"([a-z0-9-]+)/([a-z0-9-]+)/([0-9]{1,9})")
 FORMS = "a URN, a dataset, dataset@tag, a model, a run, rig:NAME, robot:NAME, site:NAME or episode:DATASET/INGEST/INDEX"
@@ -64,16 +65,19 @@ def kind_of(node: str) -> NodeKind:
 def _walk(connection: Connection, start: tuple[str, ...], at: str | None) -> graph.Tree:
     tree: graph.Tree = dict.fromkeys(start)
     frontier = [*start, *_parts(connection, tree, list(start), at)]
+    told: set[str] = set()
     while frontier:
-        before = len(tree) - len(frontier)
         graph.extend(connection, tree, frontier, skipped=UNFOLLOWED, as_of=at)
-        new = list(tree)[before:]
-        frontier = _parts(connection, tree, [n for n in new if _reported(tree[n])], at)
+        new = _told(connection, tree, at) - told
+        told |= new
+        frontier = _parts(connection, tree, sorted(new), at)
     return tree
 
 
-def _reported(nearer: tuple[str, str] | None) -> bool:
-    return nearer is not None and nearer[1] == EdgeKind.REPORTED.value
+def _told(connection: Connection, tree: graph.Tree, at: str | None) -> set[str]:
+    """The wholes that another system made from what is reached, also where a shorter path came to them first."""
+    wholes = [node for node in tree if kind_of(node) in WHOLES]
+    return {whole for src, whole in graph.into(connection, wholes, EdgeKind.REPORTED.value, as_of=at) if src in tree}
 
 
 def _parts(connection: Connection, tree: graph.Tree, wholes: list[str], at: str | None) -> list[str]:
@@ -94,13 +98,19 @@ def _reached(connection: Connection, tree: graph.Tree) -> tuple[Reached, ...]:
     denied = set(connection.execute(select(tables.denial.c.release)).scalars())
     called = labels(connection, tree)
     paths: dict[str, tuple[Hop, ...]] = {}
+    left_out: dict[str, int] = {}
     found = []
     for node, nearer in tree.items():  # each after the one it hangs on: the walk adds them so
-        paths[node] = () if nearer is None else (*paths[nearer[0]], Hop(src=nearer[0], dst=node, kind=nearer[1]))
+        path, left = (), 0
+        if nearer is not None:
+            path, left = (*paths[nearer[0]], Hop(src=nearer[0], dst=node, kind=nearer[1])), left_out[nearer[0]]
+        if len(path) > FIRST + LAST:
+            path, left = (*path[:FIRST], *path[FIRST + 1 :]), left + 1
+        paths[node], left_out[node] = path, left
         group = _group(node)
         off = group == "release" and urn.parse(node).parts[0] in denied
-        found.append(Reached(urn=node, group=group, label=called[node], path=paths[node], denied=off))
-    return tuple(sorted(found, key=lambda r: (GROUPS.index(r.group), len(r.path), r.urn)))
+        found.append(Reached(urn=node, group=group, label=called[node], path=path, left_out=left, denied=off))
+    return tuple(sorted(found, key=lambda r: (GROUPS.index(r.group), len(r.path) + r.left_out, r.urn)))
 
 
 def _group(node: str) -> Group:

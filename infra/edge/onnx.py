@@ -1,7 +1,7 @@
 """ONNX as protocol buffers: a whole model that names no file outside itself.
 
 A tensor may keep its data in another file, which the runtime opens by a path from the model; such a file is not among
-was verified, so it is refused. Field numbers are those of onnx.proto. A number that no field can have is refused:
+what was verified, so it is refused. Field numbers are those of onnx.proto. A number that no field can have is refused:
 loaders cut it down to 32 bits, and so would read a field that was not looked at here.
 """
 

@@ -102,7 +102,10 @@ def proof(reach: Reach, reached: Reached) -> list[str]:
         return [f"{plain(reached.label)} is what is recalled"]
     first = reached.path[0].src
     lines = [plain(labels.get(first, first))]
-    lines += [f"  → {plain(hop.kind)} → {plain(labels.get(hop.dst, hop.dst))}" for hop in reached.path]
+    for hop, before in zip(reached.path, (None, *reached.path), strict=False):
+        if reached.left_out and before is not None and before.dst != hop.src:
+            lines.append(f"  … {reached.left_out} more …")
+        lines.append(f"  → {plain(hop.kind)} → {plain(labels.get(hop.dst, hop.dst))}")
     return lines
 
 
@@ -111,7 +114,7 @@ def member_rows(reach: Reach, members: tuple[Reached, ...]) -> list[dict[str, ob
     return [
         {
             "name": member(r),
-            "steps": len(r.path),
+            "steps": len(r.path) + r.left_out,
             "path": " ".join(" ".join(proof(reach, r)).split()),
             "urn": plain(r.urn),
         }
