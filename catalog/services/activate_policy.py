@@ -19,7 +19,7 @@ from catalog.domain.enrolment import OPEN_HOURS
 from catalog.domain.policy import ActivePolicy, BlockedRelease, Policy, PolicyProposal, PolicyView, ProposedPolicy
 from catalog.domain.principal import Key
 from catalog.domain.release import THRESHOLD
-from catalog.errors import AssayError, Conflict, Invalid, Refused
+from catalog.errors import Conflict, Invalid, Refused
 from catalog.policy.lifecycle import require_strong
 from catalog.policy.loader import prove
 from catalog.services.audit import refusals_audited
@@ -28,7 +28,7 @@ from catalog.services.decide import active_policy
 from catalog.services.deny import deny_reached
 from catalog.services.endorse import endorse, signed_alone, signed_by, still_open
 from catalog.services.policy_diff import blocked_releases, live_releases, read_policy
-from catalog.services.publish import publish
+from catalog.services.publish import publish_or_say
 
 KIND = "policy"
 LOOKS = 3  # evaluations until the catalog holds still long enough
@@ -59,7 +59,7 @@ def activate_policy(context: Context, by: str, envelope: dict[str, Any]) -> Poli
             done = _sign(context, by, proposal, key, envelope)
             if done is not None:
                 found, denied = done
-                return _view(context, found, denied, _published(context) if found.done_at else ())
+                return _view(context, found, denied, publish_or_say(context) if found.done_at else ())
         raise Conflict("operation-running", "the catalog changes while it is looked at", do="try again")
 
 
@@ -217,12 +217,3 @@ def _new_class(context: Context, policy: Policy) -> tuple[str, ...]:
         return ()
     what = f"class {policy.device_class} is new, and nothing can be released for it until devices know it"
     return (f"{what}: assay key rotate, with two root keys and two approvers' keys",)
-
-
-def _published(context: Context) -> tuple[str, ...]:
-    """Tell the devices; what cannot be told now is told by the next poll."""
-    try:
-        publish(context)
-    except AssayError as error:
-        return (f"not published yet, and tried again at every poll: {error.what}"[:4000],)
-    return ()

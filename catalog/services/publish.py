@@ -21,7 +21,7 @@ from catalog.domain.release import (
     ReleaseManifest,
     RoleSignature,
 )
-from catalog.errors import Unavailable
+from catalog.errors import AssayError, Unavailable
 from catalog.services import release_records
 from catalog.services.context import Context
 from catalog.services.still_allowed import Standing, still_allowed
@@ -73,6 +73,15 @@ def publish(context: Context, *, renew: bool = False) -> bool:
         )
         context.boundary("publish", "published")
     return True
+
+
+def publish_or_say(context: Context) -> tuple[str, ...]:
+    """Tell the devices; what cannot be told now is told by the next poll, and is said to who acted."""
+    try:
+        publish(context)
+    except AssayError as error:
+        return (f"not published yet, and tried again at every poll: {error.what}"[:4000],)
+    return ()
 
 
 def _wanted(context: Context, *, renew: bool) -> _Wanted:

@@ -23,11 +23,11 @@ from catalog.domain.enrolment import Revocation, Revoked, RevokeKey
 from catalog.domain.evidence import Evidence
 from catalog.domain.principal import Key, KeyRole
 from catalog.domain.release import THRESHOLD, Release
-from catalog.errors import Absent, AssayError, Conflict, Invalid, Refused
+from catalog.errors import Absent, Conflict, Invalid, Refused
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.deny import deny_reached
-from catalog.services.publish import publish
+from catalog.services.publish import publish_or_say
 
 KIND = "revocation"
 SIGNERS: tuple[KeyRole, ...] = ("approver", "steward")
@@ -49,7 +49,7 @@ def revoke_key(context: Context, by: str, request: RevokeKey) -> Revoked:
             reason = f"key {key.keyid[:16]}… of {key.principal} was {how}: {revocation.reason}"[:4000]
             denied = deny_reached(context, write, reached, reason)
             lacking = [*_lacking(write.connection, revoked, write.now), *_to_look_at(write.connection, revoked)]
-    return Revoked(key=revoked, denied=tuple(d.release for d in denied), lacking=(*lacking, *_published(context)))
+    return Revoked(key=revoked, denied=tuple(d.release for d in denied), lacking=(*lacking, *publish_or_say(context)))
 
 
 def _signer(context: Context, by: str, request: RevokeKey) -> Key | None:
@@ -174,12 +174,3 @@ def _to_look_at(connection: Connection, key: Key) -> list[str]:
     said = [f"it signed {row.kind} {row.subject}: look at it" for row in rows]
     data = sorted(_approved_with(connection, key))
     return said + [f"it approved data {digest}: not served any more, register and approve it again" for digest in data]
-
-
-def _published(context: Context) -> list[str]:
-    """Tell the devices; what cannot be told now is told by the next poll."""
-    try:
-        publish(context)
-    except AssayError as error:
-        return [f"not published yet, and tried again at every poll: {error.what}"[:4000]]
-    return []

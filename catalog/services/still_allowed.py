@@ -34,12 +34,13 @@ def still_allowed(context: Context, release: Release) -> Standing:
     manifest = release.manifest
     with context.records.read() as c:
         refused = release_records.denied(c, release)
+        signed = release_records.approvers(c, release)
         policy = records.one(c, tables.policy, ActivePolicy, digest=manifest.policy)
     if release.allowed_at is None:
         return Standing("it was never allowed")
     if refused:
         return Standing(f"withdrawn: {refused[0].reason}")
-    if len(approvers(context, release)) < THRESHOLD:
+    if len(signed) < THRESHOLD:
         return Standing(f"fewer than {THRESHOLD} of its approvals still count")
     decision = context.decision(manifest.decision)
     model = context.model(manifest.model)
@@ -48,18 +49,3 @@ def still_allowed(context: Context, release: Release) -> Standing:
     blocking.sort(key=lambda r: r.verdict != "fail")
     known = not blocking or blocking[0].verdict == "fail"
     return Standing(f"{blocking[0].rule}: {blocking[0].message}" if blocking else "", known)
-
-
-def approvers(context: Context, release: Release) -> set[str]:
-    """The distinct people, with distinct keys, whose approval of a release counts today."""
-    enrolled = context.keys()
-    keys = {key.keyid: key for key in enrolled}
-    with context.records.read() as c:
-        signed = release_records.signatures(c, release.manifest.id)
-    counting = {
-        s.principal: keys[s.keyid].public
-        for s in signed
-        if s.keyid in keys and not keys[s.keyid].counts("approver", s.at)
-    }
-    material: dict[str, str] = {public: who for who, public in counting.items()}
-    return set(material.values())
