@@ -1,15 +1,18 @@
-"""`assay device …`: enrol a device."""
+"""`assay device …`: enrol a device; what runs where, and what each has heard."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catalog.cli import enrolment, output, signing
-from catalog.cli.release import show_devices
 
+if TYPE_CHECKING:
+    from catalog.domain.device import DeviceView
+
+STATES = ("requested", "safe_state", "swapped", "healthy", "resumed")
 app = typer.Typer(help="Devices.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -58,3 +61,26 @@ def show(
             output.console().print(f"  has not heard that {identity} is withdrawn", style="red", markup=False)
         if view.newest is not None and view.newest.what:
             output.console().print(f"  {view.newest.kind}: {view.newest.what}", markup=False)
+
+
+def show_devices(views: list[DeviceView]) -> None:
+    """Devices, what each runs, and when the states of its last change were reached."""
+    rows = []
+    for view in views:
+        newest = view.newest
+        times = view.changed.document()
+        reached = "  ".join(f"{state.replace('_', ' ')} {times[state][11:23]}" for state in STATES if times.get(state))
+        seen = view.document()["last_seen"]
+        rows.append(
+            [
+                view.device.name,
+                view.device.device_class,
+                (newest.release or "none")[:13] if newest is not None else "never heard",
+                newest.event if newest is not None else "",
+                seen[:19] if seen else "",
+                reached,
+            ]
+        )
+    output.table(
+        "devices", ("device", "class", "release", "said", "last seen (UTC)", "times of the last change (UTC)"), rows
+    )

@@ -10,6 +10,7 @@ import typer
 
 from catalog.cli import output, signing
 from catalog.cli.decision import show_decision
+from catalog.cli.device import show_devices
 from catalog.errors import Refused
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ app = typer.Typer(help="Releases.", no_args_is_help=True, rich_markup_mode=None)
 Model = Annotated[str, typer.Argument(help="The model, by name or digest.")]
 DeviceClass = Annotated[str, typer.Option("--device-class", help="The device class.")]
 Wait = Annotated[int, typer.Option(help="Seconds to wait for the devices of the class to report.", min=0, max=3600)]
-STATES = ("requested", "safe_state", "swapped", "healthy", "resumed")
 
 
 def approve(
@@ -167,29 +167,6 @@ def show_withdrawal(state: Withdrawal) -> None:
         rows.append([device.device, word, ends])
     if rows:
         output.table("", ("device", "", ""), rows)
-
-
-def show_devices(views: list[DeviceView]) -> None:
-    """Devices, what each runs, and when the states of its last change were reached."""
-    rows = []
-    for view in views:
-        newest = view.newest
-        times = view.changed.document()
-        reached = "  ".join(f"{state.replace('_', ' ')} {times[state][11:23]}" for state in STATES if times.get(state))
-        seen = view.document()["last_seen"]
-        rows.append(
-            [
-                view.device.name,
-                view.device.device_class,
-                (newest.release or "none")[:13] if newest is not None else "never heard",
-                newest.event if newest is not None else "",
-                seen[:19] if seen else "",
-                reached,
-            ]
-        )
-    output.table(
-        "devices", ("device", "class", "release", "said", "last seen (UTC)", "times of the last change (UTC)"), rows
-    )
 
 
 @app.command("list")

@@ -58,7 +58,7 @@ class HttpSource(FetcherInterface):
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         begun, taken = time.monotonic(), 0
-        with self._open(urllib.request.Request(url)) as answer:  # noqa: S310  # `source` took http and https only
+        with self._open(urllib.request.Request(url)) as answer:  # noqa: S310 - `source` took http and https only
             while chunk := self._read(answer, url):
                 taken += len(chunk)
                 if time.monotonic() - begun > PATIENCE + taken / SLOWEST:
@@ -67,7 +67,7 @@ class HttpSource(FetcherInterface):
 
     def post(self, path: str, document: Any, key: str) -> int:
         """The status of posting a document once under this idempotency key."""
-        request = urllib.request.Request(self.address + path, json.dumps(document).encode(), method="POST")  # noqa: S310
+        request = urllib.request.Request(self.address + path, json.dumps(document).encode(), method="POST")  # noqa: S310 - as above
         request.add_header("Content-Type", "application/json")
         request.add_header("Idempotency-Key", key)
         try:

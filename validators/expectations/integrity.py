@@ -37,7 +37,7 @@ class ExpectCountsToMatchMetadata(Expectation):
 
     def _finding(self, stream: str, message: str, value: int, limit: int, unit: str, **where: object) -> Finding:
         of = {"value": float(value), "limit": float(limit), "unit": unit, "resolves": "a difference of one"}
-        return Finding(self.check, stream, message, **of, **where)  # type: ignore[arg-type]
+        return Finding(self.check, stream, message, **of, **where)  # type: ignore[arg-type]  # fields of one finding
 
     def _totals(self, subject: Subject) -> Iterator[Finding]:
         recording = subject.recording

@@ -40,7 +40,7 @@ def walk(connection: sqlite3.Connection, repository: str, branch: str, start: by
     comparison = ">="
     while True:
         rows = connection.execute(
-            f"SELECT * FROM staging WHERE repository=? AND branch=? AND path{comparison}? ORDER BY path LIMIT {PAGE}",  # noqa: S608
+            f"SELECT * FROM staging WHERE repository=? AND branch=? AND path{comparison}? ORDER BY path LIMIT {PAGE}",  # noqa: S608 - constants
             (repository, branch, start),
         ).fetchall()
         for row in rows:
