@@ -101,7 +101,8 @@ def _reached(connection: Connection, tree: graph.Tree) -> tuple[Reached, ...]:
     left_out: dict[str, int] = {}
     found = []
     for node, nearer in tree.items():  # each after the one it hangs on: the walk adds them so
-        path, left = (), 0
+        path: tuple[Hop, ...] = ()
+        left = 0
         if nearer is not None:
             path, left = (*paths[nearer[0]], Hop(src=nearer[0], dst=node, kind=nearer[1])), left_out[nearer[0]]
         if len(path) > FIRST + LAST:
