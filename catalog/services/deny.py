@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import select
+
 from catalog.db import tables
 from catalog.db.door import Write
 from catalog.domain.release import Choice, Denial
@@ -17,12 +19,12 @@ from catalog.services.context import Context
 def deny_reached(
     context: Context, write: Write, releases: Sequence[str], reason: str, recall: str | None = None
 ) -> list[Denial]:
-    """Deny every allowed release among these ids that is not denied yet; the new denials.
+    """Deny every allowed release among these ids, and of the same models, that is not denied yet; the new denials.
 
     The caller audits the act itself; each denial has its own entry, and the epoch rises.
     """
     made: list[Denial] = []
-    for identity in dict.fromkeys(releases):
+    for identity in _of_the_same_models(write, releases):
         found = release_records.find(write.connection, identity)
         if found.allowed_at is None or release_records.denials(write.connection, identity):
             continue
@@ -44,6 +46,14 @@ def deny_reached(
     if made:
         write.raise_epoch()
     return made
+
+
+def _of_the_same_models(write: Write, releases: Sequence[str]) -> list[str]:
+    """These releases and every other one of their models, whatever class it is for."""
+    r = tables.release.c
+    models = set(write.connection.execute(select(r.model).where(r.id.in_(releases))).scalars())
+    same = write.connection.execute(select(r.id).where(r.model.in_(models)).order_by(r.id)).scalars()
+    return list(dict.fromkeys((*releases, *same)))
 
 
 def _unchoose(write: Write, device_class: str, identity: str, reason: str) -> None:

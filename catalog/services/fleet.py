@@ -21,5 +21,5 @@ def classes(context: Context) -> list[ClassView]:
 def _view(context: Context, device_class: str) -> ClassView:
     with context.records.read() as c:
         choice = release_records.choice(c, device_class)
-    back, why = rollback.best(context, device_class, None)
+    back, why = rollback.best(context, device_class, None, rollback.left(context, device_class))
     return ClassView(device_class=device_class, choice=choice, published=None, back=back, passed_over=tuple(why))

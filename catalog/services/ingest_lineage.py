@@ -39,6 +39,8 @@ def ingest_lineage(context: Context, by: str, document: Any) -> Ingested:
         new = [edge for edge in edges if edge not in known]
         _add(write, new)
         write.audit("lineage.ingest", digest, events=len(events), edges=len(edges), new=len(new))
+    if new:
+        context.standings.clear()  # what is live may descend from something recalled: the next poll looks again
     return Ingested(digest_=digest, events=len(events), edges=len(edges), new=len(new))
 
 

@@ -108,6 +108,8 @@ def _wanted(context: Context, *, renew: bool) -> _Wanted:
             listed.add(newest.manifest.id)
         before = choices.get(device_class)
         if chosen is not None:
+            if renew or before is None or _half_over(before, now):
+                _look_again(context, allowed)
             document = _document(context, chosen, [r for r in allowed if r.manifest.id in listed], denied, before)
             changed |= before is None or _differs(before, document)
             changed |= before is not None and document != before and _half_over(before, now)
@@ -128,7 +130,7 @@ def _document(
         same = before is not None and (before.release, before.requested_at) == (chosen.release, chosen.requested_at)
         if before is not None and same and not standing.known:
             log.warning("the lease of release %s is not renewed: %s", release.manifest.id, standing.why_not)
-            return before
+            return _without(before, {line.release for line in denied.releases})
         reason = f"release {release.manifest.number} is suspended: {standing.why_not}"[:4000]
         release = None
     number = release.manifest.number if release is not None else 0
@@ -161,6 +163,18 @@ def _standing(context: Context, release: Release) -> Standing:
     if standing.known:
         context.standings[release.manifest.id] = (epoch, now, standing)
     return standing
+
+
+def _look_again(context: Context, releases: list[Release]) -> None:
+    """A new lease rests on what is so now, not on an earlier look."""
+    for release in releases:
+        context.standings.pop(release.manifest.id, None)
+
+
+def _without(before: CurrentRelease, denied: set[str]) -> CurrentRelease:
+    """What devices were told, less what is denied since: that is published, whatever else cannot be known."""
+    left = tuple(release for release in before.fallbacks if release not in denied)
+    return before if left == before.fallbacks else before.model_copy(update={"fallbacks": left})
 
 
 def _differs(before: CurrentRelease, now: CurrentRelease) -> bool:

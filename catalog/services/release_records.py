@@ -85,7 +85,10 @@ def choice(connection: Connection, device_class: str) -> Choice | None:
 
 
 def choose(write: Write, chosen: Choice, action: Literal["release.choose", "release.unchoose"]) -> None:
-    """Say from now on what a class should run."""
+    """Say from now on what a class should run: what is said last holds, whenever it was asked for."""
+    before = choice(write.connection, chosen.device_class)
+    if before is not None and chosen.requested_at <= before.requested_at:
+        chosen = chosen.model_copy(update={"requested_at": write.now})
     write.insert(
         tables.choice,
         chosen,

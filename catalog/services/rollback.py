@@ -1,6 +1,7 @@
 """Go back: the newest older release that today's floor still allows, or none; one person is enough.
 
-Nothing new becomes allowed by it. Where no release is left, "none" is what is signed and published.
+Nothing new becomes allowed by it, and what was gone back from comes again by its name only. Where no release is left,
+"none" is what is signed and published.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def start(operations: Operations, by: str, device_class: str, to: str | None, re
         if to is not None:
             _may(context, device_class, to)
         already_running(context, "rollback", device_class=device_class)
-        arguments = {"device_class": device_class, "to": to, "reason": reason}
+        # fixed when it is asked for: what is promoted meanwhile does not make the release that is left an older one
+        below = left(context, device_class)
+        arguments = {"device_class": device_class, "to": to, "reason": reason, "below": below}
         return operations.start("rollback", by, arguments).id
 
 
@@ -43,20 +46,20 @@ def _may(context: Context, device_class: str, to: str) -> None:
         raise Refused("release-denied", f"release {release.manifest.number} is not allowed today: {why}"[:4000])
 
 
-def older(context: Context, device_class: str) -> list[Release]:
-    """What may be gone back to, newest first: before the class's choice, or, where that is none, before the last one.
-
-    What the class went back from is newer than that, and never comes again by going back.
-    """
+def older(context: Context, device_class: str, below: int) -> list[Release]:
+    """What may be gone back to, newest first: allowed before the release of this number, and not denied."""
     with context.records.read() as c:
         allowed = release_records.of_class(c, device_class)
-        said = release_records.choices(c, device_class)
         refused = {r.manifest.id for r in allowed if release_records.denied(c, r)}
-    last = next((choice.release for choice in said if choice.release is not None), None)
-    number = next((r.manifest.number for r in allowed if r.manifest.id == last), 0)
-    if said and said[0].release is None:
-        number += 1  # the choice fell to none; the last one itself comes again, if nothing denies it
-    return [r for r in reversed(allowed) if r.manifest.number < number and r.manifest.id not in refused]
+    return [r for r in reversed(allowed) if r.manifest.number < below and r.manifest.id not in refused]
+
+
+def left(context: Context, device_class: str) -> int:
+    """The number of the release that is gone back from: the class's choice or, where that is none, the last one."""
+    with context.records.read() as c:
+        said = release_records.choices(c, device_class)
+        last = next((choice.release for choice in said if choice.release is not None), None)
+        return release_records.find(c, last).manifest.number if last is not None else 0
 
 
 def _choose(work: Work) -> None:
@@ -66,7 +69,7 @@ def _choose(work: Work) -> None:
     context, arguments = work.context, work.arguments
     while True:
         _, epoch = context.records.head()
-        found, why = best(context, arguments["device_class"], arguments["to"])
+        found, why = best(context, arguments["device_class"], arguments["to"], arguments["below"])
         with context.records.write(work.intent.by) as write:
             current = release_records.choice(write.connection, arguments["device_class"])
             if current is not None and current.requested_at == work.intent.started_at:
@@ -87,9 +90,9 @@ def _choose(work: Work) -> None:
     work.memory["chosen"] = True
 
 
-def best(context: Context, device_class: str, to: str | None) -> tuple[Release | None, list[str]]:
+def best(context: Context, device_class: str, to: str | None, below: int) -> tuple[Release | None, list[str]]:
     """The release a rollback chooses now, or None; and why each newer one is passed over."""
-    candidates = [release_records.release(context, to)] if to is not None else older(context, device_class)
+    candidates = [release_records.release(context, to)] if to is not None else older(context, device_class, below)
     why: list[str] = []
     for release in candidates:
         standing = still_allowed(context, release)

@@ -1,0 +1,186 @@
+"""T9, the choice of a class: acts that cross, or are asked for twice, never bring back what somebody went away from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.domain.release import CurrentRelease
+from catalog.errors import Unavailable
+from catalog.services import promote, recall, rollback, withdraw
+from catalog.services.deny import deny_reached
+from catalog.services.ingest_lineage import ingest_lineage
+from catalog.services.intent import Operations
+from catalog.services.publish import publish
+from lineage import urn
+from tests.attack.attacker import CLASS, Attack
+from tests.attack.test_t7_reported import event
+from tests.support.house import House, ended
+from tests.support.recordings import recording
+
+
+@pytest.fixture
+def attack(tmp_path: Path) -> Iterator[Attack]:
+    house = House.begin(tmp_path)
+    with house.open() as desk:
+        desk.bring("arm", "one", recording(tmp_path / "arm-one"))
+        yield Attack(house, desk)
+
+
+def released(attack: Attack, folder: Path, *names: str) -> list[str]:
+    found = []
+    for number, name in enumerate(names, start=1):
+        attack.eligible(name, folder / name, number, line=name)
+        found.append(str(attack.desk.release(name)["release"]))
+    return found
+
+
+def told(attack: Attack) -> CurrentRelease:
+    """What devices of the class are told."""
+    return attack.desk.context.releases.said()[0][CLASS]
+
+
+@contextmanager
+def asked_only() -> Iterator[None]:
+    """Operations are asked for inside, and none begins yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Operations, "_submit", lambda _self, _intent: None)
+        yield
+
+
+def begun(act: Callable[[], str]) -> str:
+    with asked_only():
+        return act()
+
+
+def done(attack: Attack, operation: str) -> dict[str, Any]:
+    attack.desk.service.operations.recover()
+    return ended(attack.desk.wait(operation))
+
+
+def test_going_back_twice_does_not_come_round(attack: Attack, tmp_path: Path) -> None:
+    """From the only release to none; asked again, by who pressed twice, it stays none. By name it comes again."""
+    (first,) = released(attack, tmp_path, "first")
+    assert attack.desk.rollback(reason="it hits the table")["release"] is None
+    assert attack.desk.rollback(reason="it hits the table")["release"] is None
+    assert told(attack).release is None
+    assert attack.desk.rollback(to=first)["release"] == first
+
+
+def test_a_promotion_that_comes_in_between_does_not_turn_going_back_into_staying(
+    attack: Attack, tmp_path: Path
+) -> None:
+    """Asked to leave release 2; release 3 is promoted first. One older than 3 would be 2."""
+    first, second = released(attack, tmp_path, "first", "second")
+    attack.eligible("third", tmp_path / "third", 3, line="third")
+    for by in ("approver-1", "approver-2"):
+        attack.desk.sign_release("third", by)
+    operations = attack.desk.service.operations
+    promotion = begun(lambda: promote.start(operations, "releaser", "third", CLASS))
+    back = begun(lambda: rollback.start(operations, "steward", CLASS, None, "it drops things"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "running", lambda: [operations.look(promotion)[0]])
+        assert done(attack, promotion)["number"] == 3
+    assert done(attack, back)["release"] == first
+    assert told(attack).release == first
+    assert second not in told(attack).fallbacks
+
+
+def test_a_promotion_asked_for_before_a_withdrawal_is_what_the_class_runs_afterwards(
+    attack: Attack, tmp_path: Path
+) -> None:
+    """What the record says is promoted is what devices are told; the withdrawn one is not."""
+    (first,) = released(attack, tmp_path, "first")
+    attack.eligible("second", tmp_path / "second", 2, line="second")
+    for by in ("approver-1", "approver-2"):
+        attack.desk.sign_release("second", by)
+    operations = attack.desk.service.operations
+    promotion = begun(lambda: promote.start(operations, "releaser", "second", CLASS))
+    denied = begun(lambda: withdraw.start(operations, "steward", first, "bad welds"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "running", lambda: [operations.look(denied)[0]])
+        done(attack, denied)
+    assert told(attack).release is None
+    release = done(attack, promotion)["release"]
+    assert attack.desk.view(release).chosen
+    assert told(attack).release == release
+    assert told(attack).fallbacks == ()
+
+
+def test_a_model_that_was_released_twice_is_denied_twice(attack: Attack, tmp_path: Path) -> None:
+    """Withdrawing one release leaves none of the same model without a denial of its own."""
+    attack.eligible("first", tmp_path / "first", 1)
+    releases = [str(attack.desk.release("first")["release"])]
+    attack.gate("first")
+    releases.append(str(attack.desk.release("first")["release"]))
+    assert len(set(releases)) == 2
+    attack.desk.withdraw(releases[0], "bad welds")
+    for release in releases:
+        assert attack.desk.view(release).state == "denied"
+        assert {d.release for d in attack.desk.view(release).denials} == set(releases)
+        assert attack.audited("release.deny", release)
+    published = attack.desk.context.releases.said()[1]
+    assert published is not None
+    assert {d.release for d in published.releases} == set(releases)
+    assert told(attack).release is None
+
+
+def test_a_store_that_is_silent_holds_no_denial_back(attack: Attack, tmp_path: Path) -> None:
+    """What cannot be looked at keeps what was said, less what is denied: else it could not be published at all."""
+    first, second = released(attack, tmp_path, "first", "second")
+    assert told(attack).fallbacks == (first,)
+    silent = replace(attack.desk.context, store=_Silent(), standings={})
+    before = told(attack)
+    with silent.records.write("steward") as write:
+        deny_reached(silent, write, [first], "bad welds")
+        write.audit("release.withdraw", first)
+    publish(silent)
+    published = silent.releases.said()[1]
+    assert published is not None
+    assert {d.release for d in published.releases} == {first}
+    assert (told(attack).release, told(attack).fallbacks) == (second, ())
+    assert told(attack).lease_until == before.lease_until
+
+
+def test_a_report_that_what_is_live_came_from_something_recalled_ends_it_at_the_next_poll(
+    attack: Attack, tmp_path: Path
+) -> None:
+    """Nothing else changed, so an earlier look at the floor must not stand."""
+    (first,) = released(attack, tmp_path, "first")
+    context = attack.desk.context
+    ingest_lineage(context, "engineer", event(1, "raw", "clean"))
+    bad = str(urn.external("lake", "raw"))
+    shown = recall.show(context, bad)
+    ended(attack.desk.wait(recall.start(attack.desk.service.operations, "steward", bad, "wrong units", shown.plan)))
+    publish(context)
+    assert told(attack).release == first
+    version = str(urn.version("arm", context.candidate("arm", None).manifest_digest))
+    ingest_lineage(context, "engineer", event(2, "clean", version))
+    publish(context)
+    assert told(attack).release is None
+    assert "not-recalled" in told(attack).reason
+
+
+def test_a_new_lease_rests_on_a_new_look(attack: Attack, tmp_path: Path) -> None:
+    """The model's file is changed in the store; the next lease is not issued on what was seen before."""
+    (first,) = released(attack, tmp_path, "first")
+    silent = replace(attack.desk.context, store=_Silent())
+    publish(attack.desk.context)
+    before = told(attack)
+    assert (before.release, first in silent.standings) == (first, True)
+    publish(silent, renew=True)
+    assert told(attack) == before
+
+
+class _Silent:
+    """A store that does not answer, whatever it is asked."""
+
+    name = "embedded"
+
+    def __getattr__(self, name: str) -> Any:
+        raise Unavailable("store-unreachable", f"the store does not answer to {name}")
