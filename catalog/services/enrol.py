@@ -36,6 +36,7 @@ from catalog.services.decide import active_policy, device_classes
 from catalog.services.endorse import endorse, signed_alone, signed_by, still_open
 
 KIND = "enrolment"
+OURS = frozenset({"catalog", "bootstrap"})  # who acts in the log where nobody does
 
 
 def propose_enrolment(context: Context, by: str, request: KeyRequest) -> EnrolmentView:
@@ -96,6 +97,9 @@ def _device_fits(context: Context, request: KeyRequest) -> None:
 def _free(connection: Connection, request: KeyRequest, now: datetime) -> None:
     """One key has one owner, one token one principal; a name that is known comes back only when no key of it counts."""
     k, p = tables.key.c, tables.principal.c
+    if request.name in OURS:
+        what = f"{request.name} is what the log calls the catalog itself"
+        raise Conflict("already-exists", what, where=request.name, do="take another name")
     owner = connection.execute(select(k.principal).where(k.public == request.public)).scalar()
     if owner is not None:
         what = f"this key is enrolled already, for {owner}; one key has one owner and one role"

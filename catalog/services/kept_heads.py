@@ -14,11 +14,12 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
 
-from catalog.db import tables
+from catalog.db import records, tables
 from catalog.db.door import Records
 from catalog.domain.audit import AuditHead, Frontier
 from catalog.domain.base import sha256
 from catalog.domain.merkle import Growing
+from catalog.domain.principal import Key
 from catalog.errors import Damaged
 from catalog.services.context import Context
 
@@ -93,13 +94,18 @@ def _fits(wanted: dict[int, list[tuple[str, str]]], size: int, root: str) -> Non
 
 
 def _came_back(context: Context, before: _Looked) -> tuple[list[tuple[str, AuditHead]], str]:
-    """Heads from outside, each with who brought it: device reports since the last look, and all signed decisions."""
+    """Heads from outside, each with who brought it: device reports since the last look, and all signed decisions.
+
+    What a compromised key signed never counted: else one stolen device could stop every promotion for ever.
+    """
     r, until = tables.device_report.c, before.reports_until
     found: list[tuple[str, AuditHead]] = []
     with context.records.read() as c:
+        stolen = {k.principal for k in records.many(c, tables.key, Key, order="keyid", role="device") if k.compromised}
         for row in c.execute(select(r.device, r.received_at, r.body).where(r.received_at >= until)):
             until = max(until, row.received_at)
-            if seen := json.loads(row.body)["report"].get("seen"):
+            seen = json.loads(row.body)["report"].get("seen")
+            if seen and row.device not in stolen:
                 found.append((f"device {row.device}", AuditHead.of(seen)))
         found += [(f"who signed decision {digest[:19]}…", AuditHead.of(seen)) for digest, seen in _signed(c)]
     return found, until

@@ -95,10 +95,11 @@ def _keep(write: Write, request: RevokeKey, signer: Key) -> None:
 
 
 def _revoke(write: Write, key: Key, revocation: Revocation) -> Key:
-    """The key, its owner's token where both may be in other hands, and the device that it was."""
+    """The key; the token where both may be in other hands, or of a device, which is retired."""
     revoked = key.model_copy(update={"revoked_at": key.revoked_at or write.now, "compromised": revocation.compromised})
     write.replace(tables.key, {"keyid": key.keyid}, revoked)
-    if revocation.compromised and not _counting(write.connection, write.now, principal=key.principal):
+    gone = key.role == "device" or revocation.compromised
+    if gone and not _counting(write.connection, write.now, principal=key.principal):
         # nobody knows what this is the digest of; a new enrolment brings a new token
         write.replace(tables.principal, {"name": key.principal}, token_digest=sha256(secrets.token_bytes(32)))
     if key.role == "device":

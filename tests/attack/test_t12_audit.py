@@ -13,18 +13,19 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from catalog.attest.envelope import DEVICE_REPORT, ENROLMENT, sign
+from catalog.attest.envelope import DEVICE_REPORT, ENROLMENT, REVOCATION, sign
 from catalog.attest.keys import generate
 from catalog.db import tables
 from catalog.domain.audit import GENESIS, AuditEntry, AuditHead, Frontier
 from catalog.domain.base import sha256
 from catalog.domain.device import DeviceReport
-from catalog.domain.enrolment import DeviceFacts, KeyRequest
+from catalog.domain.enrolment import DeviceFacts, KeyRequest, Revocation, RevokeKey
 from catalog.errors import AssayError
 from catalog.services.audit import verify_audit
 from catalog.services.enrol import enrol, propose_enrolment
 from catalog.services.kept_heads import heads_agree
 from catalog.services.receive_report import receive_report
+from catalog.services.revoke_key import revoke_key
 from tests.attack.attacker import CLASS, Attack
 from tests.support.bundles import head, head_of
 from tests.support.house import Desk, House
@@ -241,6 +242,22 @@ def test_rewritten_under_a_service_that_looked_before(attack: Attack, tmp_path: 
         lambda entries: [e.model_copy(update={"actor": "steward"}) if e.actor == "somebody" else e for e in entries],
     )
     heads_agree(desk.context)
+
+
+def test_a_stolen_device_stops_promotions_until_its_key_is_revoked(attack: Attack, tmp_path: Path) -> None:
+    """It reports a head that never was. Nothing is promoted until somebody has looked, and then not for ever."""
+    desk, arm = attack.desk, Arm.enrolled(attack, tmp_path)
+    approved(attack)
+    arm.seen = AuditHead(size=10**6, root="sha256:" + "0" * 64)
+    arm.report(desk)
+    assert "arm-7" in stopped(desk).what
+    keyid = next(k.keyid for k in desk.context.keys() if k.principal == "arm-7")  # noqa: SIM118 - no dict
+    revocation = Revocation(keyid=keyid, principal="arm-7", compromised=True, reason="stolen", by="steward")
+    envelope = sign(revocation.canonical(), REVOCATION, attack.key("steward"))
+    revoke_key(desk.context, "steward", RevokeKey(revocation=revocation, envelope=envelope))
+    heads_agree(desk.context)
+    assert attack.audited("key.revoke", keyid)
+    assert desk.promote("reach")["number"] == 1
 
 
 def test_a_kept_head_that_is_no_head_is_not_taken(attack: Attack) -> None:

@@ -56,6 +56,14 @@ def test_the_same_token_for_a_second_name(attack: Attack, tmp_path: Path) -> Non
     attack.refused("already-exists", lambda: shown(attack, asked, "approver-2"))
 
 
+@pytest.mark.parametrize("name", ["catalog", "bootstrap"])
+def test_the_name_under_which_the_catalog_itself_acts(attack: Attack, tmp_path: Path, name: str) -> None:
+    """Else the log would say that the catalog did what a newcomer did."""
+    error = attack.refused("already-exists", lambda: shown(attack, request(tmp_path, name, "steward")))
+    assert "the catalog itself" in error.what
+    assert attack.audited("key.propose.refused", name)
+
+
 def test_one_approver_lets_a_second_identity_of_their_own_in(attack: Attack, tmp_path: Path) -> None:
     """With their own signature twice, and with the newcomer's own beside it."""
     asked = request(tmp_path, "approver-1b")

@@ -192,9 +192,13 @@ def test_the_token_of_a_compromised_key_opens_nothing(attack: Attack) -> None:
 def test_a_device_whose_key_is_revoked_is_retired(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     let_in(desk, newcomer(tmp_path, "arm-7", "device", ARM), "approver-1")
+    own = tables.principal.select().where(tables.principal.c.name == "arm-7")
+    with desk.context.records.read() as c:
+        token = c.execute(own).one().token_digest
     revoke(desk, "arm-7", compromised=False)
     with desk.context.records.read() as c:
         device = records.one(c, tables.device, Device, name="arm-7")
+        assert c.execute(own).one().token_digest != token, "with its token it would fetch lease after lease"
     assert device is not None
     assert device.retired_at is not None
 
