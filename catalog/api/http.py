@@ -139,9 +139,11 @@ async def _body(request: Request) -> bytes:
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length) > MAX_BODY:
         raise Invalid("input-invalid", f"a body of {length[:20]} bytes; at most {MAX_BODY} are taken")
+    if int(length) == 0:
+        return b""
+    await run_in_threadpool(caller, request)  # nobody unknown makes the service read and parse
     body = await request.body()
-    if body:
-        strict_json(body, "request body", MAX_BODY)
+    await run_in_threadpool(strict_json, body, "request body", MAX_BODY)
     return body
 
 

@@ -59,8 +59,8 @@ def _abandon(_work: Work) -> None:
     """A denial stands; the next poll publishes it."""
 
 
-def _serial(_arguments: Mapping[str, Any]) -> str:
-    return "releases"
+def _serial(arguments: Mapping[str, Any]) -> str:
+    return f"withdraw:{arguments['release']}"  # not "releases": a promotion that stages its files must not hold it up
 
 
 KIND = Kind("withdraw", (_deny, _publish), _record, _abandon, _serial, urgent=True)

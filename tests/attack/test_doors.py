@@ -80,6 +80,14 @@ def test_a_token_of_nobody(attack: Attack, api: TestClient, token: str) -> None:
         assert token[:200] not in answer.text or len(token) < 3
 
 
+def test_nobody_unknown_makes_the_service_parse(api: TestClient) -> None:
+    """A body of many megabytes costs ten times that in memory: the token is looked at first."""
+    for headers in ({}, {"Authorization": "Bearer nobody"}):
+        answer = api.post(f"{PREFIX}/lineage", content=b"{" * 1000, headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["kind"] in ("token-missing", "token-invalid")
+
+
 def test_a_digest_of_a_token_is_no_token(attack: Attack, api: TestClient) -> None:
     """What the records hold opens nothing."""
     with attack.desk.context.records.read() as c:

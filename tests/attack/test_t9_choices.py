@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -110,6 +111,37 @@ def test_a_promotion_asked_for_before_a_withdrawal_is_what_the_class_runs_afterw
     assert attack.desk.view(release).chosen
     assert told(attack).release == release
     assert told(attack).fallbacks == ()
+
+
+def test_a_withdrawal_waits_for_no_promotion(tmp_path: Path) -> None:
+    """Whoever promotes a large model holds no withdrawal up, by so much as its files take to be staged."""
+    house, staging, go_on = House.begin(tmp_path), threading.Event(), threading.Event()
+    hold = threading.Event()
+
+    def boundary(kind: str, now: str) -> None:
+        if hold.is_set() and (kind, now) == ("promote", "_stage"):
+            staging.set()
+            assert go_on.wait(60)
+
+    with house.open(boundary=boundary) as desk:
+        desk.bring("arm", "one", recording(tmp_path / "arm-one"))
+        attack = Attack(house, desk)
+        (first,) = released(attack, tmp_path, "first")
+        attack.eligible("second", tmp_path / "second", 2, line="second")
+        for by in ("approver-1", "approver-2"):
+            desk.sign_release("second", by)
+        hold.set()
+        promotion = desk.begin_promote("second")
+        try:
+            assert staging.wait(60)
+            operation = withdraw.start(desk.service.operations, "steward", first, "bad welds")
+            ended(desk.service.operations.wait(operation, 30))
+            assert told(attack).release is None
+            assert attack.desk.view(first).state == "denied"
+        finally:
+            go_on.set()
+        assert ended(desk.wait(promotion))["number"] == 2
+        assert told(attack).release is not None
 
 
 def test_a_model_that_was_released_twice_is_denied_twice(attack: Attack, tmp_path: Path) -> None:
