@@ -21,7 +21,7 @@ from catalog.services import lineage_edges
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, device_classes
-from catalog.services.judge_model import standing
+from catalog.services.examine_model import examine_model
 from catalog.services.seed import draw_seed
 
 AFTER_THE_PLAN = frozenset({"evidence-enrolled", "known-overlap"})
@@ -58,7 +58,7 @@ def _make(context: Context, by: str, model: Model, device_class: str, line: str)
         raise _no_policy(context, device_class)
     if policy.policy.protocol is None:
         raise Refused("policy-missing", f"{policy.policy.name} names no protocol that could be run here")
-    floor = standing(context, model, policy, device_class).floor
+    floor = examine_model(context, model, policy, device_class).floor
     blocked = [r for r in floor if r.verdict != "pass" and r.rule not in AFTER_THE_PLAN]
     if blocked:
         raise Refused(

@@ -30,8 +30,8 @@ from catalog.policy.statistics import attempt_alpha
 from catalog.services import release_records
 from catalog.services.context import Context
 from catalog.services.decide import active_policy
+from catalog.services.examine_model import examine_model, proven_facts
 from catalog.services.judge_dataset import check_in_force, dataset_facts
-from catalog.services.judge_model import proven_facts, standing
 from validators import suites
 
 OF_THE_POLICY = frozenset({"run-assurance", "environment"})  # rules of the floor that read the policy itself
@@ -95,7 +95,7 @@ def _blocking(context: Context, policy: Policy, release: Release) -> Iterator[Bl
     decision = context.decision(manifest.decision)
     as_planned = ActivePolicy(digest_=manifest.policy, policy=policy, activated_at=now, activated_by=("proposed",))
     model = context.model(manifest.model)
-    found = standing(context, model, as_planned, manifest.device_class, rests_on=decision.evidence)
+    found = examine_model(context, model, as_planned, manifest.device_class, rests_on=decision.evidence)
     rules = [*(r for r in found.floor if r.rule in OF_THE_POLICY), *found.rules]
     yield from (_shown(rule) for rule in rules if rule.verdict != "pass")
     for digest in decision.evidence:

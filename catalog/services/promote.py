@@ -21,8 +21,8 @@ from catalog.services import lineage_edges, release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.decide import active_policy
+from catalog.services.examine_model import Examined, examine_model
 from catalog.services.intent import Kind, Operations, Work, already_running
-from catalog.services.judge_model import Standing, standing
 from catalog.services.kept_heads import heads_agree
 from catalog.services.propose_release import newest_decision, open_proposal
 from catalog.services.publish import publish
@@ -84,6 +84,7 @@ def _allow(work: Work) -> None:
             with context.records.write(work.intent.by) as write:
                 if write.epoch == epoch:
                     _inside(context, write, release, decision)
+                    _nothing_else_chosen(write, release, work.intent.started_at)
                     _record_allowed(context, write, release, decision, work.intent.started_at)
                     return
     what = "revocations, policies or keys kept changing while this was evaluated"
@@ -94,7 +95,7 @@ def _reevaluate(context: Context, release: Release, decision: Decision) -> None:
     """What was signed must still be so: the same policy, data and evidence, every rule passing on the same values."""
     model = context.model(release.manifest.model)
     policy = active_policy(context, "promotion", release.manifest.device_class)
-    found = standing(context, model, policy, release.manifest.device_class)
+    found = examine_model(context, model, policy, release.manifest.device_class)
     blocked = [r for r in found.floor + found.rules if r.verdict != "pass"]
     if blocked:
         what = f"{blocked[0].rule}: {blocked[0].message}"
@@ -103,7 +104,7 @@ def _reevaluate(context: Context, release: Release, decision: Decision) -> None:
         raise Refused("decision-mismatch", "what was signed is not what is so today", do="judge and approve again")
 
 
-def _substance(found: Standing) -> tuple[Any, ...]:
+def _substance(found: Examined) -> tuple[Any, ...]:
     return found.data, found.evidence, found.conditions, _values(found.floor + found.rules)
 
 
@@ -140,6 +141,14 @@ def _inside(context: Context, write: Write, release: Release, decision: Decision
     ):
         what = f"class {release.manifest.device_class} moved on since this was signed"
         raise Conflict("release-outdated", what, do="run `assay approve` again")
+
+
+def _nothing_else_chosen(write: Write, release: Release, asked_at: datetime) -> None:
+    """Who went back, or withdrew, since the promotion was asked for is not overruled by it."""
+    chosen = release_records.choice(write.connection, release.manifest.device_class)
+    if chosen is not None and chosen.requested_at > asked_at:
+        what = f"class {release.manifest.device_class} was told otherwise since this was asked for: {chosen.reason}"
+        raise Conflict("release-outdated", what[:4000], do="look at it, then promote again")
 
 
 def _record_allowed(

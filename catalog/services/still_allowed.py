@@ -13,7 +13,7 @@ from catalog.domain.policy import ActivePolicy
 from catalog.domain.release import THRESHOLD, Release
 from catalog.services import release_records
 from catalog.services.context import Context
-from catalog.services.judge_model import standing
+from catalog.services.examine_model import examine_model
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def still_allowed(context: Context, release: Release) -> Standing:
         return Standing(f"fewer than {THRESHOLD} of its approvals still count")
     decision = context.decision(manifest.decision)
     model = context.model(manifest.model)
-    found = standing(context, model, policy, manifest.device_class, rests_on=decision.evidence)
+    found = examine_model(context, model, policy, manifest.device_class, rests_on=decision.evidence)
     blocking: list[RuleVerdict] = [r for r in found.floor if r.verdict != "pass"]
     blocking.sort(key=lambda r: r.verdict != "fail")
     known = not blocking or blocking[0].verdict == "fail"

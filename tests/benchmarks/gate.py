@@ -14,7 +14,7 @@ from catalog.policy.evaluate import evaluate
 from catalog.policy.loader import load
 from catalog.policy.recount import recount
 from catalog.policy.shipped import shipped_policies
-from catalog.services.judge_model import proven_facts
+from catalog.services.examine_model import proven_facts
 from catalog.services.plan import enrol_line
 from tests.attack.attacker import CLASS, Attack, statement
 from tests.benchmarks.figure import Figure, compare, seconds
