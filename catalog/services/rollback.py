@@ -125,8 +125,8 @@ def _abandon(_work: Work) -> None:
     """A choice that was recorded stands; the next poll publishes it."""
 
 
-def _serial(_arguments: Mapping[str, Any]) -> str:
-    return "releases"
+def _serial(arguments: Mapping[str, Any]) -> str:
+    return f"rollback:{arguments['device_class']}"  # not "releases": the staging of a promotion must not hold it up
 
 
 KIND = Kind("rollback", (_choose, _publish), _record, _abandon, _serial, urgent=True)

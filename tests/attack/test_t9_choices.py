@@ -92,10 +92,8 @@ def test_a_promotion_that_comes_in_between_does_not_turn_going_back_into_staying
     assert second not in told(attack).fallbacks
 
 
-def test_a_promotion_asked_for_before_a_withdrawal_is_what_the_class_runs_afterwards(
-    attack: Attack, tmp_path: Path
-) -> None:
-    """What the record says is promoted is what devices are told; the withdrawn one is not."""
+def test_a_promotion_asked_for_before_a_withdrawal_does_not_overrule_it(attack: Attack, tmp_path: Path) -> None:
+    """Who withdrew said that nothing runs. Asked for again, what is promoted is what devices are told."""
     (first,) = released(attack, tmp_path, "first")
     attack.eligible("second", tmp_path / "second", 2, line="second")
     for by in ("approver-1", "approver-2"):
@@ -107,14 +105,19 @@ def test_a_promotion_asked_for_before_a_withdrawal_is_what_the_class_runs_afterw
         patch.setattr(operations, "running", lambda: [operations.look(denied)[0]])
         done(attack, denied)
     assert told(attack).release is None
-    release = done(attack, promotion)["release"]
+    error = attack.desk.fails(lambda: done(attack, promotion))
+    assert error.kind == "release-outdated"
+    assert attack.audited("promote.failed", promotion)
+    assert told(attack).release is None
+    release = attack.desk.promote("second")["release"]
     assert attack.desk.view(release).chosen
     assert told(attack).release == release
     assert told(attack).fallbacks == ()
 
 
-def test_a_withdrawal_waits_for_no_promotion(tmp_path: Path) -> None:
-    """Whoever promotes a large model holds no withdrawal up, by so much as its files take to be staged."""
+@pytest.mark.parametrize("safe", ["withdraw", "rollback"])
+def test_going_safe_waits_for_no_promotion(tmp_path: Path, safe: str) -> None:
+    """Whoever promotes a large model holds nobody up by what its files take to be staged, and overrules nobody."""
     house, staging, go_on = House.begin(tmp_path), threading.Event(), threading.Event()
     hold = threading.Event()
 
@@ -134,14 +137,18 @@ def test_a_withdrawal_waits_for_no_promotion(tmp_path: Path) -> None:
         promotion = desk.begin_promote("second")
         try:
             assert staging.wait(60)
-            operation = withdraw.start(desk.service.operations, "steward", first, "bad welds")
+            if safe == "withdraw":
+                operation = withdraw.start(desk.service.operations, "steward", first, "bad welds")
+            else:
+                operation = rollback.start(desk.service.operations, "steward", CLASS, None, "bad welds")
             ended(desk.service.operations.wait(operation, 30))
             assert told(attack).release is None
-            assert attack.desk.view(first).state == "denied"
         finally:
             go_on.set()
-        assert ended(desk.wait(promotion))["number"] == 2
-        assert told(attack).release is not None
+        assert desk.fails(lambda: ended(desk.wait(promotion))).kind == "release-outdated"
+        assert told(attack).release is None
+        assert attack.audited("promote.failed", promotion)
+        assert desk.promote("second")["number"] == 2
 
 
 def test_a_model_that_was_released_twice_is_denied_twice(attack: Attack, tmp_path: Path) -> None:
