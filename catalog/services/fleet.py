@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.domain.fleet import ClassView
+from catalog.domain.release import CurrentRelease
 from catalog.services import release_records, rollback
 from catalog.services.context import Context
 
@@ -12,14 +13,11 @@ def classes(context: Context) -> list[ClassView]:
     if not context.releases.exists:
         return []
     published, _, _ = context.releases.said()
-    return [
-        _view(context, name).model_copy(update={"published": published.get(name)})
-        for name in context.releases.device_classes()
-    ]
+    return [_view(context, name, published.get(name)) for name in context.releases.device_classes()]
 
 
-def _view(context: Context, device_class: str) -> ClassView:
+def _view(context: Context, device_class: str, published: CurrentRelease | None) -> ClassView:
     with context.records.read() as c:
         choice = release_records.choice(c, device_class)
     back, why = rollback.best(context, device_class, None, rollback.left(context, device_class))
-    return ClassView(device_class=device_class, choice=choice, published=None, back=back, passed_over=tuple(why))
+    return ClassView(device_class=device_class, choice=choice, published=published, back=back, passed_over=tuple(why))
