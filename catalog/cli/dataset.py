@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from catalog.domain.check import Finding
     from catalog.domain.dataset import Provenance
     from catalog.domain.decision import Decision
-    from catalog.domain.views import VersionView
+    from catalog.domain.views import DatasetView, VersionView
 
 app = typer.Typer(help="Datasets and their versions.", no_args_is_help=True, rich_markup_mode=None)
 Dataset = Annotated[str, typer.Argument(help="The dataset's name.")]
@@ -261,11 +261,14 @@ def list_(as_: output.As = None, json_: output.Json = False) -> None:
         if json_:
             output.say_json([v.document() for v in views])
             return
-        rows = [
-            [v.slug, str(len(v.versions)), next((x.approval.tag for x in v.versions if x.approval), "none approved")]
-            for v in views
-        ]
+        rows = [[v.slug, str(len(v.versions)), _newest_approved(v)] for v in views]
         output.table("datasets", ("dataset", "versions", "newest approved"), rows)
+
+
+def _newest_approved(view: DatasetView) -> str:
+    """The newest version that a job may still be given; an approved one that was recalled is not."""
+    approved = (v.approval.tag for v in view.versions if v.approval and v.state == "approved")
+    return next(approved, "none approved")
 
 
 def _newest(versions: tuple[VersionView, ...], ingest: str) -> VersionView:

@@ -11,6 +11,7 @@ from catalog.cli import enrolment, output, signing
 
 if TYPE_CHECKING:
     from catalog.domain.device import DeviceView
+    from catalog.domain.release import ReleaseView
 
 STATES = ("requested", "safe_state", "swapped", "healthy", "resumed")
 app = typer.Typer(help="Devices.", no_args_is_help=True, rich_markup_mode=None)
@@ -36,13 +37,12 @@ def enrol(
 @app.command("list")
 def list_(as_: output.As = None, json_: output.Json = False) -> None:
     """Every device: what it runs, when it was last heard, when the states of its last change were reached."""
-    with output.reported(as_json=json_):
-        with output.catalog(as_, "viewer") as catalog:
-            views = catalog.devices()
+    with output.reported(as_json=json_), output.catalog(as_, "viewer") as catalog:
+        views = catalog.devices()
         if json_:
             output.say_json([v.document() for v in views])
         else:
-            show_devices(views)
+            show_devices(views, catalog.releases())
 
 
 @app.command()
@@ -53,18 +53,20 @@ def show(
     with output.reported(as_json=json_):
         with output.catalog(as_, "viewer") as catalog:
             view = catalog.device(name)
+            released = catalog.releases()
         if json_:
             output.say_json(view.document())
             return
-        show_devices([view])
+        show_devices([view], released)
         for identity in view.pending:
             output.console().print(f"  has not heard that {identity} is withdrawn", style="red", markup=False)
         if view.newest is not None and view.newest.what:
             output.console().print(f"  {view.newest.kind}: {view.newest.what}", markup=False)
 
 
-def show_devices(views: list[DeviceView]) -> None:
+def show_devices(views: list[DeviceView], released: list[ReleaseView]) -> None:
     """Devices, what each runs, and when the states of its last change were reached."""
+    names = {v.release.manifest.id: f"{v.release.manifest.number} {v.release.manifest.model_name}" for v in released}
     rows = []
     for view in views:
         newest = view.newest
@@ -75,7 +77,7 @@ def show_devices(views: list[DeviceView]) -> None:
             [
                 view.device.name,
                 view.device.device_class,
-                (newest.release or "none")[:13] if newest is not None else "never heard",
+                _has(newest.release, names) if newest is not None else "never heard",
                 newest.event if newest is not None else "",
                 seen[:19] if seen else "",
                 reached,
@@ -84,3 +86,7 @@ def show_devices(views: list[DeviceView]) -> None:
     output.table(
         "devices", ("device", "class", "release", "said", "last seen (UTC)", "times of the last change (UTC)"), rows
     )
+
+
+def _has(release: str | None, names: dict[str, str]) -> str:
+    return names.get(release, release) if release is not None else "none"

@@ -72,6 +72,6 @@ def _said(done: EnrolmentView) -> str:
     e = done.enrolment
     if done.done_at is not None:
         return f"enrolled {e.name}, signed by {', '.join(done.signed_by)}"
-    lacking = e.signatures - len(done.signed_by)
     until = e.document()["open_until"][:16]
-    return f"signed by {', '.join(done.signed_by)}; {lacking} more to sign the same request until {until}Z"
+    enough = "another approver" if e.signatures < 2 else "two approvers, or two root keys, one of each is not enough;"
+    return f"signed by {', '.join(done.signed_by)}; it takes {enough} to sign the same request until {until}Z"

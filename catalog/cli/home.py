@@ -147,6 +147,7 @@ def status(as_: output.As = None, json_: output.Json = False) -> None:
                 f"{found.models} models, {found.decisions} decisions, epoch {found.epoch}",
                 markup=False,
             )
+            say(f"service: {catalog.http.address}", markup=False)
             say(f"audit head: {found.audit_size} entries, root {found.audit_root}", markup=False)
             if found.clock_back:
                 say("the clock was set back by more than five minutes: time-dependent rules are missing", style="red")

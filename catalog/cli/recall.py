@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from catalog.cli import output
+from catalog.cli import output, signing
 from catalog.cli.episodes import ranges
 from catalog.cli.release import show_withdrawal
 from catalog.errors import Invalid
@@ -55,9 +54,9 @@ def recall(
         if not reason.strip():
             raise Invalid("input-invalid", "nothing was done: a recall needs a reason", do="say it with --reason")
         if not yes:
-            if json_ or not sys.stdin.isatty():
+            if json_:
                 raise Invalid("input-invalid", "nothing was done: nobody could be asked", do="confirm it with --yes")
-            typer.confirm("Block all of this, and withdraw its releases?", abort=True)
+            signing.asked("Block all of this, and withdraw its releases?")
         with output.progress("recall") as progress:
             done = catalog.recall(shown, reason, progress)
         view = catalog.find_recall(done["recall"])
@@ -152,7 +151,7 @@ def _say(view: RecallView) -> None:
     said.print(f"recalled {recall.what}: {recall.reason}", style="bold", markup=False)
     said.print(f"  recall {recall.id} by {recall.by}", style="dim", markup=False)
     if not recall.denied:
-        said.print("  no release was published that rests on it", markup=False)
+        said.print("  it denied no release: none rests on it that was not denied before", markup=False)
         return
     show_withdrawal(view.withdrawal)
 

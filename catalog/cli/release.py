@@ -105,16 +105,19 @@ def rollback(
         with output.catalog(as_, "releaser") as catalog:
             result = catalog.rollback(device_class, to, reason)
             views = _reported(catalog, device_class, result["release"], wait)
+            released = catalog.releases()
         if json_:
             output.say_json(result | {"devices": [v.document() for v in views]})
         elif result["release"] is None:
-            output.console().print(f"no release allowed: {result['reason']}", style="bold red", markup=False)
+            said = "no older release may run, so none may from now on"
+            output.console().print(f"class {device_class}: {said}", style="bold red", markup=False)
+            output.console().print(f"  {result['reason']}", style="dim", markup=False)
         else:
             text = f"class {device_class} goes back to release {result['number']}, {result['name']}"
             output.console().print(text, style="bold", markup=False)
             output.console().print(f"  {result['reason']}", style="dim", markup=False)
         if views and not json_:
-            show_devices(views)
+            show_devices(views, released)
         if result["release"] is None:
             raise typer.Exit(3)
 
@@ -145,13 +148,16 @@ def withdraw(
             if not (yes or json_):
                 reached = ", ".join(view.devices) or "no device"
                 text = f"Withdraw release {manifest.number} ({manifest.model_name}) for good? It reaches {reached}."
-                typer.confirm(text, abort=True)
+                signing.asked(text)
             result = catalog.withdraw(release, reason)
             state = catalog.withdrawal()
         if json_:
             output.say_json(result | {"withdrawal": state.document()})
         else:
             show_withdrawal(state)
+            if view.chosen:
+                do = f"nothing runs in its place: assay rollback --device-class {manifest.device_class}"
+                output.console().print(f"  {do}", markup=False)
 
 
 def show_withdrawal(state: Withdrawal) -> None:

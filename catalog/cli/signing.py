@@ -1,4 +1,4 @@
-"""Sign what was shown: asked once on a terminal, with the key file of who signs."""
+"""Sign what was shown: a person at a terminal is asked once; where nobody can be asked, only `--yes` signs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from catalog.errors import Invalid
+
 if TYPE_CHECKING:
     from catalog.client import Catalog
     from catalog.domain.base import Entity
 
 KeyFile = Annotated[Path | None, typer.Option("--key", help="The signer's key file; KEYS/<principal>.pem if absent.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking; a terminal is asked first.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Sign without asking; without it only a terminal is asked.")]
 
 
 def key_file(catalog: Catalog, key: Path | None) -> Path:
@@ -23,8 +25,15 @@ def key_file(catalog: Catalog, key: Path | None) -> Path:
 
 def confirm(catalog: Catalog, *, ask: bool) -> None:
     """Ask a person at a terminal once, before anything is signed."""
-    if ask and sys.stdin.isatty():
-        typer.confirm(f"Sign this as {catalog.principal}?", abort=True)
+    if ask:
+        asked(f"Sign this as {catalog.principal}?")
+
+
+def asked(question: str) -> None:
+    """Go on when a person at a terminal says yes; refused where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise Invalid("input-invalid", "nothing was done: nobody could be asked", do="confirm it with --yes")
+    typer.confirm(question, abort=True)
 
 
 def signed(catalog: Catalog, entity: Entity, payload_type: str, key: Path | None, *, ask: bool) -> dict[str, Any]:

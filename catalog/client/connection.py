@@ -20,6 +20,7 @@ from catalog.domain.intent import Problem
 from catalog.errors import AssayError, Invalid, Unauthorised, Unavailable, from_kind
 from catalog.settings import Settings
 
+API = "/api/v1"
 TIMEOUT = httpx.Timeout(120, connect=5)
 E = TypeVar("E", bound=Entity)
 
@@ -32,6 +33,11 @@ class Connection:
         self._base = _base(settings)  # first: in a folder that is no home, no token is to be missed
         self._token = _token(settings, principal)
         self._pid, self._http = os.getpid(), _http(self._token)
+
+    @property
+    def address(self) -> str:
+        """Where the service answers: what a device is given with `--from`."""
+        return self._base.removesuffix(API)
 
     def get(self, path: str, entity: type[E], **query: Any) -> E:
         """GET one document."""
@@ -87,7 +93,7 @@ class Connection:
 
 
 def _base(settings: Settings) -> str:
-    return ensure(settings).rstrip("/") + "/api/v1"
+    return ensure(settings).rstrip("/") + API
 
 
 def _http(token: str) -> httpx.Client:

@@ -191,7 +191,10 @@ def _train(run: Run, place: _Place, progress: Progress) -> None:
         said.seek(max(0, said.seek(0, os.SEEK_END) - 2000))
         last = said.read().decode(errors="replace").strip().splitlines()[-1:]
     if status != 0:
-        _refuse(f"the command ended with status {status}: {''.join(last)[:400]}", "see what it needs")
+        _refuse(
+            f"the command ended with status {status}: {''.join(last)[:400]}",
+            "commit what it needs and git does not know, and train again",
+        )
 
 
 @contextmanager

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from catalog.domain.base import Commit, Digest, Entity, Name, Slug
 from catalog.domain.dataset import ObjectEntry, Terms
 
@@ -25,4 +29,4 @@ class Approved(Entity):
     folder: str
     roots: tuple[str, ...]
     terms: tuple[Terms, ...]
-    objects: tuple[ObjectEntry, ...]
+    objects: Annotated[tuple[ObjectEntry, ...], Field(repr=False)]

@@ -126,7 +126,7 @@ def _inputs(facts: ModelFloor) -> Answer:
     read = {"inputs": [i.document() for i in facts.inputs]}
     if bad := [f"{i.name} ({i.kind}): {i.why_not or 'not approved'}" for i in facts.inputs if not i.approved]:
         return "fail", f"Not approved: {_names(bad)}.", read
-    return "pass", f"All {len(facts.inputs)} inputs are approved.", read
+    return "pass", f"Every input is approved: {len(facts.inputs)}.", read
 
 
 def _quarantine(search: QuarantineSearch | None, what: str) -> Answer:
@@ -173,7 +173,7 @@ def _ancestry(facts: ModelFloor) -> Answer:
     unwalked = {i.digest_ for i in facts.inputs or ()} - {a.digest_ for a in walk.ancestors}
     if not walk.complete or unwalked:
         return "missing", "Part of the ancestry of the training data is not known.", read
-    return "pass", f"All {len(walk.ancestors)} versions that the training data descends from are approved.", read
+    return "pass", f"Every version that the training data descends from is approved: {len(walk.ancestors)}.", read
 
 
 def _digests(check: DigestCheck | None, what: str) -> Answer:

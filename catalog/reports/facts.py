@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from catalog.domain.base import utc_text
+from catalog.domain.base import sha256, utc_text
 from catalog.domain.report import Fact, Report, Row, Section, Table, result_of
+from catalog.domain.run import Code
 from catalog.reports import allowed, documents
 from catalog.reports.documents import data_file, listed, reproduction_file, run_file
 from catalog.reports.dossier import Data, Dossier
@@ -149,6 +150,17 @@ def _base(dossier: Dossier) -> str:
     return f"converted from {converted}" if converted else "none"
 
 
+def _code(code: Code) -> str:
+    """The commit, and what is kept of the work tree beyond it: git's difference leaves out what git does not know."""
+    if not code.dirty or code.commit.startswith("none"):
+        return code.commit
+    if code.difference and code.difference_digest != sha256(code.difference.encode()):
+        return f"{code.commit} and uncommitted changes, too many to be kept whole"
+    if code.difference:
+        return f"{code.commit} and uncommitted changes, kept with the run except for files unknown to git"
+    return f"{code.commit}; the work tree held files unknown to git, and they are not kept"
+
+
 def _runs(dossier: Dossier) -> list[Table]:
     tables = []
     for number, training in enumerate(dossier.training, start=1):
@@ -157,7 +169,7 @@ def _runs(dossier: Dossier) -> list[Table]:
         said = [
             ("run", run.id),
             ("by", run.by),
-            ("code", f"{code.commit}{' and uncommitted changes, kept with the run' if code.dirty else ''}"),
+            ("code", _code(code)),
             ("from", utc_text(run.started_at)),
             ("until", utc_text(run.ended_at) if run.ended_at else "not ended"),
             ("outcome", run.end.status if run.end else "not ended"),

@@ -114,7 +114,11 @@ def _provision(given: argparse.Namespace) -> int:
         health=tuple(shlex.split(given.health)),
     )
     enrol = given.home / "enrol.json"
-    _say(given, {"home": str(given.home), "request": request}, f"made {given.home}; let an approver enrol {enrol}")
+    _say(
+        given,
+        {"home": str(given.home), "request": request},
+        f"made {given.home}\n  next, by an approver: assay device enrol {enrol} --as APPROVER",
+    )
     return 0
 
 
@@ -143,9 +147,10 @@ def _status(given: argparse.Namespace) -> int:
     from infra.edge.status import status
 
     told = status(_device(given))
-    width = max(map(len, told))
-    shown = "\n".join(f"{name.replace('_', ' '):<{width}}  {_plain(value)}" for name, value in told.items())
-    _say(given, told, shown)
+    shown = {name: value for name, value in told.items() if name not in ("kind", "why") or value}
+    width = max(map(len, shown))
+    lines = (f"{name.replace('_', ' '):<{width}}  {_plain(value)}" for name, value in shown.items())
+    _say(given, told, "\n".join(lines))
     return 0
 
 
@@ -163,7 +168,7 @@ def _report(given: argparse.Namespace) -> int:
     _say(
         given,
         {"delivered": taken, "refused": aside},
-        f"{taken} delivered, {aside} refused by the service and set aside",
+        f"{taken} delivered" + (f", {aside} refused by the service and set aside" if aside else ""),
     )
     return 0
 
@@ -219,6 +224,8 @@ def _say_error(error: EdgeError, *, as_json: bool) -> None:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "none" if value is None or value == [] else str(value)
 
 

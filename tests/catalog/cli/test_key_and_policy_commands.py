@@ -31,24 +31,24 @@ def key(terminal: Terminal, name: str) -> Path:
 
 
 def test_a_lost_approver_is_replaced(terminal: Terminal, tmp_path: Path) -> None:
-    shown = terminal.ok("key", "revoke", "approver-2", "--lost", "--reason", "left in a train").out
+    shown = terminal.ok("key", "revoke", "approver-2", "--lost", "--reason", "left in a train", "--yes").out
     assert "1 of 2 approvers are left" in shown
     request = tmp_path / "request.json"
     terminal.ok("key", "request", "approver-3", "--role", "approver", "--out", request)
     assert terminal.refused("key", "request", "approver-3", "--role", "approver", "--out", tmp_path / "again").kind == (
         "already-exists"
     )
-    first = terminal.ok("key", "enrol", request, "--as", "root-1").out
+    first = terminal.ok("key", "enrol", request, "--as", "root-1", "--yes").out
     assert "needs 2 signatures" in first
-    assert "1 more to sign" in first
-    assert "enrolled approver-3" in terminal.ok("key", "enrol", request, "--as", "root-2").out
+    assert "two approvers, or two root keys" in first
+    assert "enrolled approver-3" in terminal.ok("key", "enrol", request, "--as", "root-2", "--yes").out
     plan = terminal.ok("key", "rotate", "--plan").out
     assert "- approver-2" in plan
     assert "+ approver-3" in plan
     words = ["--root-key", key(terminal, "root-1"), "--approver-key", key(terminal, "approver-1")]
-    assert terminal.refused("key", "rotate", *words).kind == "approvals-missing"
+    assert terminal.refused("key", "rotate", *words, "--yes").kind == "approvals-missing"
     words += ["--root-key", key(terminal, "root-2"), "--approver-key", key(terminal, "approver-3")]
-    assert "rotated" in terminal.ok("key", "rotate", *words).out
+    assert "rotated" in terminal.ok("key", "rotate", *words, "--yes").out
     assert terminal.refused("key", "rotate", "--plan").kind == "release-outdated"
     keys = terminal.ok("key", "list", "--json").json
     assert {v["key"]["principal"]: bool(v["why_not"]) for v in keys if v["key"]["role"] == "approver"} == {
@@ -71,13 +71,13 @@ def test_a_device_is_enrolled_from_its_own_file(terminal: Terminal, tmp_path: Pa
     }
     file = tmp_path / "enrol.json"
     file.write_text(json.dumps(request))
-    said = terminal.ok("device", "enrol", file, "--as", "approver-1").out
+    said = terminal.ok("device", "enrol", file, "--as", "approver-1", "--yes").out
     assert "class demo-arm, environment demo, hardware any, site lab" in said
     assert "enrolled arm-7, signed by approver-1" in said
-    assert terminal.refused("device", "enrol", file).kind == "already-exists"
+    assert terminal.refused("device", "enrol", file, "--yes").kind == "already-exists"
     file.write_text(json.dumps(request | {"schema": "enrolment-request@2"}))
-    assert terminal.refused("device", "enrol", file).kind == "document-invalid"
-    assert terminal.refused("device", "enrol", tmp_path / "none.json").kind == "path-missing"
+    assert terminal.refused("device", "enrol", file, "--yes").kind == "document-invalid"
+    assert terminal.refused("device", "enrol", tmp_path / "none.json", "--yes").kind == "path-missing"
 
 
 def test_a_policy_is_signed_into_force_by_two(terminal: Terminal, tmp_path: Path) -> None:
@@ -91,14 +91,14 @@ def test_a_policy_is_signed_into_force_by_two(terminal: Terminal, tmp_path: Path
     diff = terminal.ok("policy", "diff", file).out
     assert "evidence_days" in diff
     assert "no live release would be blocked" in diff
-    assert "another approver" in terminal.ok("policy", "activate", file, "--as", "approver-1").out
+    assert "another approver" in terminal.ok("policy", "activate", file, "--as", "approver-1", "--yes").out
     other = tmp_path / "other.yaml"
     other.write_text(text.replace("evidence_days: 14", "evidence_days: 29"))
-    third = terminal.ok("policy", "activate", other, "--as", "approver-3").out
+    third = terminal.ok("policy", "activate", other, "--as", "approver-3", "--yes").out
     assert "another text of version" in third
-    done = terminal.ok("policy", "activate", file, "--as", "approver-3").out
+    done = terminal.ok("policy", "activate", file, "--as", "approver-3", "--yes").out
     assert f"demo-arm version {VERSION + 1} is in force, signed by approver-1, approver-3" in done
-    assert terminal.refused("policy", "activate", file).kind == "already-exists"
+    assert terminal.refused("policy", "activate", file, "--yes").kind == "already-exists"
     assert "superseded" in terminal.ok("policy", "list").out
     assert f"version {VERSION + 1}" in terminal.ok("policy", "show", "demo-arm").out
     assert terminal.refused("policy", "show", "none").kind == "policy-unknown"
@@ -119,7 +119,8 @@ def test_one_message_for_what_is_wrong(terminal: Terminal, tmp_path: Path) -> No
         (("key", "request", "x", "--role", "viewer", "--out", tmp_path / "x"), "input-invalid"),
         (("key", "revoke", "approver-1", "--reason", "r"), "input-invalid"),
         (("key", "revoke", "nobody", "--lost", "--reason", "r"), "key-unknown"),
-        (("key", "revoke", "approver-1", "--lost", "--reason", "r", "--as", "evaluator"), "role-missing"),
+        (("key", "revoke", "approver-1", "--lost", "--reason", "r", "--as", "evaluator", "--yes"), "role-missing"),
+        (("key", "revoke", "approver-1", "--lost", "--reason", "r"), "input-invalid"),
     ):
         said = terminal.refused(*words)
         assert said.kind == kind, (words, said)

@@ -59,7 +59,7 @@ def test_what_is_not_meant_is_refused_and_nothing_is_done(terminal: Terminal) ->
 def test_it_is_done_and_listed(terminal: Terminal) -> None:
     said = terminal.ok("recall", "rig:rig-a", "--reason", "it was [bold]bent", "--yes").out
     assert "recalled rig:rig-a: it was [bold]bent" in said
-    assert "no release was published that rests on it" in said
+    assert "it denied no release" in said
     (done,) = terminal.ok("recall", "--json").json
     assert done["recall"]["counts"] == {"episode": 3, "version": 1, "decision": 1}
     assert "[bold]bent" in terminal.ok("recall").out
