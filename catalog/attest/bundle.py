@@ -17,6 +17,7 @@ from catalog.errors import AssayError, Damaged, Invalid, Refused
 
 E = TypeVar("E", bound=Entity)
 AGAIN = "get the bundle again from who made it"
+WHOLE = f"give the whole .bundle.json, or {AGAIN}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _parsed(data: bytes) -> Bundle:
         same = canonical(plain) == data
     except (Invalid, ValueError) as error:
         what = error.what if isinstance(error, Invalid) else str(error)
-        raise Invalid("report-invalid", f"this is no report bundle: {what}", do=AGAIN) from error
+        raise Invalid("report-invalid", f"this is no whole report bundle: {what}", do=WHOLE) from error
     if not same:
         raise damaged("the bundle is not in the form in which it was written", "bundle")
     return bundle

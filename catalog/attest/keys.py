@@ -59,7 +59,12 @@ def load(path: Path, home: Path | None = None) -> Ed25519PrivateKey:
                 raise Invalid("settings-invalid", what, where=where, do=f"chmod 600 {where}")
             pem = file.read(LIMIT)
     except FileNotFoundError as error:
-        raise Invalid("path-missing", "there is no key", where=where, do="name the key file") from error
+        raise Invalid(
+            "path-missing",
+            "there is no key",
+            where=where,
+            do="name the key file with --key, or sign as somebody who has one (--as NAME)",
+        ) from error
     except OSError as error:
         raise Invalid("path-unreadable", f"the key cannot be read: {error.strerror}", where=where) from error
     try:

@@ -16,6 +16,7 @@ BOUNDS = (".lower", ".p99_ms", ".attempt")
 NOT_SIMULATED = "a simulation cannot give this"
 RECORD = frozenset({"training-record"})
 DATA = ("no-quarantined-input", "inputs-approved", "ancestry")  # the first of these explains the others
+FORMAT = "safe-format"
 EVIDENCE = frozenset({"evidence-enrolled", "known-overlap"})
 
 
@@ -90,6 +91,8 @@ def _next(decision: Decision) -> str:
     blocking = {r.rule for r in decision.blocking() if r.floor}
     if decision.decides != "promotion" or not blocking:
         return ""
+    if FORMAT in {r.rule for r in decision.blocking() if r.floor and r.verdict == "fail"}:
+        return "export to npz, safetensors or ONNX, leave every other file out, and register that folder"
     if blocking & RECORD:
         return "train under training_run(...), so that data, code and output are recorded"
     if blocking.intersection(DATA):

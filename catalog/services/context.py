@@ -92,7 +92,9 @@ class Context:
         found = [v for v in self.versions(dataset) if ingest in (None, v.ingest)]
         if not found:
             raise Absent(
-                "ingest-unknown", f"dataset {dataset!r} has no ingest {ingest!r}", do="see `assay dataset show`"
+                "ingest-unknown",
+                f"dataset {dataset!r} has no ingest {ingest!r}",
+                do=f"see `assay dataset show {dataset}`",
             )
         return found[0]
 

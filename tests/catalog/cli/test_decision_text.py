@@ -48,6 +48,7 @@ MISSING = rule("rate", "missing", "At least 95 %. Cannot be judged: success.lowe
 NO_EVIDENCE = rule("evidence-enrolled", "missing", "No evidence.", floor=True)
 ASSURED = rule("run-assurance", "fail", "The run is observed.", floor=True)
 TAINTED = rule("no-quarantined-input", "fail", "Quarantined content.", floor=True)
+PICKLE = rule("safe-format", "fail", "Not safe to load: weights.pkl.", floor=True)
 UNRECORDED = rule("training-record", "missing", "No training record.", floor=True)
 FROM_A_ROBOT = rule("real", "missing", f"{REAL} Cannot be judged: real_robot is not there.")
 
@@ -79,6 +80,7 @@ def test_what_no_simulation_gives_is_a_headline_unless_the_data_are_wrong(capsys
         ((NO_EVIDENCE, MISSING), "assay plan reach --device-class demo-arm --line LINE"),
         ((UNRECORDED, NO_EVIDENCE), "train under training_run("),
         ((TAINTED, NO_EVIDENCE), "train on approved versions"),
+        ((PICKLE, UNRECORDED), "export to npz, safetensors or ONNX"),
     ],
 )
 def test_what_to_do(capsys: pytest.CaptureFixture[str], rules: tuple[RuleVerdict, ...], do: str) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from catalog.domain.base import sha256
 from catalog.domain.report import REPORT_JSON, Bundle, Report, Section
+from catalog.domain.run import Code
 from catalog.errors import AssayError
+from catalog.reports.facts import _code
 from catalog.reports.words import number, read
 from catalog.services.report import report
 from tests.attack.attacker import CLASS, Attack
@@ -145,3 +147,22 @@ def test_without_the_report_key_nothing_is_handed_out(attack: Attack, tmp_path: 
 def test_values_are_written_as_people_read_them() -> None:
     assert [number(v) for v in (0, 2000, 2000.0, 0.97123456, 5000)] == ["0", "2,000", "2,000", "0.9712", "5,000"]
     assert read({"b": [], "a": True, "c": [1, 2], "d": [{}]}) == "a = true; b = none; c = 1, 2; d = 1 item"
+
+
+@pytest.mark.parametrize(
+    ("dirty", "difference", "digest", "said"),
+    [
+        (False, "", None, "c"),
+        (True, "+1", sha256(b"+1"), "c and uncommitted changes, kept with the run except for files unknown to git"),
+        (True, "+1", sha256(b"+12"), "c and uncommitted changes, too many to be kept whole"),
+        (True, "", None, "c; the work tree held files unknown to git, and they are not kept"),
+    ],
+)
+def test_no_change_of_the_code_is_called_kept_that_was_not(
+    dirty: bool, difference: str, digest: str | None, said: str
+) -> None:
+    assert _code(Code(commit="c", dirty=dirty, difference=difference, difference_digest=digest)) == said
+
+
+def test_code_outside_git_is_called_just_that() -> None:
+    assert _code(Code(commit="none: not in a git repository", dirty=True)) == "none: not in a git repository"
