@@ -226,6 +226,8 @@ def _say_error(error: EdgeError, *, as_json: bool) -> None:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list) and value:
+        return ", ".join(map(str, value))
     return "none" if value is None or value == [] else str(value)
 
 
