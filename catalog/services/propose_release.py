@@ -11,7 +11,7 @@ from catalog.db import records, tables
 from catalog.domain.base import utc_text
 from catalog.domain.decision import Decision
 from catalog.domain.model import Model
-from catalog.domain.release import Proposal, Release, ReleaseManifest
+from catalog.domain.release import Denial, Proposal, Release, ReleaseManifest
 from catalog.errors import Refused
 from catalog.services import release_records
 from catalog.services.audit import refusals_audited
@@ -24,8 +24,18 @@ def propose_release(context: Context, by: str, model_name: str, device_class: st
     model = context.model(model_name)
     with refusals_audited(context, by, "release.propose", model.digest_):
         decision = newest_decision(context, model, device_class)
+        _not_withdrawn(context, model)
         found = open_proposal(context, decision) or _propose(context, by, model, decision)
     return shown(context, found)
+
+
+def _not_withdrawn(context: Context, model: Model) -> None:
+    """What was denied is denied for good: nobody is asked to sign what no promotion will take."""
+    with context.records.read() as c:
+        denials = records.many(c, tables.denial, Denial, order="id", model=model.digest_)
+    if denials:
+        what = f"{model.manifest.name} was withdrawn: {denials[0].reason}"
+        raise Refused("release-denied", what[:4000], where=denials[0].release, do="fit and judge another model")
 
 
 def newest_decision(context: Context, model: Model, device_class: str) -> Decision:

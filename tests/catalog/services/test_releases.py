@@ -95,6 +95,7 @@ def test_when_no_release_is_left_none_is_what_is_signed(attack: Attack, tmp_path
     assert "no release allowed" in said.reason
     assert desk.fails(lambda: desk.rollback(to=done["release"])).kind == "release-denied"
     assert desk.fails(lambda: desk.withdraw(done["release"])).kind == "already-exists"
+    assert desk.fails(lambda: desk.sign_release("first", "approver-1")).kind == "release-denied"
 
 
 def test_a_quarantine_after_the_release_denies_it_in_its_own_transaction(attack: Attack, tmp_path: Path) -> None:
