@@ -43,7 +43,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "releases.read": EVERYBODY | {"device"},
     "device.report": frozenset({"device"}),
     "key.enrol": frozenset({"approver", "keeper"}),
-    "key.revoke": frozenset({"approver", "steward"}),
+    "key.revoke": frozenset({"approver", "steward", "evaluator", "keeper"}),  # the last two only their own
     "keys.rotate": frozenset({"approver", "keeper"}),
     "policy.activate": frozenset({"approver"}),
     "lineage.ingest": frozenset({"contributor", "trainer"}),

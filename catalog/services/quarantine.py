@@ -15,7 +15,6 @@ from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.dataset import Episode, ObjectEntry, Quarantine, Version, repository_of
 from catalog.errors import Absent, Conflict, Invalid
-from catalog.services import version_commit
 from catalog.services.deny import deny_reached
 from catalog.services.intent import Kind, Operations, Work
 from catalog.services.publish import publish
@@ -27,7 +26,10 @@ def start(operations: Operations, by: str, dataset: str, ingest: str | None, epi
     """Begin a quarantine; no episodes means the whole version. Returns the operation's id."""
     context = operations.context
     version = context.candidate(dataset, ingest)
-    known = {e.index for e in version_commit.tables_of(context, version)[0] if e.root == version.ingest}
+    e = tables.episode.c
+    with context.records.read() as c:
+        held = select(e.number).where(e.manifest_digest == version.manifest_digest, e.root == version.ingest)
+        known = set(c.execute(held).scalars())
     unknown = sorted(set(episodes) - known)
     if unknown:
         raise Invalid("input-invalid", f"{version.ingest} has no episode {unknown[0]}", where=dataset)
@@ -41,18 +43,6 @@ def start(operations: Operations, by: str, dataset: str, ingest: str | None, epi
         "reason": reason.strip(),
     }
     return operations.start("quarantine", by, arguments).id
-
-
-def _look(work: Work) -> None:
-    """Remember whether the branch will be this intent's, before it is made."""
-    work.memory["branch"] = work.context.store.head(repository_of(work.arguments["dataset"]), _branch(work)) is None
-
-
-def _project(work: Work) -> None:
-    """Show the quarantined version as a branch of the store."""
-    repository = repository_of(work.arguments["dataset"])
-    commit = work.context.location(work.arguments["manifest_digest"]).commit
-    work.context.store.ensure_branch(repository, _branch(work), commit)
 
 
 def _branch(work: Work) -> str:
@@ -138,6 +128,13 @@ def _publish(work: Work) -> None:
     publish(work.context)
 
 
+def _project(work: Work) -> None:
+    """Show the quarantined version as a branch of the store, which may come later: the record is what blocks."""
+    repository = repository_of(work.arguments["dataset"])
+    commit = work.context.location(work.arguments["manifest_digest"]).commit
+    work.context.store.ensure_branch(repository, _branch(work), commit)
+
+
 def _record(work: Work, write: Write) -> dict[str, Any]:
     found = records.one(write.connection, tables.quarantine, Quarantine, id=work.intent.id)
     if found is None:
@@ -149,16 +146,14 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
 
 
 def _abandon(work: Work) -> None:
-    """Before its record the branch goes again; afterwards the quarantine stands, open until it is published."""
+    """Before its record nothing was done; afterwards the quarantine stands, open until it is published and shown."""
     with work.context.records.read() as c:
         if records.one(c, tables.quarantine, Quarantine, id=work.intent.id) is not None:
             raise Conflict("operation-running", "the episodes are quarantined; the rest of it is still to be done")
-    if work.memory.get("branch"):
-        work.context.store.delete_branch(repository_of(work.arguments["dataset"]), _branch(work))
 
 
 def _serial(arguments: Mapping[str, Any]) -> str:
     return f"dataset:{arguments['dataset']}"
 
 
-KIND = Kind("quarantine", (_look, _project, _mark, _publish), _record, _abandon, _serial, urgent=True)
+KIND = Kind("quarantine", (_mark, _publish, _project), _record, _abandon, _serial, urgent=True)

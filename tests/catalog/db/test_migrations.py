@@ -77,9 +77,9 @@ def test_a_home_from_a_newer_version_is_left_alone(house: House) -> None:
     }
 
 
-def test_records_that_are_no_database(house: House) -> None:
-    if house.settings.database_url is not None:
-        pytest.skip("a server looks after its own files")
+def test_records_that_are_no_database(tmp_path: Path) -> None:
+    """SQLite's file; a server looks after its own."""
+    house = House.begin(tmp_path)
     house.settings.database.write_bytes(b"no database" * 1000)
     with pytest.raises(AssayError) as error, house.open():
         pass

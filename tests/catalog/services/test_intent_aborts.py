@@ -130,7 +130,7 @@ ACTS = (
     Act("approve", ("_merge", "_confirm", "_tag"), _checked, _sign, _approved),
     Act(
         "quarantine",
-        ("_look", "_project", "_mark", "_publish"),
+        ("_mark", "_publish", "_project"),
         _checked,
         lambda d, n, _: d.begin_quarantine(n, INGEST, [1]),
         _quarantined,

@@ -12,7 +12,7 @@ from catalog.attest.envelope import ENROLMENT, REVOCATION, sign
 from catalog.db import records, tables
 from catalog.domain.device import Device
 from catalog.domain.enrolment import Revocation, Revoked, RevokeKey
-from catalog.domain.principal import Key
+from catalog.domain.principal import ACTIONS, Key
 from catalog.services import release_records
 from catalog.services.enrol import enrol, list_keys, propose_enrolment
 from catalog.services.revoke_key import revoke_key
@@ -230,3 +230,12 @@ def test_who_may_revoke_and_with_whose_signature(attack: Attack) -> None:
         error = attack.refused(kind, lambda by=by, request=request: revoke_key(desk.context, by, request))
         assert attack.audited("key.revoke.refused", evaluator.keyid), error
     assert revoke(desk, "approver-1", "approver-1", compromised=False, signed=False).denied == (), "one's own, lost"
+
+
+def test_an_evaluator_revokes_their_own_key_and_nobody_elses(attack: Attack) -> None:
+    desk = attack.desk
+    assert ACTIONS["key.revoke"] >= {"evaluator", "keeper"}
+    assert desk.fails(lambda: revoke(desk, "steward", by="evaluator")).kind == "signer-not-enrolled"
+    assert desk.fails(lambda: revoke(desk, "steward", by="evaluator", signed=False)).kind == "signature-invalid"
+    revoke(desk, "evaluator", by="evaluator", compromised=False, signed=False)
+    assert key_of(desk, "evaluator").revoked_at is not None
