@@ -18,9 +18,9 @@ from catalog.services.report import report
 from catalog.services.reproduce import receive_reproduction
 from tests.attack.attacker import CLASS, Attack
 from tests.support.bundles import Handed, handed
+from tests.support.devices import Arm
 from tests.support.house import House
 from tests.support.recordings import recording
-from tests.support.devices import Arm
 
 
 @pytest.fixture(scope="module")
