@@ -16,7 +16,7 @@ from catalog.errors import Refused
 from catalog.services import release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
-from catalog.services.decide import judged
+from catalog.services.decide import active_policy, judged
 
 
 def propose_release(context: Context, by: str, model_name: str, device_class: str) -> Proposal:
@@ -39,7 +39,7 @@ def _not_withdrawn(context: Context, model: Model) -> None:
 
 
 def newest_decision(context: Context, model: Model, device_class: str) -> Decision:
-    """The newest decision on a model for a class, when it permits: eligible and unexpired."""
+    """The newest decision on a model for a class, when it permits: eligible, unexpired, by the policy in force."""
     decision = judged(context, model.digest_, device_class)
     if decision is None:
         what = f"nobody has judged {model.manifest.name} for class {device_class}"
@@ -53,6 +53,10 @@ def newest_decision(context: Context, model: Model, device_class: str) -> Decisi
         raise Refused("clock-back", "the clock was set back by more than five minutes", do="correct the clock")
     if decision.expires_at <= now:
         raise Refused("decision-expired", f"the decision expired at {utc_text(decision.expires_at)}", do="judge again")
+    policy = active_policy(context, "promotion", device_class)
+    if policy is None or policy.digest_ != decision.policy:
+        what = f"the policy of class {device_class} is another one than this was judged by"
+        raise Refused("decision-mismatch", what, where=decision.digest(), do="plan, evaluate and judge again")
     return decision
 
 
