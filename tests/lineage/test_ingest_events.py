@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lineage import ingest, urn
 from lineage.errors import IngestError
 
-REAL = Path("/work/shared/data/openlineage_events")
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "openlineage_events"
 FACET = {"_producer": "https://example.org", "_schemaURL": "https://example.org/facet.json"}
 RUN = "41fb5137-f0fd-4ee5-ba5c-56f8571d1bd7"
 MODEL = str(urn.model("sha256:" + "a" * 64))

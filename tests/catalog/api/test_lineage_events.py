@@ -15,7 +15,7 @@ from catalog.api.http import State
 from catalog.domain.clock import uuid7
 from tests.support.house import Desk, House
 
-REAL = Path("/work/shared/data/openlineage_events")
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "openlineage_events"
 EVENT: dict[str, Any] = {
     "eventType": "COMPLETE",
     "eventTime": "2026-03-01T12:00:00Z",
