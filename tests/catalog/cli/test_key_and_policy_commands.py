@@ -119,7 +119,10 @@ def test_one_message_for_what_is_wrong(terminal: Terminal, tmp_path: Path) -> No
         (("key", "request", "x", "--role", "viewer", "--out", tmp_path / "x"), "input-invalid"),
         (("key", "revoke", "approver-1", "--reason", "r"), "input-invalid"),
         (("key", "revoke", "nobody", "--lost", "--reason", "r"), "key-unknown"),
-        (("key", "revoke", "approver-1", "--lost", "--reason", "r", "--as", "evaluator", "--yes"), "signer-not-enrolled"),
+        (
+            ("key", "revoke", "approver-1", "--lost", "--reason", "r", "--as", "evaluator", "--yes"),
+            "signer-not-enrolled",
+        ),
         (("key", "revoke", "approver-1", "--lost", "--reason", "r"), "input-invalid"),
     ):
         said = terminal.refused(*words)
