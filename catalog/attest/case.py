@@ -58,7 +58,7 @@ class Case:
     @property
     def model(self) -> str:
         """The digest of the model that the report is about."""
-        return "sha256:" + self.opened.statement.subject[0].digest_.sha256
+        return self.opened.statement.model
 
     @property
     def known(self) -> Decision:

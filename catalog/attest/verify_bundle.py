@@ -200,7 +200,7 @@ def _summary(case: Case) -> None:
     verified = verify(case.opened.bytes_of(SUMMARY), EVIDENCE, case.root.keys, role="report", at=case.claims.as_of)
     summary = VsaStatement.parse(verified.payload)
     said = summary.predicate
-    if "sha256:" + summary.subject[0].digest_.sha256 != case.model or said.result != case.claims.result:
+    if summary.model != case.model or said.result != case.claims.result:
         raise untrusted("the verification summary says something else than the report", SUMMARY)
     case.say("summary", f"verification summary v1: {said.result}, no SLSA level claimed")
 
@@ -263,7 +263,7 @@ def read_head(data: bytes, root: TrustRoot) -> LogHead:
 def _facts(opened: Opened, standing: Standing | None) -> dict[str, Any]:
     claims = opened.statement.predicate
     return {
-        "model": "sha256:" + opened.statement.subject[0].digest_.sha256,
+        "model": opened.statement.model,
         "device_class": claims.device_class,
         "environment": claims.environment,
         "release": claims.release,

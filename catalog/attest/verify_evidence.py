@@ -55,7 +55,7 @@ def _one(case: Case, name: str, digest: str) -> tuple[PlanWithSeed, Trials]:
     verified = verify(case.opened.bytes_of(name), EVIDENCE, case.root.keys, role="evaluator", at=received.at)
     statement = Statement.parse(verified.payload)
     trials = statement.predicate
-    about = ("sha256:" + statement.subject[0].digest_.sha256, plan.plan.model, trials.plan, trials.evaluator)
+    about = (statement.model, plan.plan.model, trials.plan, trials.evaluator)
     if about != (case.model, case.model, plan.plan_digest, verified.keys[0].principal):
         raise untrusted("the evidence is about another model or plan, or of another evaluator than signed it", name)
     if not plan.plan.at <= trials.started_at <= trials.finished_at:

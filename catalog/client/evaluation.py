@@ -26,12 +26,11 @@ from catalog.domain.evidence import (
     LatencyBlock,
     PlanWithSeed,
     Statement,
-    Subject,
-    SubjectDigest,
     Trial,
     Trials,
 )
 from catalog.domain.harness import HarnessModule, checked
+from catalog.domain.statement import Subject
 from catalog.errors import Invalid
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def measure(catalog: Catalog, plan: PlanWithSeed, harness: str, pause_s: float, 
         trials=trials,
         latency=blocks,
     )
-    subject = Subject(name=model.manifest.name, digest_=SubjectDigest(sha256=model.digest_.removeprefix("sha256:")))
+    subject = Subject.of_model(model.manifest.name, model.digest_)
     return Statement(subject=(subject,), predicate=predicate)
 
 

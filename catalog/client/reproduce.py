@@ -29,11 +29,11 @@ from catalog.client.offline import MODELS
 from catalog.domain.approved import Approved
 from catalog.domain.base import sha256
 from catalog.domain.clock import wall_clock
-from catalog.domain.evidence import Subject, SubjectDigest
 from catalog.domain.harness import Probing
 from catalog.domain.model import Model
 from catalog.domain.reproduction import Answers, Probe, Reproduced, ReproductionStatement, compared, same_host_class
 from catalog.domain.run import Run, VersionInput, numeric
+from catalog.domain.statement import Subject
 from catalog.errors import AssayError, Refused
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ def reproduce(
                 files=files,
                 probe=probe,
             )
-            digest = SubjectDigest(sha256=model.digest_.removeprefix("sha256:"))
-            subject = Subject(name=model.manifest.name, digest_=digest)
+            subject = Subject.of_model(model.manifest.name, model.digest_)
             made.append(ReproductionStatement(subject=(subject,), predicate=said))
     return made
 

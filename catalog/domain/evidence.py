@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from catalog.domain.base import Count, Digest, Entity, Name, Slug, Text, Utc
+from catalog.domain.statement import InTotoStatement
 
 EvidenceOrigin = Literal["simulated", "stand-in"]
 
@@ -129,24 +130,9 @@ class Trials(Entity):
     claimed: dict[str, float] = Field(default_factory=dict)
 
 
-class SubjectDigest(Entity):
-    """in-toto's digest set, sha256 only."""
-
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Subject(Entity):
-    """in-toto's resource descriptor: one model manifest."""
-
-    name: Name
-    digest_: SubjectDigest = Field(alias="digest")
-
-
-class Statement(Entity):
+class Statement(InTotoStatement):
     """An in-toto v1 statement about one model manifest."""
 
-    type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
-    subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
     predicate_type: Literal["urn:assay:predicate:trials@1"] = Field(
         "urn:assay:predicate:trials@1", alias="predicateType"
     )

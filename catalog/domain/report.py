@@ -13,9 +13,9 @@ from pydantic import Field
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import Count, Digest, Entity, Name, Slug, Text, Utc
 from catalog.domain.dataset import Quarantine
-from catalog.domain.evidence import Subject, SubjectDigest
 from catalog.domain.merkle import Consistency, Inclusion
 from catalog.domain.release import Denial, RoleSignature
+from catalog.domain.statement import InTotoStatement, SubjectDigest
 
 REPORT_JSON, REPORT_HTML, SUMMARY = "report.json", "report.html", "decision.vsa.json"
 BUNDLE_LIMIT = 256 * 2**20  # bytes of a bundle
@@ -117,11 +117,9 @@ class ReportPredicate(Entity):
     files: Annotated[tuple[DocumentFile, ...], Field(min_length=1, max_length=100_000)]
 
 
-class ReportStatement(Entity):
+class ReportStatement(InTotoStatement):
     """An in-toto v1 statement about one model manifest."""
 
-    type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
-    subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
     predicate_type: Literal["urn:assay:predicate:provenance-report@1"] = Field(
         "urn:assay:predicate:provenance-report@1", alias="predicateType"
     )
@@ -153,11 +151,9 @@ class VsaPredicate(Entity):
     levels: tuple[()] = Field((), alias="verifiedLevels")
 
 
-class VsaStatement(Entity):
+class VsaStatement(InTotoStatement):
     """An in-toto v1 statement that sums up one decision."""
 
-    type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
-    subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
     predicate_type: Literal["https://slsa.dev/verification_summary/v1"] = Field(
         "https://slsa.dev/verification_summary/v1", alias="predicateType"
     )

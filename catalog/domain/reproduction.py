@@ -11,9 +11,9 @@ from pydantic import Field
 
 from catalog.domain.approved import Approved
 from catalog.domain.base import Digest, Entity, Name, ObjectPath, Slug, Text, Utc
-from catalog.domain.evidence import Subject
 from catalog.domain.model import ModelFile
 from catalog.domain.run import Run
+from catalog.domain.statement import InTotoStatement
 
 HOST_CLASS = ("machine", "processor", "python", "numeric", "packages_digest")  # of a run's environment
 
@@ -44,20 +44,13 @@ class Reproduced(Entity):
     probe: Probe | None = None
 
 
-class ReproductionStatement(Entity):
+class ReproductionStatement(InTotoStatement):
     """An in-toto v1 statement about one model manifest, of a run that produced it."""
 
-    type_: Literal["https://in-toto.io/Statement/v1"] = Field("https://in-toto.io/Statement/v1", alias="_type")
-    subject: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=1)]
     predicate_type: Literal["urn:assay:predicate:reproduction@1"] = Field(
         "urn:assay:predicate:reproduction@1", alias="predicateType"
     )
     predicate: Reproduced
-
-    @property
-    def model(self) -> Digest:
-        """The manifest that it is about."""
-        return "sha256:" + self.subject[0].digest_.sha256
 
 
 class Reproduction(Entity):

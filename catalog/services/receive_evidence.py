@@ -103,7 +103,7 @@ def _draw(context: Context, write: Write, plan: Plan, evidence: Evidence) -> Non
 
 
 def _about(plan: PlanWithSeed, statement: Statement) -> None:
-    subject = "sha256:" + statement.subject[0].digest_.sha256
+    subject = statement.model
     if subject != plan.plan.model:
         raise Invalid(
             "evidence-subject",

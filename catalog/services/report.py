@@ -12,7 +12,6 @@ from catalog.attest.envelope import EVIDENCE, REPORT
 from catalog.db import records, tables
 from catalog.domain.base import canonical
 from catalog.domain.decision import Decision
-from catalog.domain.evidence import Subject, SubjectDigest
 from catalog.domain.model import Model
 from catalog.domain.release import Release
 from catalog.domain.report import (
@@ -28,6 +27,7 @@ from catalog.domain.report import (
     VsaStatement,
     VsaVerifier,
 )
+from catalog.domain.statement import Subject, SubjectDigest
 from catalog.errors import Absent, Conflict, Invalid
 from catalog.reports.documents import BINARY, documents, listed
 from catalog.reports.dossier import Dossier
@@ -149,7 +149,7 @@ def _summary(found: Dossier, said: Report) -> VsaStatement:
 
 
 def _subject(found: Dossier) -> Subject:
-    return Subject(name=found.model.manifest.name, digest_=SubjectDigest(sha256=_hex(found.model.digest_)))
+    return Subject.of_model(found.model.manifest.name, found.model.digest_)
 
 
 def _hex(digest: str) -> str:

@@ -10,9 +10,9 @@ import pytest
 
 from catalog.attest.envelope import EVIDENCE, sign
 from catalog.attest.verify_bundle import verify_bundle
-from catalog.domain.evidence import Subject, SubjectDigest
 from catalog.domain.report import REPORT_JSON, Bundle, Report
 from catalog.domain.reproduction import Reproduced, ReproductionStatement
+from catalog.domain.statement import Subject
 from catalog.errors import AssayError
 from catalog.services.report import report
 from catalog.services.reproduce import receive_reproduction
@@ -57,7 +57,7 @@ def reproduced(attack: Attack, name: str) -> None:
         finished_at=context.clock() + timedelta(milliseconds=1),
         files=model.manifest.files,
     )
-    subject = Subject(name=name, digest_=SubjectDigest(sha256=model.digest_.removeprefix("sha256:")))
+    subject = Subject.of_model(name, model.digest_)
     statement = ReproductionStatement(subject=(subject,), predicate=said)
     envelope = sign(statement.canonical(), EVIDENCE, attack.key("evaluator"))
     receive_reproduction(context, "evaluator", run.id, envelope)
