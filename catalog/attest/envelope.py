@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 from securesystemslib.dsse import Envelope as Dsse
 from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import CryptoSigner, Signature, SSlibKey  # type: ignore[attr-defined]  # re-exports without __all__
+from securesystemslib.signer import CryptoSigner, Signature, SSlibKey
 
 from catalog.attest.keys import keyid, load, public_hex
 from catalog.domain.base import Entity, Name, strict_json

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from securesystemslib.signer import Signer  # type: ignore[attr-defined]  # re-exports without __all__
+from securesystemslib.signer import Signer
 from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
 from catalog.attest.keyset import Keyset, signed_bytes, signed_file

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Key, Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.serialization import DeserializationError
 
 from catalog.attest.keys import keyid
 from catalog.attest.keyset import CURRENT, Keyset, keyset_of, threshold
@@ -221,11 +222,10 @@ def _honest(path: Path, keys: Mapping[str, Key]) -> None:
 
 
 def _parsed(path: Path, kind: type[T], data: bytes | None = None) -> Metadata[T]:
+    read = content(path) if data is None else data
     try:
-        found = Metadata[T].from_bytes(content(path) if data is None else data)
-    except AssayError:
-        raise
-    except Exception as error:
+        found = Metadata[T].from_bytes(read)
+    except DeserializationError as error:
         raise damaged(path, f"not a metadata file: {error}") from error
     if not isinstance(found.signed, kind):
         raise damaged(path, f"it is no {kind.type}")

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey  # type: ignore[attr-defined]  # re-exports without __all__
+from securesystemslib.signer import CryptoSigner, Key, Signature, SSlibKey
 
 from catalog.attest.keys import keyid, load, public_hex
 from catalog.domain.base import Count, Digest, Entity, Slug, first_fault, sha256

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from securesystemslib.exceptions import UnverifiedSignatureError
-from securesystemslib.signer import Signature, SSlibKey  # type: ignore[attr-defined]  # re-exports without __all__
+from securesystemslib.signer import Signature, SSlibKey
 
 from catalog.attest.bundle import untrusted
 from catalog.attest.case import Case

@@ -151,13 +151,9 @@ def _proposed(write: Write, proposal: PolicyProposal, digest: str) -> ProposedPo
     return found
 
 
-def _put_in_force(
-    context: Context, write: Write, proposal: PolicyProposal, signers: list[str], blocked: tuple[BlockedRelease, ...]
-) -> tuple[str, ...]:
-    policy = proposal.policy
-    active = ActivePolicy(
-        digest_=proposal.policy_digest, policy=policy, activated_at=write.now, activated_by=tuple(signers)
-    )
+def insert_policy(write: Write, active: ActivePolicy) -> None:
+    """The row of a policy that is in force from now on; who put it there is audited by the caller."""
+    policy = active.policy
     write.insert(
         tables.policy,
         active,
@@ -167,6 +163,16 @@ def _put_in_force(
         decides=policy.decides,
         device_class=policy.device_class,
     )
+
+
+def _put_in_force(
+    context: Context, write: Write, proposal: PolicyProposal, signers: list[str], blocked: tuple[BlockedRelease, ...]
+) -> tuple[str, ...]:
+    policy = proposal.policy
+    active = ActivePolicy(
+        digest_=proposal.policy_digest, policy=policy, activated_at=write.now, activated_by=tuple(signers)
+    )
+    insert_policy(write, active)
     write.audit(
         "policy.activate",
         policy.name,

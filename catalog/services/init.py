@@ -19,6 +19,7 @@ from catalog.domain.policy import ActivePolicy
 from catalog.domain.principal import Key, KeyRole, Principal, Role
 from catalog.errors import Conflict, Refused
 from catalog.policy.shipped import shipped_policies
+from catalog.services.activate_policy import insert_policy
 from catalog.services.context import Context
 from catalog.services.policy_diff import read_policy
 
@@ -95,13 +96,5 @@ def _enrol(write: Write, newcomer: Newcomer) -> None:
 def _activate(write: Write, text: str) -> None:
     policy = read_policy(text)
     active = ActivePolicy(digest_=policy.digest(), policy=policy, activated_at=write.now, activated_by=("bootstrap",))
-    write.insert(
-        tables.policy,
-        active,
-        digest=active.digest_,
-        name=policy.name,
-        version=policy.version,
-        decides=policy.decides,
-        device_class=policy.device_class,
-    )
+    insert_policy(write, active)
     write.audit("policy.activate", policy.name, digest=active.digest_, version=policy.version)

@@ -83,8 +83,7 @@ class HttpSource(FetcherInterface):
         try:
             return self._opener.open(request, timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
-            with error:
-                pass
+            error.close()
             if error.code == 401:
                 do = "let an approver enrol this device (enrol.json), and look which service this is"
                 raise Unavailable("source-refused", f"{self.address} does not know this device", do) from error

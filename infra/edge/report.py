@@ -16,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.dsse import Envelope
-from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # re-exports without __all__
+from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from infra.edge.decide import permitted
 from infra.edge.device import Device

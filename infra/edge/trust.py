@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from securesystemslib.signer import Key  # type: ignore[attr-defined]  # re-exports without __all__
+from securesystemslib.signer import Key
 from tuf.api import exceptions as tuf
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig

@@ -15,7 +15,6 @@ from catalog.domain.release import (
     Choice,
     CurrentRelease,
     Denial,
-    DeviceState,
     Release,
     ReleaseManifest,
     ReleaseView,
@@ -239,14 +238,6 @@ def test_no_release_left_is_no_success() -> None:
     done = {"device_class": "demo-arm", "release": None, "number": None, "name": None, "reason": "no release allowed"}
     assert fleet.gone_back(done)[0] is False
     assert fleet.gone_back(done | {"release": "x", "number": 1, "name": "reach"})[0] is True
-
-
-def test_the_end_of_exposure_is_by_the_leases_that_were_issued() -> None:
-    later = AT + timedelta(hours=9)
-    said = DeviceState(device="a", release=None, last_seen=None, acknowledged=False, exposure_until=later)
-    devices = [device("a", 1, pending=(identity(1),), exposure_until=AT), device("b", 1, exposure_until=AT)]
-    found = fleet.exposed(devices, Withdrawal(denials=(), published_at=None, devices=(said,)))
-    assert [d.exposure_until for d in found] == [later, None]
 
 
 def test_where_no_release_is_allowed_nothing_is_said_of_its_lease() -> None:

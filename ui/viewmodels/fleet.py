@@ -44,15 +44,6 @@ def name(release: Release) -> str:
     return plain(f"release {release.manifest.number} · {release.manifest.model_name}")
 
 
-def exposed(devices: Iterable[DeviceView], withdrawal: Withdrawal) -> list[DeviceView]:
-    """Devices with the end of their exposure by the leases the catalog issued: what a device said cannot shorten it."""
-    until = {d.device: d.exposure_until for d in withdrawal.devices}
-    return [
-        d.model_copy(update={"exposure_until": until.get(d.device.name, d.exposure_until) if d.pending else None})
-        for d in devices
-    ]
-
-
 def names(releases: Iterable[ReleaseView]) -> dict[str, str]:
     """Id to name."""
     return {v.release.manifest.id: name(v.release) for v in releases}

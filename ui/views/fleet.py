@@ -35,7 +35,7 @@ def page() -> None:
     with shown("Reading releases and devices …"):
         connected = catalog()
         classes, releases = connected.classes(), connected.releases()
-        devices = rows.exposed(connected.devices(), connected.withdrawal())
+        devices = connected.devices()
         status, me = connected.status(), connected.me()
     standing.standing(status, me.name)
     act.tell()

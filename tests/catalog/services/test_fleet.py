@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from catalog.domain.fleet import ClassView
 from catalog.services import device_records, release_records, withdraw
@@ -13,16 +10,6 @@ from catalog.services.fleet import classes
 from catalog.services.waiting import waiting
 from tests.attack.attacker import CLASS, Attack
 from tests.support.devices import Arm
-from tests.support.house import House
-from tests.support.recordings import recording
-
-
-@pytest.fixture
-def attack(tmp_path: Path) -> Iterator[Attack]:
-    house = House.begin(tmp_path)
-    with house.open() as desk:
-        desk.bring("arm", "one", recording(tmp_path / "arm-one"))
-        yield Attack(house, desk)
 
 
 def of_class(attack: Attack) -> ClassView:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from catalog.attest.approval import checked, followed
 from catalog.attest.envelope import DECISION, sign
@@ -23,14 +20,6 @@ from catalog.services.publish import publish
 from tests.attack.attacker import CLASS, Attack
 from tests.support.house import House
 from tests.support.recordings import recording
-
-
-@pytest.fixture
-def attack(tmp_path: Path) -> Iterator[Attack]:
-    house = House.begin(tmp_path)
-    with house.open() as desk:
-        desk.bring("arm", "one", recording(tmp_path / "arm-one"))
-        yield Attack(house, desk)
 
 
 def chosen(attack: Attack) -> CurrentRelease | None:

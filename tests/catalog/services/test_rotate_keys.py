@@ -31,15 +31,6 @@ from tests.attack.attacker import CLASS, Attack
 from tests.catalog.services.test_enrol import let_in, newcomer
 from tests.catalog.services.test_revoke_key import revoke
 from tests.support.house import Crash, Desk, House, crash_at, ended
-from tests.support.recordings import recording
-
-
-@pytest.fixture
-def attack(tmp_path: Path) -> Iterator[Attack]:
-    house = House.begin(tmp_path)
-    with house.open() as desk:
-        desk.bring("arm", "one", recording(tmp_path / "arm-one"))
-        yield Attack(house, desk)
 
 
 class Disk(FetcherInterface):
