@@ -16,7 +16,7 @@ from sqlalchemy import select
 import validators.errors
 from catalog.db import tables
 from catalog.db.door import Write
-from catalog.domain.base import file_sha256, sha256
+from catalog.domain.base import file_sha256
 from catalog.domain.dataset import (
     Episode,
     ObjectEntry,
@@ -30,10 +30,10 @@ from catalog.services import version_commit
 from catalog.services.context import Context, given_folder
 from catalog.services.intent import Kind, Operations, Work, already_running
 from catalog.services.read_episodes import read_episodes
+from catalog.services.upload import THREADS, Outgoing, upload
 from catalog.storage.snapshot import safe_path
 from validators import readers
 
-THREADS = 8
 OWN = "meta/provenance.json"
 
 
@@ -182,31 +182,18 @@ def _branch(work: Work) -> None:
 
 
 def _upload(work: Work) -> None:
-    """Stage every file of the root; what is staged already with this checksum is overwritten with the same bytes."""
-    context, branch = work.context, version_commit.branch_name(work)
-    repository = repository_of(work.arguments["dataset"])
+    """Stage every file of the root."""
     if version_commit.committed(work) is not None:
         return
     if "objects" not in work.cache:
         _read(work)
     folder, slug = Path(work.arguments["path"]), work.arguments["ingest"]
-
-    def one(entry: ObjectEntry) -> ObjectEntry:
-        try:
-            content = (folder / entry.path.removeprefix(f"{slug}/")).read_bytes()
-        except OSError as error:
-            raise Invalid("path-unreadable", str(error), do="leave the folder as it is, and try again") from error
-        if sha256(content) != entry.sha256:
-            raise Invalid("path-unreadable", f"{entry.path} changed while it was being registered", do="try again")
-        stored = context.store.upload(repository, branch, entry.path, content)
-        return entry.model_copy(update={"store_checksum": stored.checksum})
-
-    uploaded = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        for entry in pool.map(one, work.cache["objects"]):
-            uploaded.append(entry)
-            work.progress(len(uploaded) / len(work.cache["objects"]))
-    work.cache["objects"] = uploaded
+    outgoing = [
+        Outgoing(o.path, folder / o.path.removeprefix(f"{slug}/"), o.size, o.sha256) for o in work.cache["objects"]
+    ]
+    repository, branch = repository_of(work.arguments["dataset"]), version_commit.branch_name(work)
+    checksums = upload(work, repository, branch, f"{slug}/", outgoing)
+    work.cache["objects"] = [o.model_copy(update={"store_checksum": checksums[o.path]}) for o in work.cache["objects"]]
 
 
 def _commit(work: Work) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 from catalog.db import records, tables
 from catalog.db.door import Write
-from catalog.domain.base import sha256, strict_json
+from catalog.domain.base import strict_json
 from catalog.domain.model import CONTRACT, Contract, Model, ModelFile, ModelManifest
 from catalog.errors import AssayError, Conflict, Invalid
 from catalog.services import lineage_edges, opened
 from catalog.services.context import INTENT, Context, find_run, given_folder, put_run
 from catalog.services.intent import Kind, Operations, Work
 from catalog.services.train import digest_of
+from catalog.services.upload import Outgoing, upload
 from catalog.storage.port import CommitInfo
 from catalog.storage.snapshot import safe_path
 
@@ -85,21 +86,11 @@ def _upload(work: Work) -> None:
     store.ensure_repository(repository, {"assay.model": manifest.name})
     store.ensure_branch(repository, BRANCH, "main")
     prefix = _prefix(manifest)
-    for number, file in enumerate(manifest.files, start=1):
-        content = _bytes(Path(work.arguments["path"]) / file.path)
-        if sha256(content) != file.sha256:
-            raise Invalid("path-unreadable", f"{file.path} changed while it was being registered", do="try again")
-        store.upload(repository, BRANCH, f"{prefix}/{file.path}", content)
-        work.progress(number / len(manifest.files))
+    folder = Path(work.arguments["path"])
+    files = [Outgoing(f"{prefix}/{f.path}", folder / f.path, f.size, f.sha256) for f in manifest.files]
+    upload(work, repository, BRANCH, f"{prefix}/", files)
     store.upload(repository, BRANCH, f"{prefix}.json", manifest.canonical())
     store.commit(repository, BRANCH, f"Register {manifest.name}", {INTENT: work.intent.id})
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Invalid("path-unreadable", str(error), do="leave the folder as it is, and try again") from error
 
 
 def _committed(work: Work) -> CommitInfo | None:

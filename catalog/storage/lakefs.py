@@ -5,10 +5,12 @@ No call is made while a write transaction of the records is open.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import lakefs_sdk
+import polars as pl
 import urllib3
 from lakefs_sdk.exceptions import ApiException
 
@@ -16,10 +18,9 @@ from catalog.domain.base import strict_json
 from catalog.domain.transaction import writing
 from catalog.errors import AssayError, Conflict, Damaged, Invalid, Unavailable
 from catalog.storage.port import Change, CommitInfo, StoredObject
+from catalog.storage.transfer import PAGE, Transfer
 
 T = TypeVar("T")
-CHUNK = 32 * 2**20
-PAGE = 1000
 TRANSLATED: dict[int, tuple[type[AssayError], str, str]] = {
     401: (Unavailable, "store-refused", "check the store's key and secret"),
     403: (Unavailable, "store-refused", "the store protects this branch or repository"),
@@ -43,7 +44,7 @@ class LakeFS:
         configuration.retries = urllib3.Retry(total=2, connect=2, read=0, redirect=0, status=0)
         client = lakefs_sdk.ApiClient(configuration)
         self.name, self._url, self._namespace = name, url, namespace
-        self._client = client
+        self._transfer = Transfer(client)
         self._repositories = lakefs_sdk.RepositoriesApi(client)
         self._branches = lakefs_sdk.BranchesApi(client)
         self._commits = lakefs_sdk.CommitsApi(client)
@@ -89,23 +90,13 @@ class LakeFS:
         return [_info(c) for c in self._call(self._refs.log_commits, repository, ref, amount=amount).results]
 
     def upload(self, repository: str, branch: str, path: str, content: bytes) -> StoredObject:
-        """Stage one object."""
-        s = self._call(self._upload, repository, branch, path, content)
-        return StoredObject(s.path, s.size_bytes, s.checksum)
+        """Stage one small object."""
+        return self.upload_stream(repository, branch, path, io.BytesIO(content), len(content))
 
-    def _upload(self, repository: str, branch: str, path: str, content: bytes) -> Any:
-        """`upload_object` of the SDK takes file names only, so the same operation is called with a raw body."""
-        return self._client.call_api(
-            "/repositories/{repository}/branches/{branch}/objects",
-            "POST",
-            {"repository": repository, "branch": branch},
-            [("path", path)],
-            {"Accept": "application/json", "Content-Type": "application/octet-stream"},
-            body=content,
-            response_types_map={"201": "ObjectStats"},
-            auth_settings=["basic_auth"],
-            _return_http_data_only=True,
-        )
+    def upload_stream(self, repository: str, branch: str, path: str, content: BinaryIO, size: int) -> StoredObject:
+        """Stage one object of any size, read in blocks."""
+        stored = self._call(self._transfer.upload, repository, branch, path, content, size)
+        return StoredObject(stored["path"], stored["size_bytes"], stored["checksum"])
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
         """Stage the removal of objects."""
@@ -117,32 +108,15 @@ class LakeFS:
                 what = f"{done.errors[0].path} was not deleted: {done.errors[0].message}"
                 raise Unavailable("store-refused", what, where=f"{repository}/{branch}", do="look at that branch")
 
-    def listing(self, repository: str, ref: str, prefix: str = "") -> Iterator[StoredObject]:
-        """All objects of a ref in path order."""
-        after = ""
-        while True:
-            found = self._call(
-                self._objects.list_objects,
-                repository,
-                ref,
-                after=after,
-                amount=PAGE,
-                prefix=prefix,
-                user_metadata=False,
-            )
-            for s in found.results:
-                yield StoredObject(s.path, s.size_bytes or 0, s.checksum)
-            if not found.pagination.has_more:
-                return
-            after = found.pagination.next_offset
+    def listing(self, repository: str, ref: str, prefix: str = "") -> pl.DataFrame:
+        """All objects of a ref in path order, as columns."""
+        return self._call(self._transfer.listing, repository, ref, prefix)
 
-    def read(self, repository: str, ref: str, path: str, size: int | None = None) -> Iterator[bytes]:
-        """The bytes of an object in chunks of at most 32 MiB."""
-        if size is None:
-            size = self._call(self._objects.stat_object, repository, ref, path).size_bytes or 0
-        for start in range(0, size, CHUNK):
-            end = min(start + CHUNK, size) - 1
-            yield bytes(self._call(self._objects.get_object, repository, ref, path, range=f"bytes={start}-{end}"))
+    def read(self, repository: str, ref: str, path: str) -> Iterator[bytes]:
+        """The bytes of an object in blocks."""
+        blocks = self._transfer.read(repository, ref, path)
+        while (block := self._call(_next, blocks)) is not None:
+            yield block
 
     def commit(self, repository: str, branch: str, message: str, metadata: Mapping[str, str]) -> CommitInfo:
         """Commit what is staged."""
@@ -226,6 +200,10 @@ class LakeFS:
         if error.status >= 500:
             return Unavailable("store-unreachable", f"the store failed: {message}", where=where, do="try again")
         return Invalid("input-invalid", f"the store refused: {message}", where=where)
+
+
+def _next(blocks: Iterator[bytes]) -> bytes | None:
+    return next(blocks, None)
 
 
 class _NotFound(Invalid):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
+
+import polars as pl
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing; `checksum` is the store's own (lakeFS: MD5 hex)."""
+    """One stored object; `checksum` is the store's own (lakeFS: MD5 hex)."""
 
     path: str
     size: int
@@ -59,16 +61,20 @@ class VersionStore(Protocol):
         """The newest commits reachable from a ref."""
 
     def upload(self, repository: str, branch: str, path: str, content: bytes) -> StoredObject:
-        """Stage one object."""
+        """Stage one small object."""
+
+    def upload_stream(self, repository: str, branch: str, path: str, content: BinaryIO, size: int) -> StoredObject:
+        """Stage one object of any size, read in blocks."""
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
         """Stage the removal of objects."""
 
-    def listing(self, repository: str, ref: str, prefix: str = "") -> Iterator[StoredObject]:
-        """All objects of a ref in path order."""
+    def listing(self, repository: str, ref: str, prefix: str = "") -> pl.DataFrame:
+        """All objects of a ref in path order, staged ones where the ref is a branch: columns `path`, `size` in bytes,
+        `checksum` as the store computes it."""
 
-    def read(self, repository: str, ref: str, path: str, size: int | None = None) -> Iterator[bytes]:
-        """The bytes of an object in bounded chunks."""
+    def read(self, repository: str, ref: str, path: str) -> Iterator[bytes]:
+        """The bytes of an object in blocks of about 1 MiB."""
 
     def commit(self, repository: str, branch: str, message: str, metadata: Mapping[str, str]) -> CommitInfo:
         """Commit what is staged."""

@@ -51,9 +51,9 @@ def reread(
     `metadata_paths` are the catalog's own files of the commit, which the table does not list.
     """
     expected = {entry.path: entry for entry in table}
-    listed = {o.path: o for o in store.listing(repository, commit)}
-    listing = [f"{p}: in the commit, in no table" for p in sorted(listed.keys() - expected.keys() - metadata_paths)]
-    listing += [f"{p}: in the table, not in the commit" for p in sorted(expected.keys() - listed.keys())]
+    listed = set(store.listing(repository, commit)["path"])
+    listing = [f"{p}: in the commit, in no table" for p in sorted(listed - expected.keys() - metadata_paths)]
+    listing += [f"{p}: in the table, not in the commit" for p in sorted(expected.keys() - listed)]
     listing += [f"{p}: unsafe path" for p in sorted(expected) if not safe_path(p)]
     building = target.with_name(target.name + ".building")
     discard(building)
@@ -61,7 +61,7 @@ def reread(
     present = [e for p, e in sorted(expected.items()) if p in listed and safe_path(p)]
 
     def one(entry: ObjectEntry) -> str | None:
-        found = _copy(store, repository, commit, entry, listed[entry.path].size, building / entry.path)
+        found = _copy(store, repository, commit, entry, building / entry.path)
         if found != (entry.size, entry.sha256):
             return f"{entry.path}: bytes are {found[1]} ({found[0]} B), the table says {entry.sha256} ({entry.size} B)"
         return None
@@ -91,13 +91,11 @@ def safe_path(path: str) -> bool:
     return bool(parts) and "\\" not in path and path.isprintable() and path == "/".join(parts) and ".." not in parts
 
 
-def _copy(
-    store: VersionStore, repository: str, commit: str, entry: ObjectEntry, size: int, target: Path
-) -> tuple[int, str]:
+def _copy(store: VersionStore, repository: str, commit: str, entry: ObjectEntry, target: Path) -> tuple[int, str]:
     target.parent.mkdir(parents=True, exist_ok=True)
     digest, total = hashlib.sha256(), 0
     with target.open("wb") as out:
-        for chunk in store.read(repository, commit, entry.path, size):
+        for chunk in store.read(repository, commit, entry.path):
             digest.update(chunk)
             total += len(chunk)
             out.write(chunk)

@@ -75,11 +75,11 @@ def test_bytes_come_back(store: LakeFS, repository: str, monkeypatch: pytest.Mon
     assert (stored.size, stored.checksum) == (len(content), hashlib.md5(content).hexdigest())
     commit = store.commit(repository, "work", "m", {}).id
     assert b"".join(store.read(repository, commit, "a b/ü%+&?#.bin")) == content
-    monkeypatch.setattr("catalog.storage.lakefs.CHUNK", 1000)
+    monkeypatch.setattr("catalog.storage.transfer.BLOCK", 1000)
     chunks = list(store.read(repository, commit, "a b/ü%+&?#.bin"))
     assert b"".join(chunks) == content
     assert len(chunks) == 11
-    assert list(store.listing(repository, commit)) == [stored]
+    assert store.listing(repository, commit).rows() == [(stored.path, stored.size, stored.checksum)]
     store.upload(repository, "work", "empty", b"")
     assert b"".join(store.read(repository, "work", "empty")) == b""
 
@@ -87,11 +87,12 @@ def test_bytes_come_back(store: LakeFS, repository: str, monkeypatch: pytest.Mon
 def test_listing_pages_in_order(store: LakeFS, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {f"f{n}": "x" for n in range(7)}
     commit = put(store, repository, "work", **names, z__deep="y")
-    monkeypatch.setattr("catalog.storage.lakefs.PAGE", 3)
-    assert [o.path for o in store.listing(repository, commit)] == [*sorted(names), "z/deep"]
-    assert [o.path for o in store.listing(repository, commit, "z/")] == ["z/deep"]
+    for page in ("catalog.storage.lakefs.PAGE", "catalog.storage.transfer.PAGE"):
+        monkeypatch.setattr(page, 3)
+    assert list(store.listing(repository, commit)["path"]) == [*sorted(names), "z/deep"]
+    assert list(store.listing(repository, commit, "z/")["path"]) == ["z/deep"]
     store.delete(repository, "work", sorted(names))
-    assert [o.path for o in store.listing(repository, "work")] == ["z/deep"]
+    assert list(store.listing(repository, "work")["path"]) == ["z/deep"]
     assert len(store.diff(repository, "main", commit)) == 8
 
 
@@ -99,7 +100,7 @@ def test_reset_drops_what_is_staged(store: LakeFS, repository: str) -> None:
     put(store, repository, "work", a="1")
     store.upload(repository, "work", "b", b"2")
     store.reset(repository, "work")
-    assert [o.path for o in store.listing(repository, "work")] == ["a"]
+    assert list(store.listing(repository, "work")["path"]) == ["a"]
 
 
 def test_main_is_protected(store: LakeFS, repository: str) -> None:
@@ -138,7 +139,7 @@ def test_conflicts_are_refused_or_decided(store: LakeFS, repository: str) -> Non
     head = store.head(repository, "main")
     store.merge(repository, head.id if head else "", "work", "m", {}, keep="destination")
     assert b"".join(store.read(repository, "work", "a")) == b"ours"
-    assert [o.path for o in store.listing(repository, "work")] == ["a", "o", "w"]
+    assert list(store.listing(repository, "work")["path"]) == ["a", "o", "w"]
     assert {(c.path, c.kind) for c in store.diff(repository, "main", "work")} == {("a", "changed"), ("w", "added")}
 
 

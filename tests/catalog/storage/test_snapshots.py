@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+import polars as pl
 import pytest
 
 from catalog.domain.dataset import ObjectEntry
 from catalog.errors import AssayError
-from catalog.storage.port import StoredObject, VersionStore
+from catalog.storage.port import VersionStore
 from catalog.storage.snapshot import Reread, reread, safe_path
+from catalog.storage.transfer import COLUMNS
 
 
 @dataclass
@@ -24,11 +26,11 @@ class Objects:
     content: dict[str, bytes]
     error: Exception | None = field(default=None)
 
-    def listing(self, _repository: str, _ref: str) -> Iterator[StoredObject]:
-        for path in sorted(self.content):
-            yield StoredObject(path, len(self.content[path]), "")
+    def listing(self, _repository: str, _ref: str) -> pl.DataFrame:
+        rows = [(path, len(content), "") for path, content in sorted(self.content.items())]
+        return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
-    def read(self, _repository: str, _ref: str, path: str, _size: int) -> Iterator[bytes]:
+    def read(self, _repository: str, _ref: str, path: str) -> Iterator[bytes]:
         if self.error is not None:
             raise self.error
         data = self.content[path]
