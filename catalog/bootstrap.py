@@ -33,6 +33,7 @@ from catalog.errors import Conflict, Invalid, Unavailable
 from catalog.services import (
     approve,
     check,
+    copy_store,
     promote,
     quarantine,
     rebase,
@@ -44,13 +45,14 @@ from catalog.services import (
     rotate_keys,
     withdraw,
 )
-from catalog.services.context import Context, no_boundary
+from catalog.services.context import Context, copies, no_boundary
 from catalog.services.init import Bootstrap, init, initialised
 from catalog.services.intent import Operations
 from catalog.services.simulate import Command, installed
 from catalog.services.worker import Worker
 from catalog.settings import Settings
 from catalog.storage.lakefs import LakeFS
+from catalog.storage.moved import Moved
 
 KINDS = (
     register.KIND,
@@ -65,6 +67,7 @@ KINDS = (
     withdraw.KIND,
     rotate_keys.KIND,
     recall.KIND,
+    copy_store.KIND,
 )
 BOOTSTRAP = "bootstrap.json"
 EMBEDDED = "embedded"
@@ -152,12 +155,13 @@ def open_service(
         if settings.lakefs_url is None:
             embedded = EmbeddedStore(settings)
             opened.callback(embedded.stop)
-            store = LakeFS(EMBEDDED, embedded.url, embedded.key, embedded.secret)
+            lakefs = LakeFS(embedded.url, embedded.key, embedded.secret, name=EMBEDDED)
         else:
-            embedded, store = None, _external(settings)
+            embedded, lakefs = None, _external(settings)
         context = Context(
             records=records,
-            store=store,
+            store=Moved(lakefs, lambda repository: copies(records, lakefs.name, repository)),
+            lakefs=lakefs,
             clock=clock,
             ids=ids,
             environment=settings.environment,
@@ -212,7 +216,7 @@ def _external(settings: Settings) -> LakeFS:
     )
     if url is None or key is None or secret is None or namespace is None:
         raise Invalid("settings-invalid", "an external lakeFS needs a URL, a key, a secret and a namespace")
-    return LakeFS(url, url, key.get_secret_value(), secret.get_secret_value(), namespace=namespace)
+    return LakeFS(url, key.get_secret_value(), secret.get_secret_value(), namespace=namespace)
 
 
 def _bootstrap(settings: Settings, context: Context) -> None:

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Response
 
 from catalog import __version__
-from catalog.api.http import Caller, Route, The, answer, described, items, takes
+from catalog.api.http import Caller, Route, The, answer, described, items, may, takes
 from catalog.domain.intent import OperationView
-from catalog.domain.requests import VerifyAudit
+from catalog.domain.principal import Principal
+from catalog.domain.requests import CopyStore, Started, VerifyAudit
 from catalog.domain.views import Health
 from catalog.errors import Refused
+from catalog.services import copy_store
 from catalog.services.audit import entries, verify_audit
 from catalog.services.show import status, trace
 
@@ -68,6 +70,16 @@ def get_lineage(
     """Trace an asset: a URN, a dataset, `dataset@tag` or a model."""
     who.require("read")
     return answer(trace(here.context, of, direction, depth, episodes=episodes))
+
+
+@router.post("/store/copies", status_code=202, openapi_extra=described(CopyStore))
+def post_copy(
+    here: The,
+    body: Annotated[CopyStore, Depends(takes(CopyStore))],
+    who: Annotated[Principal, Depends(may("store.copy"))],
+) -> Response:
+    """Copy everything to another lakeFS; an operation."""
+    return answer(Started(operation=copy_store.start(here.operations, who.name, body)), 202)
 
 
 @router.get("/audit")

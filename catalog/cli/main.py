@@ -12,6 +12,7 @@ from catalog.cli import (
     gate,
     home,
     key,
+    lakefs,
     line,
     model,
     policy,
@@ -65,6 +66,7 @@ app.add_typer(trust.app, name="trust")
 app.add_typer(device.app, name="device")
 app.add_typer(key.app, name="key")
 app.add_typer(policy.app, name="policy")
+app.add_typer(lakefs.app, name="lakefs")
 
 
 def main() -> None:

@@ -53,6 +53,13 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
         """Give the connection back."""
         self.http.close()
 
+    def copy_store(
+        self, url: str, namespace: str, key: str, secret: str, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Copy everything to another lakeFS; its credentials are kept nowhere."""
+        fields = {"url": url, "namespace": namespace, "key": key, "secret": secret}
+        return follow(self.http, "/store/copies", document(requests.CopyStore, **fields), progress)
+
     def datasets(self) -> list[DatasetView]:
         """All datasets."""
         return self.http.pages("/datasets", DatasetView)

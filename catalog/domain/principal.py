@@ -25,6 +25,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "dataset.judge": frozenset({"contributor", "steward"}),
     "dataset.approve": frozenset({"steward"}),
     "dataset.quarantine": frozenset({"steward"}),
+    "store.copy": frozenset({"steward"}),
     "line.enrol": frozenset({"approver"}),
     "robot.register": frozenset({"steward"}),
     "run.record": frozenset({"trainer"}),

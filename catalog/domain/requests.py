@@ -118,6 +118,15 @@ class DoRecall(Entity):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
+class CopyStore(Entity):
+    """Copy everything to another lakeFS; the credentials are kept nowhere."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@?#]{1,500}$")]
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9+.-]{1,32}://\S{0,1000}$")]
+    key: Annotated[str, Field(min_length=1, max_length=1000, repr=False)]
+    secret: Annotated[str, Field(min_length=1, max_length=1000, repr=False)]
+
+
 class VerifyAudit(Entity):
     """Verify the log, against a kept head if there is one."""
 

@@ -27,6 +27,7 @@ from catalog.domain.run import Run
 from catalog.errors import Absent, Invalid
 from catalog.services.seed import draw_seed
 from catalog.services.simulate import Command, installed
+from catalog.storage.lakefs import LakeFS
 from catalog.storage.port import VersionStore
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Context:
 
     records: Records
     store: VersionStore
+    lakefs: LakeFS  # the endpoint behind `store`, which copying reads by its own names
     clock: Clock
     ids: Ids
     environment: str
@@ -59,6 +61,7 @@ class Context:
     boundary: Callable[[str, str], None] = no_boundary
     harness: Callable[[str], Command] = installed
     locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    targets: dict[str, LakeFS] = field(default_factory=dict)  # of copies under way, by address
     standings: dict[str, tuple[int, datetime, Standing]] = field(default_factory=dict)  # of releases: epoch, when, what
 
     def snapshot(self, manifest_digest: str) -> Path:
@@ -99,12 +102,12 @@ class Context:
         return found[0]
 
     def location(self, manifest_digest: str) -> Location:
-        """Where this store has a version."""
+        """Where this store has a version; its commit by the name that the records know."""
         with self.records.read() as c:
             found = records.one(c, tables.location, Location, manifest_digest=manifest_digest, store=self.store.name)
         if found is None:
             raise Absent("version-unknown", f"this store has no copy of {manifest_digest}", where=self.store.name)
-        return found
+        return found.model_copy(update={"commit": self.store.known_as(found.repository, found.commit)})
 
     def approvals(self, dataset: str) -> list[Approval]:
         """The approvals of a dataset, newest first by the log's time (an id has the machine's, which may go back)."""
@@ -173,6 +176,14 @@ class Context:
         """All enrolled keys."""
         with self.records.read() as c:
             return records.many(c, tables.key, Key, order="keyid")
+
+
+def copies(records_: Records, store: str, repository: str) -> dict[str, str]:
+    """What was copied to a store: the name that the records know of each commit, and its name there."""
+    t = tables.commit_copy.c
+    with records_.read() as c:
+        rows = c.execute(select(t.commit, t.copy).where(t.store == store, t.repository == repository))
+        return {row[0]: row[1] for row in rows}
 
 
 def approvals_of(connection: Connection, dataset: str) -> list[Approval]:

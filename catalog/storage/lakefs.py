@@ -21,6 +21,7 @@ from catalog.storage.port import Change, CommitInfo, StoredObject
 from catalog.storage.transfer import PAGE, Transfer
 
 T = TypeVar("T")
+PREFIX = "/api/v1"
 TRANSLATED: dict[int, tuple[type[AssayError], str, str]] = {
     401: (Unavailable, "store-refused", "check the store's key and secret"),
     403: (Unavailable, "store-refused", "the store protects this branch or repository"),
@@ -36,15 +37,17 @@ CHANGES: dict[str, Literal["added", "removed", "changed", "conflict"]] = {
 
 
 class LakeFS:
-    """A lakeFS endpoint, embedded or not: the same calls. `name` is what records call it, whatever its port today."""
+    """A lakeFS endpoint, embedded or not: the same calls. `name` is what records call it, whatever its port today;
+    without one it is the address."""
 
-    def __init__(self, name: str, url: str, key: str, secret: str, *, namespace: str = "local://") -> None:
-        configuration = lakefs_sdk.Configuration(host=url, username=key, password=secret)
+    def __init__(self, url: str, key: str, secret: str, *, namespace: str = "local://", name: str = "") -> None:
+        address = url.rstrip("/").removesuffix(PREFIX)
+        configuration = lakefs_sdk.Configuration(host=address + PREFIX, username=key, password=secret)
         configuration.connection_pool_maxsize = 16
         configuration.retries = urllib3.Retry(total=2, connect=2, read=0, redirect=0, status=0)
         client = lakefs_sdk.ApiClient(configuration)
-        self.name, self._url, self._namespace = name, url, namespace
-        self._transfer = Transfer(client)
+        self.name, self.client, self.namespace, self._url = name or address, client, namespace, address
+        self.transfer = Transfer(client)
         self._repositories = lakefs_sdk.RepositoriesApi(client)
         self._branches = lakefs_sdk.BranchesApi(client)
         self._commits = lakefs_sdk.CommitsApi(client)
@@ -52,25 +55,44 @@ class LakeFS:
         self._refs = lakefs_sdk.RefsApi(client)
         self._tags = lakefs_sdk.TagsApi(client)
 
+    def known_as(self, _repository: str, commit: str) -> str:
+        """Its own name: this is the store that made it."""
+        return commit
+
+    def repositories(self) -> list[str]:
+        """The names of all repositories."""
+        found, after, more = list[str](), "", True
+        while more:
+            page = self.call(self._repositories.list_repositories, after=after, amount=PAGE)
+            found += [repository.id for repository in page.results]
+            more, after = page.pagination.has_more, page.pagination.next_offset
+        return found
+
     def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
         """Create the repository with a protected `main` unless it is there."""
         if self._maybe(self._repositories.get_repository, repository) is None:
             creation = lakefs_sdk.RepositoryCreation(
                 name=repository,
-                storage_namespace=f"{self._namespace}{repository}",
+                storage_namespace=f"{self.namespace}{repository}",
                 default_branch="main",
-                metadata=dict(metadata),
             )
-            self._call(self._repositories.create_repository, creation)
-        rules = self._call(self._repositories.get_branch_protection_rules, repository)
+            self.call(self._repositories.create_repository, creation)
+        if metadata:
+            self.set_metadata(repository, metadata)
+        rules = self.call(self._repositories.get_branch_protection_rules, repository)
         if "main" not in [rule.pattern for rule in rules]:
             protect = [lakefs_sdk.BranchProtectionRule(pattern="main")]
-            self._call(self._repositories.set_branch_protection_rules, repository, protect)
+            self.call(self._repositories.set_branch_protection_rules, repository, protect)
+
+    def set_metadata(self, repository: str, metadata: Mapping[str, str]) -> None:
+        """Set these values of the repository's metadata; others stay."""
+        given = lakefs_sdk.RepositoryMetadataSet(metadata=dict(metadata))
+        self.call(lakefs_sdk.InternalApi(self.client).set_repository_metadata, repository, given)
 
     def ensure_branch(self, repository: str, branch: str, source: str) -> None:
         """Create the branch at a ref unless it is there."""
         if self._maybe(self._branches.get_branch, repository, branch) is None:
-            self._call(self._branches.create_branch, repository, lakefs_sdk.BranchCreation(name=branch, source=source))
+            self.call(self._branches.create_branch, repository, lakefs_sdk.BranchCreation(name=branch, source=source))
 
     def delete_branch(self, repository: str, branch: str) -> None:
         """Delete the branch if it is there."""
@@ -78,7 +100,7 @@ class LakeFS:
 
     def reset(self, repository: str, branch: str) -> None:
         """Drop what is staged on the branch."""
-        self._call(self._branches.reset_branch, repository, branch, lakefs_sdk.ResetCreation(type="reset"))
+        self.call(self._branches.reset_branch, repository, branch, lakefs_sdk.ResetCreation(type="reset"))
 
     def head(self, repository: str, ref: str) -> CommitInfo | None:
         """The commit a ref names, or None."""
@@ -87,7 +109,7 @@ class LakeFS:
 
     def log(self, repository: str, ref: str, amount: int) -> list[CommitInfo]:
         """The newest commits reachable from a ref."""
-        return [_info(c) for c in self._call(self._refs.log_commits, repository, ref, amount=amount).results]
+        return [_info(c) for c in self.call(self._refs.log_commits, repository, ref, amount=amount).results]
 
     def upload(self, repository: str, branch: str, path: str, content: bytes) -> StoredObject:
         """Stage one small object."""
@@ -95,7 +117,7 @@ class LakeFS:
 
     def upload_stream(self, repository: str, branch: str, path: str, content: BinaryIO, size: int) -> StoredObject:
         """Stage one object of any size, read in blocks."""
-        stored = self._call(self._transfer.upload, repository, branch, path, content, size)
+        stored = self.call(self.transfer.upload, repository, branch, path, content, size)
         return StoredObject(stored["path"], stored["size_bytes"], stored["checksum"])
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
@@ -103,29 +125,29 @@ class LakeFS:
         pending = list(paths)
         for start in range(0, len(pending), PAGE):
             chunk = lakefs_sdk.PathList(paths=pending[start : start + PAGE])
-            done = self._call(self._objects.delete_objects, repository, branch, chunk)
+            done = self.call(self._objects.delete_objects, repository, branch, chunk)
             if done.errors:
                 what = f"{done.errors[0].path} was not deleted: {done.errors[0].message}"
                 raise Unavailable("store-refused", what, where=f"{repository}/{branch}", do="look at that branch")
 
     def listing(self, repository: str, ref: str, prefix: str = "") -> pl.DataFrame:
         """All objects of a ref in path order, as columns."""
-        return self._call(self._transfer.listing, repository, ref, prefix)
+        return self.call(self.transfer.listing, repository, ref, prefix)
 
     def read(self, repository: str, ref: str, path: str) -> Iterator[bytes]:
         """The bytes of an object in blocks."""
-        blocks = self._transfer.read(repository, ref, path)
-        while (block := self._call(_next, blocks)) is not None:
+        blocks = self.transfer.read(repository, ref, path)
+        while (block := self.call(_next, blocks)) is not None:
             yield block
 
     def commit(self, repository: str, branch: str, message: str, metadata: Mapping[str, str]) -> CommitInfo:
         """Commit what is staged."""
         creation = lakefs_sdk.CommitCreation(message=message, metadata=dict(metadata))
-        return _info(self._call(self._commits.commit, repository, branch, creation))
+        return _info(self.call(self._commits.commit, repository, branch, creation))
 
     def merge_base(self, repository: str, source: str, destination: str) -> str:
         """The id of the merge base."""
-        return str(self._call(self._refs.find_merge_base, repository, source, destination).base_commit_id)
+        return str(self.call(self._refs.find_merge_base, repository, source, destination).base_commit_id)
 
     def merge(
         self,
@@ -140,7 +162,7 @@ class LakeFS:
         """Merge a ref into a branch; `keep` says whose side wins a conflict, None refuses it."""
         strategy = {} if keep is None else {"strategy": f"{'dest' if keep == 'destination' else 'source'}-wins"}
         body = lakefs_sdk.Merge(message=message, metadata=dict(metadata), **strategy)
-        merged = self._call(self._refs.merge_into_branch, repository, source, destination, merge=body).reference
+        merged = self.call(self._refs.merge_into_branch, repository, source, destination, merge=body).reference
         found = self.head(repository, merged)
         if found is None:
             raise Damaged("records-damaged", f"the store merged to {merged} and does not know it", where=repository)
@@ -150,9 +172,7 @@ class LakeFS:
         """Changes on `right` since its merge base with `left` (three dots)."""
         changes, after = [], ""
         while True:
-            found = self._call(
-                self._refs.diff_refs, repository, left, right, after=after, amount=PAGE, type="three_dot"
-            )
+            found = self.call(self._refs.diff_refs, repository, left, right, after=after, amount=PAGE, type="three_dot")
             changes += [Change(d.path, CHANGES[d.type]) for d in found.results]
             if not found.pagination.has_more:
                 return changes
@@ -162,7 +182,7 @@ class LakeFS:
         """Create a tag; the same tag on the same commit is no error."""
         there = self.tagged(repository, name)
         if there is None:
-            self._call(self._tags.create_tag, repository, lakefs_sdk.TagCreation(id=name, ref=ref))
+            self.call(self._tags.create_tag, repository, lakefs_sdk.TagCreation(id=name, ref=ref))
         elif there != ref:
             raise Conflict("already-exists", f"tag {name} names {there[:12]}, not {ref[:12]}", where=repository)
 
@@ -171,7 +191,12 @@ class LakeFS:
         found = self._maybe(self._tags.get_tag, repository, name)
         return None if found is None else str(found.commit_id)
 
-    def _call(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T:
+    def absent(self, method: Callable[..., Any], *arguments: Any) -> bool:
+        """Whether the store answers a call with 404."""
+        return self._maybe(method, *arguments) is None
+
+    def call(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Call lakeFS's client; its errors become ours, and none is made while the records are being written."""
         if writing.get():
             raise RuntimeError("the store was called inside a write transaction")
         try:
@@ -185,7 +210,7 @@ class LakeFS:
 
     def _maybe(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
         try:
-            return self._call(method, *arguments, **options)
+            return self.call(method, *arguments, **options)
         except _NotFound:
             return None
 

@@ -42,6 +42,9 @@ class VersionStore(Protocol):
 
     name: str
 
+    def known_as(self, repository: str, commit: str) -> str:
+        """The name under which the records know a commit of this store."""
+
     def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
         """Create the repository with a protected `main` unless it is there."""
 

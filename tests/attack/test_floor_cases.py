@@ -234,7 +234,7 @@ def test_an_environment_that_needs_two_people(attack: Attack, tmp_path: Path) ->
 def test_a_store_that_does_not_answer(attack: Attack, tmp_path: Path) -> None:
     """Could not evaluate is never pass."""
     attack.model("f-dark", tmp_path / "m", attack.run("f-dark", "arm"), seed=next(SEEDS))
-    dark = replace(attack.desk.context, store=LakeFS("embedded", "http://127.0.0.1:9", "k", "s"))
+    dark = replace(attack.desk.context, store=LakeFS("http://127.0.0.1:9", "k", "s", name="embedded"))
     model = judge_model(dark, "viewer", "f-dark", CLASS)
     assert verdict(model, "digests-verified")[0] == "missing"
     desk = Desk(replace(attack.desk.service, context=dark))

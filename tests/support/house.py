@@ -95,9 +95,7 @@ class Desk:
     @property
     def store(self) -> LakeFS:
         """The store, with the catalog's own key: for tests that act behind its back."""
-        store = self.context.store
-        assert isinstance(store, LakeFS)
-        return store
+        return self.context.lakefs
 
     def wait(self, operation: str) -> Intent:
         """The intent when the service is done with it for now."""

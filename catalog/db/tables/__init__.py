@@ -8,6 +8,7 @@ from catalog.db.tables.base import metadata
 from catalog.db.tables.data import (
     approval,
     check,
+    commit_copy,
     dataset,
     episode,
     location,
@@ -30,6 +31,7 @@ __all__ = [
     "audit",
     "check",
     "choice",
+    "commit_copy",
     "dataset",
     "decision",
     "denial",

@@ -31,6 +31,15 @@ location = Table(
     Column("commit", NAME, primary_key=True),
     body(),
 )
+commit_copy = Table(  # of a commit that was copied to another store: its name there
+    "commit_copy",
+    metadata,
+    Column("store", NAME, primary_key=True),
+    Column("repository", NAME, primary_key=True),
+    Column("commit", NAME, primary_key=True),
+    Column("copy", NAME, nullable=False),
+    UniqueConstraint("store", "repository", "copy"),
+)
 episode = Table(
     "episode",
     metadata,

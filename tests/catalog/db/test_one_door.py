@@ -114,7 +114,7 @@ def test_foreign_keys_hold(records: Records) -> None:
 
 
 def test_the_store_is_never_called_inside_a_write(records: Records) -> None:
-    store = LakeFS("x", "http://127.0.0.1:1", "k", "s")
+    store = LakeFS("http://127.0.0.1:1", "k", "s")
     with pytest.raises(RuntimeError, match="inside a write transaction"), records.write("x"):
         store.head("repository", "main")
 

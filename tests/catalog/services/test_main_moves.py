@@ -126,7 +126,7 @@ def test_a_head_that_nobody_decided_stops_every_door(judged: Desk, tmp_path: Pat
 
 
 def test_a_tag_made_again_elsewhere_is_noticed(judged: Desk) -> None:
-    judged.store._call(judged.store._tags.delete_tag, ARM, "v1.0.0")
+    judged.store.call(judged.store._tags.delete_tag, ARM, "v1.0.0")
     (found,) = watch(judged.context)
     assert "v1.0.0" in found.why
     judged.store.tag(ARM, "v1.0.0", "ingest-two")

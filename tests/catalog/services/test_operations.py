@@ -156,7 +156,7 @@ def test_a_closing_service_does_not_wait_for_an_ingest_and_the_next_finishes_it(
 
 def dead_store(desk: Desk) -> Desk:
     """The same records over a store that is not there."""
-    context = replace(desk.context, store=LakeFS(desk.store.name, "http://127.0.0.1:9", "k", "s"))
+    context = replace(desk.context, store=LakeFS("http://127.0.0.1:9", "k", "s", name=desk.store.name))
     return Desk(replace(desk.service, context=context, operations=Operations(context, KINDS)))
 
 
@@ -183,11 +183,11 @@ def test_a_store_that_does_not_answer(desk: Desk, tmp_path: Path) -> None:
 
 def test_a_store_that_goes_away_after_the_branch_is_waited_for(desk: Desk, tmp_path: Path) -> None:
     stop, there, go = gate("register", "_upload")
-    context = replace(desk.context, boundary=stop, store=LakeFS("embedded", *_keys(desk)))
+    context = replace(desk.context, boundary=stop, store=LakeFS(*_keys(desk), name="embedded"))
     waiting = Desk(replace(desk.service, context=context, operations=Operations(context, KINDS)))
     operation = waiting.begin_register("arm", "one", recording(tmp_path / "one"))
     assert there.wait(PATIENCE)
-    context.store._client.configuration.host = "http://127.0.0.1:9"  # type: ignore[attr-defined]
+    context.store.client.configuration.host = "http://127.0.0.1:9"  # type: ignore[attr-defined]
     go.set()
     intent = waiting.wait(operation)
     assert intent.state == "running"

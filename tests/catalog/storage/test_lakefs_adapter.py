@@ -159,14 +159,14 @@ def test_nothing_to_commit_is_an_error(store: LakeFS, repository: str) -> None:
 
 
 def test_a_store_that_is_not_there() -> None:
-    store = LakeFS("x", "http://127.0.0.1:9", "k", "s")
+    store = LakeFS("http://127.0.0.1:9", "k", "s")
     with pytest.raises(AssayError) as error:
         store.head("repository", "main")
     assert kind(error) == "store-unreachable"
 
 
 def test_a_wrong_key(shared_desk: Desk) -> None:
-    store = LakeFS("x", shared_desk.store._url, "k", "s")
+    store = LakeFS(shared_desk.store._url, "k", "s")
     with pytest.raises(AssayError) as error:
         store.head("repository", "main")
     assert kind(error) == "store-refused"

@@ -1,0 +1,151 @@
+"""Copy everything to another lakeFS: first the data with its history, then, verified, the new place of each version.
+
+The records name the new places in one transaction, when all of it is there; from then on a service that is started
+with that lakeFS finds by the old names what was judged before. The credentials of the other lakeFS are kept in memory
+only: a service that ends in between leaves the copy unfinished, and asking again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from catalog.db import records, tables
+from catalog.db.door import Write
+from catalog.domain.dataset import Location, Manifest
+from catalog.domain.requests import CopyStore
+from catalog.errors import Absent, Conflict, Damaged, Invalid
+from catalog.services import manifest
+from catalog.services.context import Context
+from catalog.services.intent import Kind, Operations, Work, already_running
+from catalog.storage.copy import Copied, copy_repository
+from catalog.storage.lakefs import LakeFS
+
+
+def start(operations: Operations, by: str, wanted: CopyStore) -> str:
+    """Begin to copy; returns the operation's id."""
+    context = operations.context
+    already_running(context, "copy-store")
+    target = LakeFS(wanted.url, wanted.key, wanted.secret, namespace=wanted.namespace)
+    if target.name == context.store.name:
+        raise Invalid("input-invalid", f"{target.name} is the store that is in use", do="name another one")
+    target.repositories()  # refuses wrong credentials before anything is written
+    context.targets[target.name] = target
+    return operations.start("copy-store", by, {"url": target.name, "namespace": wanted.namespace}).id
+
+
+def _copy(work: Work) -> None:
+    """Copy each repository of the store."""
+    source, target = _both(work)
+    repositories = source.repositories()
+    made: list[Copied] = []
+    for number, repository in enumerate(repositories):
+
+        def progress(part: float, done: int = number) -> None:
+            work.progress((done + part) / len(repositories))
+
+        work.progress(number / len(repositories), f"copying {repository}")
+        made.append(copy_repository(source, target, repository, progress))
+    work.cache["made"] = made
+
+
+def _verify(work: Work) -> None:
+    """Read the manifest of every version at its new place, and compare its objects with its table."""
+    if "made" not in work.cache:
+        _copy(work)
+    context, (_, target) = work.context, _both(work)
+    places = work.cache["places"] = []
+    copies = {made.repository: made.commits for made in work.cache["made"]}
+    versions = [v for slug in _datasets(context) for v in context.versions(slug)]
+    for number, version in enumerate(versions, start=1):
+        old = _place(context, version.manifest_digest)
+        commit = copies[old.repository][old.commit]
+        head = target.head(old.repository, commit)
+        document = Manifest.parse(b"".join(target.read(old.repository, commit, manifest.MANIFEST)))
+        if head is None or document.digest() != version.manifest_digest:
+            raise Damaged("digest-mismatch", f"the copy of {version.manifest_digest} is another", where=target.name)
+        _, objects = manifest.read_tables(target, old.repository, commit, document)
+        listed = {p: s for p, s, _ in target.listing(old.repository, commit).iter_rows()}
+        if {o.path: o.size for o in objects} != {p: s for p, s in listed.items() if p not in manifest.PATHS}:
+            what = f"the copy of {version.manifest_digest} does not list what its table lists"
+            raise Damaged("digest-mismatch", what, where=target.name)
+        place = old.model_copy(update={"store": target.name, "commit": commit, "metarange": head.metarange})
+        places.append((version.manifest_digest, place))
+        work.progress(number / len(versions), "verifying manifests")
+
+
+def _record(work: Work, write: Write) -> dict[str, Any]:
+    context, url = work.context, work.arguments["url"]
+    made: list[Copied] = work.cache["made"]
+    places: list[tuple[str, Location]] = work.cache["places"]
+    for digest, place in places:
+        known = records.one(write.connection, tables.location, Location, manifest_digest=digest, store=url)
+        if known is None:
+            write.insert(tables.location, place, manifest_digest=digest, store=url, commit=place.commit)
+        elif known.commit != place.commit:
+            raise Conflict("already-exists", f"the records know another copy of {digest}", where=url)
+    rows = [
+        {"store": url, "repository": m.repository, "commit": context.store.known_as(m.repository, c), "copy": copy}
+        for m in made
+        for c, copy in m.commits.items()
+    ]
+    there = select(tables.commit_copy.c.repository, tables.commit_copy.c.commit).where(
+        tables.commit_copy.c.store == url
+    )
+    known_copies = {tuple(row) for row in write.connection.execute(there)}
+    write.insert_many(tables.commit_copy, [r for r in rows if (r["repository"], r["commit"]) not in known_copies])
+    result = {
+        "store": url,
+        "repositories": len(made),
+        "commits": sum(len(m.commits) for m in made),
+        "branches": sum(m.branches for m in made),
+        "tags": sum(m.tags for m in made),
+        "versions": len(places),
+        "sent_objects": sum(m.objects for m in made),
+        "sent_bytes": sum(m.bytes for m in made),
+        "uncommitted": [f"{m.repository}/{branch}" for m in made for branch in m.uncommitted],
+    }
+    write.audit("store.copy", url, **{k: v for k, v in result.items() if k != "store"})
+    context.targets.pop(url, None)
+    return result
+
+
+def _both(work: Work) -> tuple[LakeFS, LakeFS]:
+    url = work.arguments["url"]
+    target = work.context.targets.get(url)
+    if target is None:
+        raise Invalid(
+            "input-invalid",
+            "the service ended during the copy, and it keeps no credentials of another store",
+            where=url,
+            do="begin the copy again: what is there already is not sent again",
+        )
+    return work.context.lakefs, target
+
+
+def _place(context: Context, digest: str) -> Location:
+    """Where the store in use has a version, by its own names."""
+    with context.records.read() as c:
+        found = records.one(c, tables.location, Location, manifest_digest=digest, store=context.store.name)
+    if found is None:
+        raise Absent("version-unknown", f"this store has no copy of {digest}", where=context.store.name)
+    return found
+
+
+def _datasets(context: Context) -> list[str]:
+    with context.records.read() as c:
+        return list(c.execute(select(tables.dataset.c.slug).order_by(tables.dataset.c.slug)).scalars())
+
+
+def _forget(work: Work) -> None:
+    """What was copied stays: asked again, it is not sent again."""
+    work.context.targets.pop(work.arguments["url"], None)
+
+
+def _serial(arguments: Mapping[str, Any]) -> str:
+    return f"copy-store:{arguments['url']}"
+
+
+KIND = Kind("copy-store", (_copy, _verify), _record, _forget, _serial)
