@@ -33,7 +33,7 @@ def meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     """Have something happen each time a new tree is made, for the first so many times."""
 
     def arrange(act: Callable[[], Any], times: int = 1) -> None:
-        edit, left = store.trees.edit, [times]
+        edit, left = store.trees.edit_rows, [times]
 
         def edit_and_act(*arguments: Any) -> Any:
             made = edit(*arguments)
@@ -42,7 +42,7 @@ def meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
                 act()
             return made
 
-        monkeypatch.setattr(store.trees, "edit", edit_and_act)
+        monkeypatch.setattr(store.trees, "edit_rows", edit_and_act)
 
     return arrange
 

@@ -56,9 +56,9 @@ def trees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trees:
 def test_equal_content_has_equal_names_whatever_the_way(trees: Trees, steps: Any) -> None:
     tree, model = Tree(()), dict[bytes, int]()
     for number, step in enumerate(steps):
-        tree, _ = trees.edit(tree, edits_of(step, seconds=number))
+        tree = trees.edit(tree, edits_of(step, seconds=number))
         model = applied(model, step)
-    at_once, _ = trees.edit(Tree(()), edits_of(dict(model)))
+    at_once = trees.edit(Tree(()), edits_of(dict(model)))
     assert tree.id == at_once.id
     assert [e.path for e in trees.walk(tree)] == sorted(model)
     assert [(r.first, r.last) for r in tree.ranges] == sorted((r.first, r.last) for r in tree.ranges)
@@ -71,8 +71,8 @@ def test_equal_content_has_equal_names_whatever_the_way(trees: Trees, steps: Any
 @QUICK
 @given(start=FULL, step=FEW)
 def test_an_edit_rewrites_only_ranges_it_touches(trees: Trees, start: Any, step: Any) -> None:
-    before, _ = trees.edit(Tree(()), edits_of(start))
-    after, _ = trees.edit(before, edits_of(step))
+    before = trees.edit(Tree(()), edits_of(start))
+    after = trees.edit(before, edits_of(step))
     kept = {r.id for r in after.ranges}
     for at, info in enumerate(before.ranges):
         previous = before.ranges[at - 1] if at else None
@@ -86,7 +86,7 @@ def test_an_edit_rewrites_only_ranges_it_touches(trees: Trees, start: Any, step:
 @QUICK
 @given(left=EDITS, right=EDITS, start=PATHS | st.just(b""))
 def test_changes_are_the_difference(trees: Trees, left: Any, right: Any, start: bytes) -> None:
-    a, b = (trees.edit(Tree(()), edits_of(side))[0] for side in (left, right))
+    a, b = (trees.edit(Tree(()), edits_of(side)) for side in (left, right))
     old, new = applied({}, left), applied({}, right)
     wanted = [p for p in sorted({*old, *new}) if old.get(p) != new.get(p) and p >= start]
     found: list[Change] = list(changes(trees._ranges, a, b, start))
@@ -101,7 +101,7 @@ def test_changes_are_the_difference(trees: Trees, left: Any, right: Any, start: 
 def test_a_three_way_difference_is_the_brute_force_one(trees: Trees, base: Any, source: Any, destination: Any) -> None:
     models = [applied({}, base)]
     models += [applied(models[0], side) for side in (source, destination)]
-    built = [trees.edit(Tree(()), edits_of(dict(model)))[0] for model in models]
+    built = [trees.edit(Tree(()), edits_of(dict(model))) for model in models]
     found: list[Brought] = list(brought(trees._ranges, *built))
     old, ours, theirs = models
     wanted = [
@@ -129,15 +129,15 @@ def test_time_is_no_part_of_identity_and_everything_else_is() -> None:
 
 def test_names_do_not_change_between_versions(trees: Trees) -> None:
     """A home of today is read by every later version, so these names may never move."""
-    tree, _ = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
+    tree = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
     assert entry(b"a/1", 1).digest.hex() == "e002c51ddfd79de790885594e6e6ff502b9ebc5af3d7844c44dee3334346926d"
     assert tree.id == "fa1b0b2b5d596c334ab9b469dca79b4ff35d4e558798d63accbd708cce57c09a"
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "swapped"])
 def test_a_damaged_range_is_said_and_never_served(trees: Trees, damage: str) -> None:
-    tree, _ = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
-    other, _ = trees.edit(Tree(()), edits_of({b"a/1": 2}))
+    tree = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
+    other = trees.edit(Tree(()), edits_of({b"a/1": 2}))
     fresh = Ranges(trees._ranges._folder, trees._ranges._temp)
     path = fresh.path(tree.ranges[0].id)
     if damage == "cut":
@@ -151,7 +151,7 @@ def test_a_damaged_range_is_said_and_never_served(trees: Trees, damage: str) -> 
 
 
 def test_a_damaged_tree_is_said(trees: Trees) -> None:
-    tree, _ = trees.edit(Tree(()), edits_of({b"a": 1}))
+    tree = trees.edit(Tree(()), edits_of({b"a": 1}))
     fresh = Trees(trees._folder, trees._temp, trees._ranges)
     assert [e.path for e in fresh.walk(fresh.load(tree.id))] == [b"a"]
     fresh = Trees(trees._folder, trees._temp, trees._ranges)
