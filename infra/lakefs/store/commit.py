@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from infra.lakefs.errors import InvalidError
-from infra.lakefs.store import Store, refs, staging
+from infra.lakefs.store import Store, columns, refs, staging
 from infra.lakefs.store.advance import Plan, advance, writable_head
 from infra.lakefs.store.commits import Commit, make_commit
 from infra.lakefs.store.protection import refuse_protected
@@ -41,7 +41,7 @@ def commit(
         refuse_protected(get(connection, repository), branch, "commit to")
         mark = staging.mark(connection)
         before = store.trees.load(head.tree)
-        tree = store.trees.edit_rows(before, staging.rows(connection, repository, branch))
+        tree = store.trees.edit_rows(before, columns.read(connection, repository, branch))
         overtaken = asked_on not in (None, head.id)
         if tree.id == before.id and not (allow_empty or overtaken):
             raise InvalidError(f"commit: no changes on branch '{branch}'")

@@ -10,9 +10,11 @@ import hashlib
 import io
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,9 +37,17 @@ class RangeInfo:
     count: int
 
 
+def cuts(paths: Iterable[bytes]) -> list[int]:
+    """After which of the paths, counted from 0, a range ends."""
+    hashes = b"".join([hashlib.sha256(path).digest() for path in paths])
+    lowest = np.frombuffer(hashes, ">u2")[15::16]
+    found: list[int] = np.flatnonzero(lowest & CUT_MASK == 0).tolist()
+    return found
+
+
 def is_cut(path: bytes) -> bool:
     """Whether a range ends after this path."""
-    return not int.from_bytes(hashlib.sha256(path).digest()[-2:], "big") & CUT_MASK
+    return bool(cuts([path]))
 
 
 def range_id(rows: Rows) -> str:

@@ -121,8 +121,8 @@ def without(rows: pa.Array, others: pa.Array) -> pa.Array:
 
 def overlay(old: Rows, edits: Rows) -> Rows:
     """Rows with edits over them. An edit to what is there already is none: the row keeps its time."""
-    if not len(edits):
-        return old
+    if not len(edits) or (not len(old) and not edits.digests.null_count):
+        return merged(old, edits)
     fresh = edits.where(without(edits.digests, old.digests))
     kept = old.where(without(old.paths, fresh.paths))
     return merged(kept, fresh.where(pc.is_valid(fresh.digests)))

@@ -18,7 +18,7 @@ from pathlib import Path
 from infra.lakefs.errors import DamagedError
 from infra.lakefs.store.durable import fsync_folder, write_durable
 from infra.lakefs.store.entries import Entry, canonical
-from infra.lakefs.store.ranges import RangeInfo, Ranges, is_cut
+from infra.lakefs.store.ranges import RangeInfo, Ranges, cuts, is_cut
 from infra.lakefs.store.rows import EMPTY, Edit, Rows, aligned, joined, of_edits, overlay
 
 CACHED = 20_000  # ranges that the trees kept in memory list
@@ -160,8 +160,8 @@ class _Making:
     def add(self, old: Rows, edits: Rows) -> None:
         """Rows that follow those before. Of old rows only the last can be a cut, since ranges end there."""
         rows, start = overlay(old, edits), 0
-        ends = [path for path in [*edits.paths.to_pylist(), *old[-1:].paths.to_pylist()] if is_cut(path)]
-        for end in sorted({row + 1 for path in ends if (row := rows.find(path)) is not None}):
+        paths = [*edits.paths.to_pylist(), *old[-1:].paths.to_pylist()]
+        for end in sorted({row + 1 for at in cuts(paths) if (row := rows.find(paths[at])) is not None}):
             self.open.append(rows[start:end])
             self._store()
             start = end
