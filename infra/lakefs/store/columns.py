@@ -24,7 +24,7 @@ def read(connection: sqlite3.Connection, repository: str, branch: str) -> Iterat
         return
     start, cleared = b"", staging.cleared_to(connection, repository, branch)
     while start is not None:
-        piece = connection.execute(_JOINED, (repository, branch, start, cleared)).fetchone()
+        piece = connection.execute(_JOINED, (repository, branch, start, cleared, PIECE)).fetchone()
         start = piece["last"]
         if start is not None:
             yield _unjoined(piece)
@@ -41,7 +41,7 @@ _JOINED = f"""
 SELECT max(path) AS last, CAST(group_concat(path, {SEPARATOR}) FILTER (WHERE digest IS NULL) AS BLOB) AS deleted,
   {", ".join(f"{_joined(field)} AS {field.name}" for field in SCHEMA)}
 FROM (SELECT {", ".join(SCHEMA.names)} FROM staging WHERE repository=? AND branch=? AND path>? AND sequence>?
-  ORDER BY path LIMIT {PIECE})
+  ORDER BY path LIMIT ?)
 """  # noqa: S608 - constants
 
 
