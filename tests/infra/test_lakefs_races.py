@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from infra.lakefs.errors import BusyError, InvalidError, NotFoundError
 from infra.lakefs.store import Store, advance, objects, refs, staging
 from infra.lakefs.store.commit import commit
+from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.merge import merge
-from infra.lakefs.store.reset import hard_reset
+from infra.lakefs.store.reset import hard_reset, reset
 
 
 def put(store: Store, path: bytes, content: bytes, branch: str = "main") -> None:
@@ -33,7 +35,7 @@ def meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     """Have something happen each time a new tree is made, for the first so many times."""
 
     def arrange(act: Callable[[], Any], times: int = 1) -> None:
-        edit, left = store.trees.edit, [times]
+        edit, left = store.trees.edit_rows, [times]
 
         def edit_and_act(*arguments: Any) -> Any:
             made = edit(*arguments)
@@ -42,7 +44,7 @@ def meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
                 act()
             return made
 
-        monkeypatch.setattr(store.trees, "edit", edit_and_act)
+        monkeypatch.setattr(store.trees, "edit_rows", edit_and_act)
 
     return arrange
 
@@ -89,6 +91,48 @@ def test_a_commit_whose_branch_vanished_is_refused(store: Store, meanwhile: Any)
     meanwhile(lambda: store.database.write(lambda c: refs.delete_branch(c, "repo", "work", False)))
     with pytest.raises(NotFoundError):
         commit(store, "repo", "work", "m", {})
+
+
+def test_a_reset_during_a_commit_forgets_what_the_commit_did_not_take(store: Store, meanwhile: Any) -> None:
+    put(store, b"a", b"1")
+
+    def act() -> None:
+        put(store, b"b", b"2")
+        reset(store, "repo", "main", "reset", "", False)
+
+    meanwhile(act)
+    commit(store, "repo", "main", "m", {})
+    assert shown(store, "main") == shown(store, "main@") == {b"a": 1}
+
+
+def test_a_commit_that_another_overtook_is_made_on_top(
+    store: Store, meanwhile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for while its change was staged: it is no refusal, and its identifier shows the change."""
+    made: list[Commit] = []
+    queued = threading.Event()
+    second = threading.Thread(target=lambda: made.append(commit(store, "repo", "main", "second", {"who": "2"})))
+
+    def act() -> None:
+        lock = store.branch_lock
+
+        def watched(*arguments: str) -> threading.Lock:
+            queued.set()
+            return lock(*arguments)
+
+        monkeypatch.setattr(store, "branch_lock", watched)
+        second.start()
+        assert queued.wait(30)
+
+    put(store, b"a", b"1")
+    put(store, b"b", b"2")
+    meanwhile(act)
+    first = commit(store, "repo", "main", "first", {})
+    second.join()
+    assert made[0].parents == (first.id,)
+    assert (made[0].tree, made[0].message, made[0].metadata) == (first.tree, "second", {"who": "2"})
+    with pytest.raises(InvalidError, match="no changes"):
+        commit(store, "repo", "main", "third", {})
 
 
 def test_a_merge_into_a_branch_that_became_dirty_is_refused(store: Store, meanwhile: Any) -> None:
@@ -142,8 +186,6 @@ def test_staged_rows_are_walked_across_pieces(store: Store, monkeypatch: pytest.
 
 def test_a_refused_change_takes_no_other_with_it(store: Store) -> None:
     """Changes share transactions; a refusal or a bug in one undoes that one alone."""
-    import threading
-
     outcomes: list[str] = []
     gate = threading.Event()
 
@@ -172,3 +214,50 @@ def test_a_refused_change_takes_no_other_with_it(store: Store) -> None:
     with store.database.read() as connection:
         rows = connection.execute("SELECT namespace FROM namespaces").fetchall()
     assert {row[0] for row in rows} == {"local://repo", *(f"local://{n}" for n in range(0, 30, 3))}
+
+
+def test_24_clients_on_one_branch_lose_nothing_and_are_told_the_truth(server: Any) -> None:
+    """Uploads, commits and merges at once; whoever is refused was refused before anything took effect."""
+    repository, clients = server.repository(), 24
+    told: dict[str, list[int]] = {"upload": [], "commit": [], "merge": []}
+    refused: set[str] = set()
+
+    def merged(client: int) -> int:
+        made = server.http.post(f"{repository}/refs/w{client}/merge/main", json={"message": f"merge {client}"})
+        status: int = made.status_code
+        if status == 400:  # somebody's upload is staged
+            assert "uncommitted" in made.json()["message"], made.text
+            assert server.commit(repository, message="clean").status_code in (201, 400)
+        return status
+
+    def work(client: int) -> None:
+        server.http.post(f"{repository}/branches", json={"name": f"w{client}", "source": "main"})
+        told["upload"].append(server.put(repository, f"own/{client}", "x", f"w{client}").status_code)
+        told["commit"].append(server.commit(repository, f"w{client}").status_code)
+        for number in range(3):
+            told["upload"].append(server.put(repository, f"main/{client}/{number}", "x").status_code)
+            made = server.commit(repository, message=f"{client}/{number}")
+            told["commit"].append(made.status_code)
+            if made.status_code != 201:
+                assert "no changes" in made.json()["message"], made.text
+                refused.add(f"{client}/{number}")
+        while (status := merged(client)) == 400:
+            pass
+        told["merge"].append(status)
+
+    workers = [threading.Thread(target=work, args=(client,)) for client in range(clients)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    server.commit(repository)
+    assert told["upload"] == [201] * 4 * clients
+    assert set(told["commit"]) <= {201, 400}
+    assert told["merge"] == [200] * clients
+    listed = server.http.get(f"{repository}/refs/main@/objects/ls", params={"amount": 1000}).json()["results"]
+    wanted = {f"main/{c}/{n}" for c in range(clients) for n in range(3)} | {f"own/{c}" for c in range(clients)}
+    assert {item["path"] for item in listed} == wanted
+    log = server.http.get(f"{repository}/refs/main/commits", params={"amount": 1000, "first_parent": True}).json()
+    messages = [item["message"] for item in log["results"]]
+    asked = {f"{c}/{n}" for c in range(clients) for n in range(3)} | {f"merge {c}" for c in range(clients)}
+    assert sorted(m for m in messages if m in asked) == sorted(asked - refused)

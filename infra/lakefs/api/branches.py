@@ -60,6 +60,7 @@ def delete(call: Call) -> Response:
     call.store.database.write(
         lambda connection: refs.delete_branch(connection, call.params["repository"], call.params["branch"], force)
     )
+    call.store.sweeper.wake()
     return done()
 
 

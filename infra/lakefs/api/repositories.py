@@ -62,6 +62,7 @@ def listing(call: Call) -> Response:
 def delete(call: Call) -> Response:
     force = call.query.flag("force")
     call.store.database.write(lambda connection: repositories.delete(connection, call.params["repository"], force))
+    call.store.sweeper.wake()
     return done()
 
 

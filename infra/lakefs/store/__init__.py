@@ -12,6 +12,7 @@ from pathlib import Path
 from infra.lakefs.store.blobs import Blobs
 from infra.lakefs.store.database import Database
 from infra.lakefs.store.ranges import Ranges
+from infra.lakefs.store.sweep import Sweeper
 from infra.lakefs.store.trees import Trees
 
 Clock = Callable[[], int]  # microseconds since 1970
@@ -29,6 +30,7 @@ class Store:
         self.ranges = Ranges(folder / "ranges", temp)
         self.trees = Trees(folder / "trees", temp, self.ranges)
         self.database = Database(folder / "refs.sqlite")
+        self.sweeper = Sweeper(self.database)
         self._branch_locks: dict[tuple[str, str], threading.Lock] = {}
 
     def branch_lock(self, repository: str, branch: str) -> threading.Lock:
@@ -36,4 +38,5 @@ class Store:
         return self._branch_locks.setdefault((repository, branch), threading.Lock())
 
     def close(self) -> None:
+        self.sweeper.close()
         self.database.close()

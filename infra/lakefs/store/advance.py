@@ -7,9 +7,8 @@ the branch moved or something was staged meanwhile, the work is done again on wh
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from infra.lakefs.errors import BusyError, InvalidError
 from infra.lakefs.store import Store, commits, refs, repositories, staging
@@ -25,7 +24,6 @@ class Plan:
     head: Commit
     mark: int
     commit: Commit
-    folders: Iterable[Path]
     takes_staged: bool
 
 
@@ -40,9 +38,11 @@ def advance(store: Store, repository: str, branch: str, make_plan: Callable[[sql
             with store.database.read() as connection:
                 plan = make_plan(connection)
             try:
-                return store.database.write(_move(repository, branch, plan), plan.folders)
+                made = store.database.write(_move(repository, branch, plan))
             except _MovedError:
                 continue
+            store.sweeper.wake()
+            return made
     raise BusyError(f"branch '{branch}' kept changing, nothing was done: repeat")
 
 

@@ -1,13 +1,18 @@
-"""Commit what is staged on a branch."""
+"""Commit what is staged on a branch.
+
+Commits of one branch queue. When one is asked for while changes are staged, and by its turn another has committed those
+too, it is made all the same, on top and without changes: its message, its metadata and an identifier under which its
+changes are found. Refusing it for having nothing to commit would be a refusal of what took effect. Asked for when
+nothing is staged, a commit is refused, as by lakeFS.
+"""
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Mapping
 
 from infra.lakefs.errors import InvalidError
-from infra.lakefs.store import Store, staging
+from infra.lakefs.store import Store, columns, refs, staging
 from infra.lakefs.store.advance import Plan, advance, writable_head
 from infra.lakefs.store.commits import Commit, make_commit
 from infra.lakefs.store.protection import refuse_protected
@@ -27,17 +32,20 @@ def commit(
 ) -> Commit:
     """The new head; InvalidError when nothing is staged. `date` is seconds since 1970 as the caller claims them."""
 
+    with store.database.read() as connection:
+        staged = not staging.is_clean(connection, repository, branch)
+        asked_on = refs.branch(connection, repository, branch).head if staged else None
+
     def plan(connection: sqlite3.Connection) -> Plan:
         head = writable_head(connection, repository, branch, force)
         refuse_protected(get(connection, repository), branch, "commit to")
         mark = staging.mark(connection)
-        tree = store.trees.load(head.tree)
-        edits = staging.changes(connection, store.trees, repository, branch, tree)
-        first = next(edits, None)
-        if first is None and not allow_empty:
+        before = store.trees.load(head.tree)
+        tree = store.trees.edit_rows(before, columns.read(connection, repository, branch))
+        overtaken = asked_on not in (None, head.id)
+        if tree.id == before.id and not (allow_empty or overtaken):
             raise InvalidError(f"commit: no changes on branch '{branch}'")
-        result, folders = store.trees.edit(tree, itertools.chain([first] if first else [], edits))
-        made = make_commit((head,), result.id, message, store.user, store.clock(), metadata, date)
-        return Plan(head, mark, made, folders, takes_staged=True)
+        made = make_commit((head,), tree.id, message, store.user, store.clock(), metadata, date)
+        return Plan(head, mark, made, takes_staged=True)
 
     return advance(store, repository, branch, plan)

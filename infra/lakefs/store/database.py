@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from infra.lakefs.errors import HomeError, LakeFSError, storage_error
 from infra.lakefs.store.durable import fsync_folder
+from infra.lakefs.store.migrate import add_marks
 
 T = TypeVar("T")
 BATCH = 256
@@ -32,15 +33,18 @@ CREATE TABLE IF NOT EXISTS commits (
   metadata TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (repository, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS branches (
   repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE, name TEXT NOT NULL, head TEXT NOT NULL,
-  hidden INTEGER NOT NULL, PRIMARY KEY (repository, name)) WITHOUT ROWID;
+  hidden INTEGER NOT NULL, staged INTEGER NOT NULL DEFAULT 0, cleared INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (repository, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tags (
   repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE, name TEXT NOT NULL, head TEXT NOT NULL,
   PRIMARY KEY (repository, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS staging (
   repository TEXT NOT NULL, branch TEXT NOT NULL, path BLOB NOT NULL, sequence INTEGER NOT NULL,
   sha256 BLOB, md5 BLOB, size INTEGER, mtime INTEGER, content_type TEXT, metadata TEXT, digest BLOB,
-  PRIMARY KEY (repository, branch, path),
-  FOREIGN KEY (repository, branch) REFERENCES branches ON DELETE CASCADE) WITHOUT ROWID;
+  PRIMARY KEY (repository, branch, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (
+  repository TEXT NOT NULL, branch TEXT NOT NULL, upto INTEGER NOT NULL,
+  PRIMARY KEY (repository, branch)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT OR IGNORE INTO counters VALUES ('staging', 0);
 """
@@ -63,6 +67,7 @@ class Database:
         try:
             self._writer = self._connect()
             self._writer.executescript(SCHEMA)
+            add_marks(self._writer)
             fsync_folder(path.parent)
         except (OSError, sqlite3.Error) as error:
             raise HomeError(f"{path} cannot be opened: {error}") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.lakefs.store.entries import Entry
-from infra.lakefs.store.ranges import Range, Ranges
+from infra.lakefs.store.ranges import Ranges
+from infra.lakefs.store.rows import Rows, aligned, merged, removals, without
 from infra.lakefs.store.trees import Tree
 
 
@@ -38,21 +40,26 @@ class Brought:
 
 def changes(ranges: Ranges, left: Tree, right: Tree, start: bytes = b"") -> Iterator[Change]:
     """Changes from left to right in order, from `start` on."""
-    shared = {r.id for r in left.ranges} & {r.id for r in right.ranges}
-    old, new = _rows(ranges, left, shared, start), _rows(ranges, right, shared, start)
-    a, b = next(old, None), next(new, None)
-    while a is not None or b is not None:
-        if b is None or (a is not None and a[0] < b[0]):
-            assert a is not None
-            yield Change(a[0], a[1].entry(a[2]), None)
-            a = next(old, None)
-        elif a is None or b[0] < a[0]:
-            yield Change(b[0], None, b[1].entry(b[2]))
-            b = next(new, None)
-        else:
-            if a[1].digests[a[2]] != b[1].digests[b[2]]:
-                yield Change(a[0], a[1].entry(a[2]), b[1].entry(b[2]))
-            a, b = next(old, None), next(new, None)
+    for gone, come in _differing(ranges, left, right, start):
+        old, new = gone.entries(), come.entries()
+        a, b = next(old, None), next(new, None)
+        while a is not None or b is not None:
+            if b is None or (a is not None and a.path < b.path):
+                assert a is not None
+                yield Change(a.path, a, None)
+                a = next(old, None)
+            elif a is None or b.path < a.path:
+                yield Change(b.path, None, b)
+                b = next(new, None)
+            else:
+                yield Change(a.path, a, b)
+                a, b = next(old, None), next(new, None)
+
+
+def edits(ranges: Ranges, left: Tree, right: Tree) -> Iterator[Rows]:
+    """Changes as the edits that make the right tree of the left one."""
+    for gone, come in _differing(ranges, left, right, b""):
+        yield merged(come, removals(gone.paths.filter(without(gone.paths, come.paths))))
 
 
 def brought(ranges: Ranges, base: Tree, source: Tree, destination: Tree, start: bytes = b"") -> Iterator[Brought]:
@@ -72,11 +79,17 @@ def _digest(entry: Entry | None) -> bytes | None:
     return None if entry is None else entry.digest
 
 
-def _rows(ranges: Ranges, tree: Tree, shared: set[str], start: bytes) -> Iterator[tuple[bytes, Range, int]]:
-    for info in tree.ranges:
-        if info.id in shared or info.last < start:
-            continue
-        rows = ranges.load(info.id)
-        for row, path in enumerate(rows.paths):
-            if path >= start:
-                yield path, rows, row
+def _differing(ranges: Ranges, left: Tree, right: Tree, start: bytes) -> Iterator[tuple[Rows, Rows]]:
+    """Rows that only one side has, piece by piece; a digest covers the path, so equal digests are equal rows."""
+    shared = {r.id for r in left.ranges} & {r.id for r in right.ranges}
+    for old, new in aligned(_rows(ranges, left, shared, start), _rows(ranges, right, shared, start)):
+        gone, come = old.where(without(old.digests, new.digests)), new.where(without(new.digests, old.digests))
+        if len(gone) or len(come):
+            yield gone, come
+
+
+def _rows(ranges: Ranges, tree: Tree, shared: set[str], start: bytes) -> Iterator[Rows]:
+    for info in tree.ranges[bisect_left(tree.lasts, start) :]:
+        if info.id not in shared:
+            rows = ranges.load(info.id)
+            yield rows[rows.place(start) :] if info.first < start else rows

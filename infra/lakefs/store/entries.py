@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from infra.lakefs.errors import InvalidError
 
 MAX_PATH = 1024
+MAX_METADATA = 1 << 16  # bytes of it as JSON
 DEFAULT_TYPE = "application/octet-stream"
 
 
@@ -37,6 +38,8 @@ def make_entry(
     path: bytes, sha256: bytes, md5: bytes, size: int, mtime: int, content_type: str, metadata: Mapping[str, str]
 ) -> Entry:
     text = canonical(metadata)
+    if len(text.encode()) > MAX_METADATA:
+        raise InvalidError(f"metadata has {len(text.encode())} bytes as JSON, allowed are {MAX_METADATA}")
     hashed = hashlib.sha256(b"lakefs-row-1\0")
     for field in (path, sha256, md5, str(size).encode(), content_type.encode(), text.encode()):
         hashed.update(len(field).to_bytes(4, "big"))

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+
+import pyarrow.compute as pc
 
 from infra.lakefs.errors import ConflictError, InvalidError
 from infra.lakefs.store import Store, commits, diff, refs, staging
 from infra.lakefs.store.advance import Plan, advance, refuse_dirty, writable_head
 from infra.lakefs.store.commits import Commit, make_commit
-from infra.lakefs.store.trees import Edit, Tree
+from infra.lakefs.store.rows import Rows, aligned, without
+from infra.lakefs.store.trees import Tree
 
 STRATEGIES = ("", "dest-wins", "source-wins")
 STRATEGY_KEY = ".lakefs.merge.strategy"
@@ -53,7 +55,7 @@ def merge(
         tip_tree = store.trees.load(tip.tree)
         if base_tree.id == tip_tree.id and not (allow_empty or force):
             raise InvalidError(f"merge: '{source}' brings no changes to '{branch}'")
-        tree, folders = three_way(store, base_tree, tip_tree, store.trees.load(head.tree), strategy)
+        tree = three_way(store, base_tree, tip_tree, store.trees.load(head.tree), strategy)
         made = make_commit(
             (head,) if squash else (head, tip),
             tree.id,
@@ -62,21 +64,30 @@ def merge(
             store.clock(),
             {STRATEGY_KEY: strategy or "default", **(metadata or {})},
         )
-        return Plan(head, mark, made, folders, takes_staged=False)
+        return Plan(head, mark, made, takes_staged=False)
 
     return advance(store, repository, branch, plan)
 
 
-def three_way(store: Store, base: Tree, source: Tree, destination: Tree, strategy: str) -> tuple[Tree, set[Path]]:
-    """The destination with the source's changes, stored, and the folders to sync."""
+def three_way(store: Store, base: Tree, source: Tree, destination: Tree, strategy: str) -> Tree:
+    """The destination with the source's changes, stored."""
     if base.id == destination.id and source.ranges:
-        return source, set()
+        return source
+    ours, theirs = (diff.edits(store.ranges, base, side) for side in (source, destination))
+    return store.trees.edit_rows(destination, _reconciled(ours, theirs, strategy))
 
-    def edits() -> Iterator[Edit]:
-        for item in diff.brought(store.ranges, base, source, destination):
-            if item.conflict and not strategy:
-                raise MergeConflictError(f"both sides changed '{item.path.decode()[:200]}' and perhaps more")
-            if not item.conflict or strategy == "source-wins":
-                yield item.path, item.source
 
-    return store.trees.edit(destination, edits())
+def _reconciled(ours: Iterator[Rows], theirs: Iterator[Rows], strategy: str) -> Iterator[Rows]:
+    """Our edits that may be made where theirs were."""
+    for our, their in aligned(ours, theirs):
+        apart = without(our.paths, their.paths)
+        both, others = our.where(pc.invert(apart)), their.where(pc.is_in(their.paths, value_set=our.paths))
+        digests = zip(both.digests.to_pylist(), others.digests.to_pylist(), strict=True)
+        differs = [one != other for one, other in digests]
+        if not strategy and True in differs:
+            path = both.path(differs.index(True))
+            raise MergeConflictError(f"both sides changed '{path.decode()[:200]}' and perhaps more")
+        # where both did the same, the destination has it
+        edits = our if strategy == "source-wins" else our.where(apart)
+        if len(edits):
+            yield edits

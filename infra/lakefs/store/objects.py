@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from infra.lakefs.errors import NotFoundError, PreconditionError
 from infra.lakefs.store import Store, refs, repositories, staging
 from infra.lakefs.store.blobs import Blob
 from infra.lakefs.store.entries import Entry, make_entry
 from infra.lakefs.store.protection import refuse_protected
-from infra.lakefs.store.trees import overlay
+from infra.lakefs.store.rows import Edit
 
 
 def stat(connection: sqlite3.Connection, store: Store, repository: str, ref: str, path: bytes) -> Entry:
@@ -33,7 +33,7 @@ def walk(connection: sqlite3.Connection, store: Store, repository: str, ref: ref
     committed = store.trees.walk(store.trees.load(ref.commit.tree), start)
     if ref.branch is None:
         return committed
-    return overlay(committed, staging.walk(connection, repository, ref.branch, start))
+    return _overlay(committed, staging.walk(connection, repository, ref.branch, start))
 
 
 def check_writable(connection: sqlite3.Connection, repository: str, branch: str, force: bool) -> None:
@@ -117,3 +117,19 @@ def _exists(connection: sqlite3.Connection, store: Store, repository: str, branc
     except NotFoundError:
         return False
     return True
+
+
+def _overlay(entries: Iterator[Entry], edits: Iterable[Edit]) -> Iterator[Entry]:
+    """Entries with edits over them, both sorted."""
+    below = next(entries, None)
+    for path, entry in edits:
+        while below is not None and below.path < path:
+            yield below
+            below = next(entries, None)
+        if below is not None and below.path == path:
+            below = next(entries, None)
+        if entry is not None:
+            yield entry
+    if below is not None:
+        yield below
+        yield from entries

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from infra.lakefs.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from infra.lakefs.store import commits, repositories
+from infra.lakefs.store import commits, repositories, staging
 from infra.lakefs.store.commits import Commit
 
 BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,1023}")
@@ -106,7 +106,7 @@ def create_branch(
     repositories.writable(connection, repository, force)
     _free(connection, repository, valid_branch(name))
     commit = resolve_commit(connection, repository, source)
-    connection.execute("INSERT INTO branches VALUES (?,?,?,?)", (repository, name, commit.id, hidden))
+    repositories.insert_branch(connection, repository, name, commit.id, hidden)
     return Branch(name, commit.id)
 
 
@@ -116,6 +116,7 @@ def delete_branch(connection: sqlite3.Connection, repository: str, name: str, fo
     if settings.default_branch == name:
         raise ForbiddenError(f"'{name}' is the repository's default branch and cannot be deleted")
     connection.execute("DELETE FROM branches WHERE repository=? AND name=?", (repository, name))
+    staging.leave(connection, repository, name, staging.mark(connection))
 
 
 def create_tag(connection: sqlite3.Connection, repository: str, name: str, source: str, force: bool) -> Tag:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from infra.lakefs.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from infra.lakefs.store import commits
+from infra.lakefs.store import commits, staging
 from infra.lakefs.store.entries import canonical
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{2,62}")
@@ -51,8 +51,16 @@ def create(
         (name, namespace, default_branch, first.date, read_only),
     )
     commits.insert(connection, name, first)
-    connection.execute("INSERT INTO branches VALUES (?,?,?,0)", (name, default_branch, first.id))
+    insert_branch(connection, name, default_branch, first.id, hidden=False)
     return get(connection, name)
+
+
+def insert_branch(connection: sqlite3.Connection, repository: str, name: str, head: str, hidden: bool) -> None:
+    """A branch that shows no row staged before, whichever branch of this name that was for."""
+    connection.execute(
+        "INSERT INTO branches (repository, name, head, hidden, cleared) VALUES (?,?,?,?,?)",
+        (repository, name, head, hidden, staging.mark(connection)),
+    )
 
 
 def find(connection: sqlite3.Connection, name: str) -> Repository | None:
@@ -87,6 +95,8 @@ def page(
 
 def delete(connection: sqlite3.Connection, name: str, force: bool) -> None:
     writable(connection, name, force)
+    for row in connection.execute("SELECT name FROM branches WHERE repository=?", (name,)).fetchall():
+        staging.leave(connection, name, row["name"], staging.mark(connection))
     connection.execute("DELETE FROM repositories WHERE id=?", (name,))
 
 

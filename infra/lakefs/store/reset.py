@@ -26,6 +26,7 @@ def reset(store: Store, repository: str, branch: str, kind: str, path: str, forc
             raise InvalidError(f"reset type '{kind[:40]}': reset, object or common_prefix")
 
     store.database.write(change)
+    store.sweeper.wake()
 
 
 def hard_reset(store: Store, repository: str, branch: str, ref: str, force: bool) -> None:
@@ -39,3 +40,4 @@ def hard_reset(store: Store, repository: str, branch: str, ref: str, force: bool
         staging.clear(connection, repository, branch)
 
     store.database.write(change)
+    store.sweeper.wake()

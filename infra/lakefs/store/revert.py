@@ -37,12 +37,12 @@ def revert(
         bad = refs.resolve_commit(connection, repository, ref)
         before = _parent_tree(connection, store, repository, bad, parent_number, ConflictError)
         present = store.trees.load(head.tree)
-        tree, folders = three_way(store, store.trees.load(bad.tree), before, present, "")
+        tree = three_way(store, store.trees.load(bad.tree), before, present, "")
         if tree.id == present.id and not allow_empty:
             raise InvalidError(f"revert: undoing '{ref}' changes nothing on '{branch}'")
         words = message or f"Revert {ref}"
         made = make_commit((head,), tree.id, words, store.user, store.clock(), metadata or {})
-        return Plan(head, mark, made, folders, takes_staged=False)
+        return Plan(head, mark, made, takes_staged=False)
 
     return advance(store, repository, branch, plan)
 
@@ -66,7 +66,7 @@ def cherry_pick(
         refuse_dirty(connection, store, repository, branch, head)
         picked = refs.resolve_commit(connection, repository, ref)
         before = _parent_tree(connection, store, repository, picked, parent_number or 0, InvalidError)
-        tree, folders = three_way(store, before, store.trees.load(picked.tree), store.trees.load(head.tree), "")
+        tree = three_way(store, before, store.trees.load(picked.tree), store.trees.load(head.tree), "")
         origin = {"cherry-pick-origin": picked.id, "cherry-pick-committer": picked.committer}
         made = make_commit(
             (head,),
@@ -76,7 +76,7 @@ def cherry_pick(
             store.clock(),
             {**(picked.metadata if metadata is None else metadata), **origin},
         )
-        return Plan(head, mark, made, folders, takes_staged=False)
+        return Plan(head, mark, made, takes_staged=False)
 
     return advance(store, repository, branch, plan)
 

@@ -2,46 +2,88 @@
 
 Rows carry a rising sequence, so that a commit takes exactly what it saw and leaves what came later. A row that equals
 the committed entry is no change.
+
+Nothing long happens while others wait to write: what was committed or reset is not deleted but covered by a mark of the
+branch, `cleared`. Rows up to that sequence are dead, no reader sees them, and `sweep` deletes them later. Another mark,
+`staged`, is the sequence of the branch's newest change.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from infra.lakefs.store.entries import Entry
-from infra.lakefs.store.trees import Edit, Tree, Trees
+from infra.lakefs.store.rows import Edit
+from infra.lakefs.store.trees import Tree, Trees
 
 PAGE = 1024
+CHUNK = 2048  # rows that `put_many` should be given in one transaction, in which all other writers wait
 
 
 def put(connection: sqlite3.Connection, repository: str, branch: str, path: bytes, entry: Entry | None) -> None:
     """Stage an entry, or with None a deletion."""
+    if entry is None:
+        put_many(connection, repository, branch, (), (path,))
+    else:
+        put_many(connection, repository, branch, (entry,))
+
+
+def put_many(
+    connection: sqlite3.Connection,
+    repository: str,
+    branch: str,
+    entries: Iterable[Entry],
+    deletions: Iterable[bytes] = (),
+) -> None:
+    """Stage entries and deletions, of paths that differ."""
     connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'staging'")
-    values: tuple[object, ...] = (None,) * 7
-    if entry is not None:
-        values = (entry.sha256, entry.md5, entry.size, entry.mtime, entry.content_type, entry.metadata, entry.digest)
-    connection.execute(
-        "INSERT OR REPLACE INTO staging VALUES (?,?,?,(SELECT value FROM counters WHERE name='staging'),?,?,?,?,?,?,?)",
-        (repository, branch, path, *values),
+    sequence = mark(connection)
+    connection.execute("UPDATE branches SET staged=? WHERE repository=? AND name=?", (sequence, repository, branch))
+    connection.executemany(
+        "INSERT OR REPLACE INTO staging VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            (
+                repository,
+                branch,
+                e.path,
+                sequence,
+                e.sha256,
+                e.md5,
+                e.size,
+                e.mtime,
+                e.content_type,
+                e.metadata,
+                e.digest,
+            )
+            for e in entries
+        ),
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO staging (repository, branch, path, sequence) VALUES (?,?,?,?)",
+        ((repository, branch, path, sequence) for path in deletions),
     )
 
 
 def find(connection: sqlite3.Connection, repository: str, branch: str, path: bytes) -> Edit | None:
     """What is staged at a path; None when nothing is."""
     row = connection.execute(
-        "SELECT * FROM staging WHERE repository=? AND branch=? AND path=?", (repository, branch, path)
+        "SELECT * FROM staging WHERE repository=? AND branch=? AND path=? AND sequence>?",
+        (repository, branch, path, cleared_to(connection, repository, branch)),
     ).fetchone()
     return None if row is None else _edit(row)
 
 
 def walk(connection: sqlite3.Connection, repository: str, branch: str, start: bytes = b"") -> Iterator[Edit]:
     """Staged rows in order from `start` on, read in pieces so that nothing holds them all."""
-    comparison = ">="
+    if is_clean(connection, repository, branch):
+        return
+    comparison, cleared = ">=", cleared_to(connection, repository, branch)
     while True:
         rows = connection.execute(
-            f"SELECT * FROM staging WHERE repository=? AND branch=? AND path{comparison}? ORDER BY path LIMIT {PAGE}",  # noqa: S608 - constants
-            (repository, branch, start),
+            f"SELECT * FROM staging WHERE repository=? AND branch=? AND path{comparison}? AND sequence>? "  # noqa: S608 - constants
+            f"ORDER BY path LIMIT {PAGE}",
+            (repository, branch, start, cleared),
         ).fetchall()
         for row in rows:
             yield _edit(row)
@@ -66,19 +108,41 @@ def mark(connection: sqlite3.Connection) -> int:
     return value
 
 
+def cleared_to(connection: sqlite3.Connection, repository: str, branch: str) -> int:
+    """The sequence up to which rows are dead; of a branch that is not there all are."""
+    row = connection.execute(
+        "SELECT cleared FROM branches WHERE repository=? AND name=?", (repository, branch)
+    ).fetchone()
+    return 2**62 if row is None else row["cleared"]
+
+
 def is_newer(connection: sqlite3.Connection, repository: str, branch: str, marked: int) -> bool:
     """Whether something was staged on the branch after the mark was taken."""
     found = connection.execute(
-        "SELECT 1 FROM staging WHERE repository=? AND branch=? AND sequence>? LIMIT 1", (repository, branch, marked)
+        "SELECT 1 FROM branches WHERE repository=? AND name=? AND staged>?", (repository, branch, marked)
     ).fetchone()
     return found is not None
 
 
+def is_clean(connection: sqlite3.Connection, repository: str, branch: str) -> bool:
+    """Whether nothing was staged since the branch was last cleared."""
+    return not is_newer(connection, repository, branch, cleared_to(connection, repository, branch))
+
+
 def clear(connection: sqlite3.Connection, repository: str, branch: str, marked: int | None = None) -> None:
     """Forget what is staged, up to a mark where one is given."""
-    limit = marked if marked is not None else 2**62
+    upto = mark(connection) if marked is None else marked
     connection.execute(
-        "DELETE FROM staging WHERE repository=? AND branch=? AND sequence<=?", (repository, branch, limit)
+        "UPDATE branches SET cleared=max(cleared,?) WHERE repository=? AND name=?", (upto, repository, branch)
+    )
+    leave(connection, repository, branch, upto)
+
+
+def leave(connection: sqlite3.Connection, repository: str, branch: str, upto: int) -> None:
+    """Write down where dead rows may lie, for `sweep`."""
+    connection.execute(
+        "INSERT INTO dead VALUES (?,?,?) ON CONFLICT DO UPDATE SET upto=max(upto,excluded.upto)",
+        (repository, branch, upto),
     )
 
 
@@ -88,8 +152,8 @@ def forget(connection: sqlite3.Connection, repository: str, branch: str, path: b
 
 def forget_prefix(connection: sqlite3.Connection, repository: str, branch: str, prefix: bytes) -> None:
     connection.execute(
-        "DELETE FROM staging WHERE repository=? AND branch=? AND path>=? AND substr(path,1,?)=?",
-        (repository, branch, prefix, len(prefix), prefix),
+        "DELETE FROM staging WHERE repository=? AND branch=? AND path>=? AND path<?",
+        (repository, branch, prefix, prefix + b"\xff"),  # which UTF-8 never holds
     )
 
 

@@ -1,6 +1,7 @@
 """A tree (lakeFS's metarange) is a list of ranges in order, named by the hash of that list.
 
-`edit` rewrites only the ranges that an edit falls into, and their neighbours where a cut appears or vanishes.
+An edit rewrites only the ranges that it falls into, and their neighbours where a cut appears or vanishes. When it
+returns, every file that the new tree needs is on disk.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ import hashlib
 import json
 import threading
 from bisect import bisect_left
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from infra.lakefs.errors import DamagedError
-from infra.lakefs.store.durable import write_durable
+from infra.lakefs.store.durable import fsync_folder, write_durable
 from infra.lakefs.store.entries import Entry, canonical
-from infra.lakefs.store.ranges import RangeInfo, Ranges, is_cut
+from infra.lakefs.store.ranges import RangeInfo, Ranges, cuts, is_cut
+from infra.lakefs.store.rows import EMPTY, Edit, Rows, aligned, joined, of_edits, overlay
 
-CACHED = 64
-Edit = tuple[bytes, Entry | None]  # a path and what it becomes; None removes it
+CACHED = 20_000  # ranges that the trees kept in memory list
+WRITERS = 8  # they wait for the disk, not for a core
+WAITING = 32  # ranges made and not yet written
 
 
 class Tree:
@@ -43,6 +47,7 @@ class Trees:
         self._temp = temp
         self._ranges = ranges
         self._cache: OrderedDict[str, Tree] = OrderedDict()
+        self._cached = 0  # ranges listed
         self._guard = threading.Lock()
 
     def path(self, identifier: str) -> Path:
@@ -71,77 +76,110 @@ class Trees:
         if at == len(tree.ranges) or path < tree.ranges[at].first:
             return None
         rows = self._ranges.load(tree.ranges[at].id)
-        row = bisect_left(rows.paths, path)
-        return rows.entry(row) if row < len(rows.paths) and rows.paths[row] == path else None
+        row = rows.find(path)
+        return None if row is None else rows.entry(row)
 
     def walk(self, tree: Tree, start: bytes = b"") -> Iterator[Entry]:
         """Entries in order from `start` on."""
         for info in tree.ranges[bisect_left(tree.lasts, start) :]:
             rows = self._ranges.load(info.id)
-            yield from rows.entries(bisect_left(rows.paths, start))
+            yield from rows.entries(rows.place(start))
 
-    def edit(self, tree: Tree, edits: Iterable[Edit]) -> tuple[Tree, set[Path]]:
-        """The tree with sorted edits applied, stored, and the folders to sync before a commit names it."""
-        made: list[RangeInfo] = []
-        folders: set[Path] = set()
+    def edit(self, tree: Tree, edits: Iterable[Edit]) -> Tree:
+        """The tree with sorted edits applied, stored."""
+        return self.edit_rows(tree, of_edits(edits))
 
-        def put(entries: list[Entry]) -> None:
-            info = self._ranges.put(entries)
-            made.append(info)
-            folders.add(self._ranges.path(info.id).parent)
+    def edit_rows(self, tree: Tree, edits: Iterator[Rows]) -> Tree:
+        """As `edit`, of rows that follow each other; nothing holds all of them."""
+        waiting = _Waiting(edits)
+        with ThreadPoolExecutor(WRITERS) as pool:
+            making = _Making(self._ranges, pool)
+            for at, info in enumerate(tree.ranges):
+                goes_on = at == len(tree.ranges) - 1 and not is_cut(info.last)  # with what follows it
+                if making.open or waiting.more(None if goes_on else info.last):
+                    for old, new in aligned(iter([self._ranges.load(info.id)]), waiting.until(info.last)):
+                        making.add(old, new)
+                else:
+                    making.keep(info)
+            for rows in waiting.until(None):
+                making.add(EMPTY, rows)
+            result = Tree(making.finish())
+        self._put(result)
+        return result
 
-        pending: list[Entry] = []  # entries after the last cut
-        waiting = iter(edits)
-        edit = next(waiting, None)
-        for at, info in enumerate(tree.ranges):
-            due: list[Edit] = []
-            final = at == len(tree.ranges) - 1  # takes what follows it
-            while edit is not None and (final or edit[0] <= info.last):
-                due.append(edit)
-                edit = next(waiting, None)
-            if not due and not pending:
-                made.append(info)
-                continue
-            for entry in overlay(self._ranges.load(info.id).entries(), due):
-                pending.append(entry)
-                if is_cut(entry.path):
-                    put(pending)
-                    pending = []
-        while edit is not None:
-            if edit[1] is not None:
-                pending.append(edit[1])
-                if is_cut(edit[0]):
-                    put(pending)
-                    pending = []
-            edit = next(waiting, None)
-        if pending:
-            put(pending)
-        result = Tree(made)
-        target = self.path(result.id)
+    def _put(self, tree: Tree) -> None:
+        target = self.path(tree.id)
         if not target.exists():
-            write_durable(self._temp, target, result.encoded())
-        folders.add(target.parent)
-        self._keep(result)
-        return result, folders
+            write_durable(self._temp, target, tree.encoded())
+        fsync_folder(target.parent)
+        self._keep(tree)
 
     def _keep(self, tree: Tree) -> None:
         with self._guard:
-            self._cache[tree.id] = tree
-            if len(self._cache) > CACHED:
-                self._cache.popitem(last=False)
+            if tree.id not in self._cache:
+                self._cache[tree.id] = tree
+                self._cached += len(tree.ranges)
+            while self._cached > CACHED and len(self._cache) > 1:
+                self._cached -= len(self._cache.popitem(last=False)[1].ranges)
 
 
-def overlay(entries: Iterator[Entry], edits: Iterable[Edit]) -> Iterator[Entry]:
-    """Entries with edits over them, both sorted."""
-    below = next(entries, None)
-    for path, entry in edits:
-        while below is not None and below.path < path:
-            yield below
-            below = next(entries, None)
-        if below is not None and below.path == path:
-            below = next(entries, None)
-        if entry is not None:
-            yield entry
-    if below is not None:
-        yield below
-        yield from entries
+class _Waiting:
+    """Edits not yet applied."""
+
+    def __init__(self, edits: Iterator[Rows]) -> None:
+        self._edits = edits
+        self._next = EMPTY
+
+    def more(self, last: bytes | None) -> bool:
+        """Whether there are any, up to a path where one is given."""
+        if not len(self._next):
+            self._next = next(self._edits, EMPTY)
+        return len(self._next) > 0 and (last is None or self._next.path(0) <= last)
+
+    def until(self, last: bytes | None) -> Iterator[Rows]:
+        """Those up to a path, or all."""
+        while self.more(last):
+            end = len(self._next) if last is None else self._next.place(last + b"\0")
+            due, self._next = self._next[:end], self._next[end:]
+            yield due
+
+
+class _Making:
+    """The ranges of a new tree: cuts rows where they are to be cut, stores several ranges at a time."""
+
+    def __init__(self, ranges: Ranges, pool: ThreadPoolExecutor) -> None:
+        self._ranges = ranges
+        self._pool = pool
+        self._made: list[RangeInfo | Future[RangeInfo]] = []
+        self._writing: deque[Future[RangeInfo]] = deque()
+        self.open: list[Rows] = []  # after the last cut
+
+    def keep(self, info: RangeInfo) -> None:
+        self._made.append(info)
+
+    def add(self, old: Rows, edits: Rows) -> None:
+        """Rows that follow those before. Of old rows only the last can be a cut, since ranges end there."""
+        rows, start = overlay(old, edits), 0
+        paths = [*edits.paths.to_pylist(), *old[-1:].paths.to_pylist()]
+        for end in sorted({row + 1 for at in cuts(paths) if (row := rows.find(paths[at])) is not None}):
+            self.open.append(rows[start:end])
+            self._store()
+            start = end
+        if start < len(rows):
+            self.open.append(rows[start:])
+
+    def finish(self) -> list[RangeInfo]:
+        """All ranges, once they are on disk with the folders they are in."""
+        if self.open:
+            self._store()
+        stored = [item.result() for item in self._made if isinstance(item, Future)]
+        list(self._pool.map(fsync_folder, {self._ranges.path(info.id).parent for info in stored}))
+        return [item.result() if isinstance(item, Future) else item for item in self._made]
+
+    def _store(self) -> None:
+        storing = self._pool.submit(self._ranges.put, joined(self.open))
+        self.open = []
+        self._made.append(storing)
+        self._writing.append(storing)
+        if len(self._writing) > WAITING:
+            self._writing.popleft().result()
