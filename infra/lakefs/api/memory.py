@@ -1,7 +1,8 @@
 """What bodies under way may hold in memory: a sum for all of them, in equal shares.
 
-The more there are, the smaller each share: what goes beyond it goes to disk, or is read later. So nobody is refused and
-nobody waits for a slow client, and 2,000 of them need no more memory than 60.
+The more there are, the smaller each share: what goes beyond it goes to disk, or is read later. So nobody is refused,
+nobody waits for a slow client, and 2,000 clients need little more memory than 60. A body holds two shares at most, one
+that moves between client and server and one that moves between server and disk.
 """
 
 from __future__ import annotations
