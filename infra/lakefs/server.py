@@ -5,8 +5,10 @@ The line is `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -19,6 +21,7 @@ import uvicorn
 
 from infra.lakefs.api.app import build
 from infra.lakefs.api.auth import PREFIX, Keys
+from infra.lakefs.api.connection import Connection
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import Credentials, Home
 from infra.lakefs.store import Store
@@ -27,10 +30,13 @@ HOST = "127.0.0.1"
 USER = "quickstart"  # lakeFS's name for the one user of a single-user server
 IDLE_SECONDS = 120
 GRACE_SECONDS = 10
+TICKS = 50  # of a tenth of a second, from one look at the connections to the next
+FILES = 1 << 16  # that may be open at once: a connection and its upload are two
 
 
 def serve(folder: Path, port: int, credentials: Credentials | None, *, until_stdin_ends: bool = False) -> None:
     """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
+    _allow_files()
     with Home(folder) as home:
         keys = credentials or home.credentials()
         with _listen(port) as listening:
@@ -42,6 +48,8 @@ def serve(folder: Path, port: int, credentials: Credentials | None, *, until_std
                     log_level="warning",
                     access_log=False,
                     lifespan="off",
+                    loop="uvloop",
+                    http=Connection,
                     ws="none",
                     server_header=False,
                     timeout_keep_alive=IDLE_SECONDS,
@@ -67,6 +75,14 @@ class _Server(uvicorn.Server):
             self._home.announce(url)
             print(json.dumps({"url": url, "pid": os.getpid(), "home": str(self._home.folder)}), flush=True)
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, Connection)
+                connection.end_if_still(now)
+        return await super().on_tick(counter)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn's, but a signal ends the process with status 0 instead of being raised again."""
@@ -81,6 +97,14 @@ def _end_with_stdin(server: uvicorn.Server) -> None:
     while os.read(0, 4096):
         pass
     server.should_exit = True
+
+
+def _allow_files() -> None:
+    """As many open files as the system lets this process have; the usual limit is for programs that use select."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(port: int) -> socket.socket:

@@ -9,14 +9,25 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from infra.lakefs.api import auth, branches, commits, config, diffs, download, merges, objects, repositories, tags
+from infra.lakefs.api import (
+    auth,
+    branches,
+    commits,
+    config,
+    diffs,
+    download,
+    merges,
+    objects,
+    repositories,
+    tags,
+    threads,
+)
 from infra.lakefs.api.call import Call, Query, answer
 from infra.lakefs.api.upload import upload
 from infra.lakefs.errors import LakeFSError, NotOfferedError, TooLargeError, storage_error
@@ -118,10 +129,11 @@ def build(store: Store, keys: auth.Keys) -> ASGIApp:
 
     routes = [Route(auth.PREFIX + BRANCH + "/objects", take, methods=["POST"])]
     routes += [
-        Route(auth.PREFIX + path, _endpoint(store, handler), methods=[method]) for method, path, handler in ROUTES
+        Route(auth.PREFIX + path, _endpoint(store, method, handler), methods=[method])
+        for method, path, handler in ROUTES
     ]
     routes += [
-        Route(auth.PREFIX + "/auth/login", _endpoint(store, partial(auth.login, keys)), methods=["POST"]),
+        Route(auth.PREFIX + "/auth/login", _endpoint(store, "POST", partial(auth.login, keys)), methods=["POST"]),
         Route(auth.PREFIX + "/user", who, methods=["GET"]),
     ]
     routes += [
@@ -143,9 +155,11 @@ def build(store: Store, keys: auth.Keys) -> ASGIApp:
     return auth.Gate(app, keys)
 
 
-def _endpoint(store: Store, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(store: Store, method: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    kind = threads.READERS if method in {"GET", "HEAD"} else threads.WRITERS
+
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(handler, await _call(request, store))
+        return await threads.run(kind, handler, await _call(request, store))
 
     return endpoint
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -93,8 +93,7 @@ class Call:
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """JSON as lakeFS writes it, with its newline at the end."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n"
-    return Response(text.encode(), status, headers, "application/json")
+    return Response(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE), status, headers, "application/json")
 
 
 def done() -> Response:

@@ -1,22 +1,28 @@
-"""Read an object's bytes: whole, one range, or headers only. A stream in constant memory."""
+"""Read an object's bytes: whole, one range, or headers only.
+
+What is larger than 64 KiB comes in pieces, in constant memory: one is read while the one before is on its way.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from email.utils import formatdate
 from typing import BinaryIO
 
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from infra.lakefs.api.call import Call, answer
+from infra.lakefs.api.memory import BODIES, LEAST
 from infra.lakefs.api.objects import refuse_presigned
+from infra.lakefs.api.threads import READERS, run
 from infra.lakefs.errors import DamagedError, InvalidError
 from infra.lakefs.store import objects
 from infra.lakefs.store.entries import Entry
 
-CHUNK = 1 << 20
 RANGES = re.compile(r"bytes=((\d*-\d*,? ?)+)")
 ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 # lakeFS's words, whose length clients may have seen as content-length
@@ -44,11 +50,11 @@ def get(call: Call) -> Response:
     if status == 206:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
     file = call.store.blobs.open(entry.sha256, entry.size)
-    if length <= CHUNK:
+    if length <= LEAST:
         with file:
             return Response(_read(file, start, length), status, headers, entry.content_type)
     headers["content-length"] = str(length)
-    return StreamingResponse(_stream(file, start, length), status, headers, entry.content_type)
+    return _Stream(file, start, length, status, headers, entry.content_type)
 
 
 def head(call: Call) -> Response:
@@ -96,21 +102,35 @@ def _span(header: str | None, size: int) -> tuple[int, int, int] | None:
     return (start, end - start + 1, 206) if start <= end else None
 
 
+class _Stream(Response):
+    def __init__(
+        self, file: BinaryIO, start: int, length: int, status: int, headers: Mapping[str, str], media_type: str
+    ) -> None:
+        super().__init__(None, status, headers, media_type)
+        self._file = file
+        self._start = start
+        self._end = start + length
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.ensure_future(receive())  # the request was read before: what comes is that the client left
+        try:
+            with self._file, BODIES.share() as allowed:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                at = self._start
+                while at < self._end and not gone.done():
+                    data = await run(READERS, _read, self._file, at, min(allowed(), self._end - at))
+                    at += len(data)
+                    await send({"type": "http.response.body", "body": data, "more_body": True})
+                await send({"type": "http.response.body"})  # returns when the last piece has gone
+        finally:
+            gone.cancel()
+
+
 def _read(file: BinaryIO, start: int, length: int) -> bytes:
-    file.seek(start)
-    parts = []
-    while length:
-        data = file.read(length)
-        if not data:
+    data = os.pread(file.fileno(), length, start)
+    while len(data) < length:
+        more = os.pread(file.fileno(), length - len(data), start + len(data))
+        if not more:
             raise DamagedError("the stored object ends early: restore it from a backup")
-        parts.append(data)
-        length -= len(data)
-    return b"".join(parts)
-
-
-async def _stream(file: BinaryIO, start: int, length: int) -> AsyncIterator[bytes]:
-    with file:
-        while length:
-            data = await run_in_threadpool(_read, file, start, min(CHUNK, length))
-            yield data
-            start, length = start + len(data), length - len(data)
+        data += more
+    return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import orjson
 from pydantic import Field
 from starlette.responses import Response
 
@@ -115,7 +116,7 @@ def shown(entry: Entry, namespace: str, *, metadata: bool = True) -> dict[str, A
     return {
         "checksum": entry.md5.hex(),
         "content_type": entry.content_type,
-        "metadata": entry.user_metadata if metadata else {},
+        "metadata": orjson.Fragment(entry.metadata) if metadata else {},  # it is kept as JSON
         "mtime": entry.mtime,
         "path": entry.path.decode(),
         "path_type": "object",

@@ -1,24 +1,27 @@
 """Take an object's bytes, raw or as the part `content` of a multipart form, in constant memory.
 
-Bodies up to 1 MiB are stored in one go; of larger ones no more than that is held at a time. Who may not write is told
-before anything large is stored.
+A body that fits into its share of memory, 1 MiB as a rule, is stored in one go by one thread; of a larger one two
+shares are held at most, one arriving while the one before is hashed and written. Who may not write is told before
+anything large is stored. A body that breaks off leaves nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.lakefs.api.call import Query, answer
+from infra.lakefs.api.memory import BODIES
 from infra.lakefs.api.objects import shown
+from infra.lakefs.api.threads import UPLOADS, run
 from infra.lakefs.errors import InvalidError, NotOfferedError
 from infra.lakefs.store import Store, objects, repositories
 from infra.lakefs.store.blobs import Blob, BlobWriter
@@ -39,10 +42,6 @@ class _Target:
     only_new: bool
     force: bool
 
-    def check(self) -> None:
-        with self.store.database.read() as connection:
-            objects.check_writable(connection, self.repository, self.branch, self.force)
-
     def stage(self, blob: Blob, content_type: str) -> tuple[Entry, str]:
         entry = objects.stage(
             self.store,
@@ -58,16 +57,16 @@ class _Target:
         with self.store.database.read() as connection:
             return entry, repositories.get(connection, self.repository).namespace
 
-    def put(self, data: bytes, content_type: str) -> tuple[Entry, str]:
-        self.check()
+    def put(self, data: bytearray, content_type: str) -> tuple[Entry, str]:
         return self.stage(self.store.blobs.put(data), content_type)
 
-    def finish(self, writer: BlobWriter, data: bytes, content_type: str) -> tuple[Entry, str]:
+    def finish(self, writer: BlobWriter, data: bytearray, content_type: str) -> tuple[Entry, str]:
         writer.write(data)
         return self.stage(writer.finish(), content_type)
 
     def begin(self) -> BlobWriter:
-        self.check()
+        with self.store.database.read() as connection:
+            objects.check_writable(connection, self.repository, self.branch, self.force)
         return BlobWriter(self.store.blobs)
 
 
@@ -75,24 +74,29 @@ async def upload(request: Request, store: Store) -> Response:
     target = _target(request, store)
     kind, options = parse_options_header(request.headers.get("content-type", DEFAULT_TYPE).encode())
     form = _Form(options.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
-    held = bytearray()
-    writer: BlobWriter | None = None
+    held, writer, writing = bytearray(), None, None
     try:
-        async for chunk in request.stream():
-            held += chunk if form is None else form.feed(chunk)
-            if len(held) > HELD:
-                if writer is None:
-                    writer = await run_in_threadpool(target.begin)
-                await run_in_threadpool(writer.write, bytes(held))
-                held.clear()
-        content_type = _content_type(form.end() if form else request.headers.get("content-type", ""))
-        if writer is None:
-            entry, namespace = await run_in_threadpool(target.put, bytes(held), content_type)
-        else:
-            entry, namespace = await run_in_threadpool(target.finish, writer, bytes(held), content_type)
+        with BODIES.share() as allowed:
+            async for chunk in request.stream():
+                held += chunk if form is None else form.feed(chunk)
+                if len(held) > allowed():
+                    if writer is None:
+                        writer = await run(UPLOADS, target.begin)
+                    if writing is not None:
+                        await writing
+                    writing, held = run(UPLOADS, writer.write, held), bytearray()
+            content_type = _content_type(form.end() if form else request.headers.get("content-type", ""))
+            if writer is None:
+                entry, namespace = await run(UPLOADS, target.put, held, content_type)
+            else:
+                if writing is not None:
+                    await writing
+                entry, namespace = await run(UPLOADS, target.finish, writer, held, content_type)
     finally:
+        if writing is not None:
+            await asyncio.gather(writing, return_exceptions=True)
         if writer is not None:
-            writer.abort()
+            await run(UPLOADS, writer.abort)
     return answer(shown(entry, namespace), 201)
 
 

@@ -1,15 +1,18 @@
-"""Objects by the sha256 of their bytes; MD5, lakeFS's `checksum`, is computed in the same pass."""
+"""Objects by the sha256 of their bytes; MD5, lakeFS's `checksum`, is computed in the same pass, on a thread beside."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from infra.lakefs.errors import DamagedError
-from infra.lakefs.store.durable import temporary
+from infra.lakefs.store.durable import temporary, write_durable
+
+MD5_THREADS = ThreadPoolExecutor(os.cpu_count(), "md5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,16 @@ class BlobWriter:
         self._name = temporary(blobs.temp)
         self._file: BinaryIO = self._name.open("xb", buffering=0)
 
-    def write(self, data: bytes) -> None:
-        self._sha256.update(data)
-        self._md5.update(data)
-        self._size += len(data)
-        left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) :]
+    def write(self, data: bytes | bytearray) -> None:
+        beside = MD5_THREADS.submit(self._md5.update, data)
+        try:
+            self._sha256.update(data)
+            self._size += len(data)
+            left = memoryview(data)
+            while left:
+                left = left[self._file.write(left) :]
+        finally:
+            beside.result()
 
     def finish(self) -> Blob:
         """Make the blob durable but for its folder's fsync."""
@@ -68,23 +74,17 @@ class Blobs:
         name = sha256.hex()
         return self._folder / name[:2] / name[2:]
 
-    def put(self, data: bytes) -> Blob:
+    def put(self, data: bytes | bytearray) -> Blob:
         """Store small content in one go; content already stored is not written again."""
-        sha256 = hashlib.sha256(data).digest()
+        sha256, md5 = hashlib.sha256(data).digest(), hashlib.md5(data, usedforsecurity=False).digest()
         target = self.path(sha256)
         try:
             known = target.stat().st_size == len(data)
         except FileNotFoundError:
             known = False
-        if known:
-            return Blob(sha256, hashlib.md5(data, usedforsecurity=False).digest(), len(data), target.parent)
-        writer = BlobWriter(self)
-        try:
-            writer.write(data)
-        except OSError:
-            writer.abort()
-            raise
-        return writer.finish()
+        if not known:
+            write_durable(self.temp, target, data)
+        return Blob(sha256, md5, len(data), target.parent)
 
     def open(self, sha256: bytes, size: int) -> BinaryIO:
         """The stored bytes; DamagedError when the file is gone or has another length."""

@@ -1,4 +1,4 @@
-"""SQLite with one door to write: a writer thread makes one transaction of all changes waiting at that moment.
+"""SQLite with one door to write: the first of those who wait makes one transaction of all changes waiting then.
 
 A change's answer is given only after its transaction is on disk; a refused change is rolled back alone. Readers see
 a snapshot and wait for nobody.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,19 +51,25 @@ INSERT OR IGNORE INTO counters VALUES ('staging', 0);
 
 
 class _Job:
-    __slots__ = ("answer", "change", "folders")
+    """A change in the queue; `woken` when it is done, or when it is first and has to lead."""
 
-    def __init__(self, change: Callable[[sqlite3.Connection], Any], folders: Iterable[Path]) -> None:
+    __slots__ = ("change", "done", "failure", "result", "woken")
+
+    def __init__(self, change: Callable[[sqlite3.Connection], Any]) -> None:
         self.change = change
-        self.folders = folders
-        self.answer: Future[Any] = Future()
+        self.woken = threading.Event()
+        self.done = False
+        self.result: Any = None
+        self.failure: Exception | None = LakeFSError("the change broke off, nothing was changed")
 
 
 class Database:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._guard = threading.Lock()  # over the two below
+        self._waiting: deque[_Job] = deque()
+        self._led = False
         try:
             self._writer = self._connect()
             self._writer.executescript(SCHEMA)
@@ -71,13 +77,10 @@ class Database:
             fsync_folder(path.parent)
         except (OSError, sqlite3.Error) as error:
             raise HomeError(f"{path} cannot be opened: {error}") from error
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._thread.start()
 
     def close(self) -> None:
         """Let the changes already waiting finish, then close."""
-        self._jobs.put(None)
-        self._thread.join()
+        self.write(lambda _: None)
         self._writer.close()
         while not self._idle.empty():
             self._idle.get().close()
@@ -100,12 +103,27 @@ class Database:
     def write(self, change: Callable[[sqlite3.Connection], T], folders: Iterable[Path] = ()) -> T:
         """Run `change` in a transaction and return its result once that is on disk.
 
-        `folders` hold files that the change names: they are synced before the transaction commits. `change` holds up
-        all other writers, so it does no long work; it may raise to refuse, which undoes it alone.
+        `folders` hold files that the change names: they are synced first, by the caller's own thread. `change` holds
+        up all other writers, so it does no long work; it may raise to refuse, which undoes it alone.
         """
-        job = _Job(change, folders)
-        self._jobs.put(job)
-        result: T = job.answer.result()
+        try:
+            for folder in set(folders):
+                fsync_folder(folder)
+        except OSError as error:
+            raise storage_error(error) from error
+        job = _Job(change)
+        with self._guard:
+            self._waiting.append(job)
+            leads, self._led = not self._led, True
+        if not leads:
+            job.woken.wait()
+        if not job.done:
+            self._lead()
+        if isinstance(job.failure, OSError | sqlite3.Error):
+            raise storage_error(job.failure) from job.failure
+        if job.failure is not None:
+            raise job.failure
+        result: T = job.result
         return result
 
     def _connect(self) -> sqlite3.Connection:
@@ -116,49 +134,39 @@ class Database:
         connection.row_factory = sqlite3.Row
         return connection
 
-    def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < BATCH and not last:
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    last = True
-                else:
-                    batch.append(job)
+    def _lead(self) -> None:
+        """Carry out the first changes of the queue, the caller's among them, and hand the lead on."""
+        with self._guard:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        try:
             self._commit(batch)
-            if last:
-                return
+        finally:
+            for job in batch:
+                job.done = True
+            with self._guard:
+                self._led = bool(self._waiting)
+                woken = [self._waiting[0], *batch] if self._led else batch
+            for job in woken:
+                job.woken.set()
 
     def _commit(self, batch: list[_Job]) -> None:
-        refused: dict[_Job, Exception] = {}
-        results: dict[_Job, Any] = {}
+        failures: dict[_Job, Exception] = {}
         try:
-            for folder in {folder for job in batch for folder in job.folders}:
-                fsync_folder(folder)
             self._writer.execute("BEGIN IMMEDIATE")
             for job in batch:
                 self._writer.execute("SAVEPOINT job")
                 try:
-                    results[job] = job.change(self._writer)
-                except (OSError, sqlite3.Error):
-                    raise
-                except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller, who waits for it
+                    job.result = job.change(self._writer)
+                except Exception as error:
+                    if not self._writer.in_transaction:
+                        raise  # SQLite gave up the whole transaction
                     self._writer.execute("ROLLBACK TO job")
-                    refused[job] = error
+                    failures[job] = error
                 self._writer.execute("RELEASE job")
             self._writer.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
-            failure: LakeFSError = storage_error(error)
-            for job in batch:
-                job.answer.set_exception(failure)
-            return
+            failures = dict.fromkeys(batch, error)
         for job in batch:
-            if job in refused:
-                job.answer.set_exception(refused[job])
-            else:
-                job.answer.set_result(results[job])
+            job.failure = failures.get(job)

@@ -17,7 +17,7 @@ def temporary(folder: Path) -> Path:
     return folder / f"{next(_numbers)}"
 
 
-def write_durable(temp: Path, target: Path, data: bytes, mode: int = 0o644) -> None:
+def write_durable(temp: Path, target: Path, data: bytes | bytearray, mode: int = 0o644) -> None:
     """Put `data` at `target`; OSError leaves `target` as it was."""
     name = temporary(temp)
     try:

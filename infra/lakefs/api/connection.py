@@ -1,0 +1,94 @@
+"""A connection and what it may ask of the server: so many bytes of a head, so many seconds of silence.
+
+uvicorn's own protocol has none of these limits. What is too long or not HTTP is refused and the connection closed; so
+is what does not move: a head that stays incomplete, a body that stops coming, an answer that nobody reads. A client
+that waits for its answer waits as long as that takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD = 64 << 10  # bytes of the address, names and values; a path of 1024 bytes, encoded, fits many times
+HEAD_SECONDS = 30
+SILENT_SECONDS = 60
+
+
+class Connection(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._begun = self._moved = self.loop.time()
+        self._in_head, self._too_long = True, False
+        self._unparsed = 0  # bytes since the last piece of a body or the end of a head
+        self._unsent = 0  # bytes of an answer when last looked at
+
+    def data_received(self, data: bytes) -> None:
+        self._moved = self.loop.time()
+        self._unparsed += len(data)
+        super().data_received(data)
+        if self._unparsed > MAX_HEAD:
+            self._too_long = True
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begun, self._in_head = self._moved, True
+
+    def on_headers_complete(self) -> None:
+        self._too_long = len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD
+        if self._too_long:
+            raise HttpParserError  # ends the parsing: what follows belongs to no request
+        self._unparsed, self._in_head = 0, False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unparsed = 0
+        super().on_message_complete()
+
+    def resume_writing(self) -> None:
+        self._moved = self.loop.time()
+        super().resume_writing()
+
+    def end_if_still(self, now: float) -> None:
+        """Close when it is the client's turn and nothing moved for too long."""
+        unsent, self._unsent = self._unsent, self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._moved = now
+        still = now - self._moved > SILENT_SECONDS
+        if still and self._unsent:
+            self.transport.abort()
+        elif self._in_head and now - self._begun > HEAD_SECONDS:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the head of the request did not come within {HEAD_SECONDS} s")
+        elif still and self.cycle is not None and self.cycle.more_body and not self.flow.read_paused:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"nothing of the body came for {SILENT_SECONDS} s")
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's way out of what cannot be parsed."""
+        if self._too_long:
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._refuse(status, f"the head of the request is longer than {MAX_HEAD} bytes")
+        else:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the request is not HTTP/1.1")
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        """Answer, unless that would look like the answer to the request before, and close."""
+        if self.transport.is_closing():
+            return
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not (self._in_head or cycle.response_started):
+            body = json.dumps({"message": message}).encode() + b"\n"
+            head = (
+                f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+                f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+        self.transport.close()
