@@ -61,12 +61,7 @@ class LakeFS:
 
     def repositories(self) -> list[str]:
         """The names of all repositories."""
-        found, after, more = list[str](), "", True
-        while more:
-            page = self.call(self._repositories.list_repositories, after=after, amount=PAGE)
-            found += [repository.id for repository in page.results]
-            more, after = page.pagination.has_more, page.pagination.next_offset
-        return found
+        return [repository.id for repository in self.pages(self._repositories.list_repositories)]
 
     def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
         """Create the repository with a protected `main` unless it is there."""
@@ -88,6 +83,10 @@ class LakeFS:
         """Set these values of the repository's metadata; others stay."""
         given = lakefs_sdk.RepositoryMetadataSet(metadata=dict(metadata))
         self.call(lakefs_sdk.InternalApi(self.client).set_repository_metadata, repository, given)
+
+    def branches(self, repository: str) -> dict[str, str]:
+        """The commit of every branch, by name; hidden ones too."""
+        return {b.id: b.commit_id for b in self.pages(self._branches.list_branches, repository, show_hidden=True)}
 
     def ensure_branch(self, repository: str, branch: str, source: str) -> None:
         """Create the branch at a ref unless it is there."""
@@ -170,13 +169,8 @@ class LakeFS:
 
     def diff(self, repository: str, left: str, right: str) -> list[Change]:
         """Changes on `right` since its merge base with `left` (three dots)."""
-        changes, after = [], ""
-        while True:
-            found = self.call(self._refs.diff_refs, repository, left, right, after=after, amount=PAGE, type="three_dot")
-            changes += [Change(d.path, CHANGES[d.type]) for d in found.results]
-            if not found.pagination.has_more:
-                return changes
-            after = found.pagination.next_offset
+        found = self.pages(self._refs.diff_refs, repository, left, right, type="three_dot")
+        return [Change(d.path, CHANGES[d.type]) for d in found]
 
     def tag(self, repository: str, name: str, ref: str) -> None:
         """Create a tag; the same tag on the same commit is no error."""
@@ -190,6 +184,14 @@ class LakeFS:
         """The commit a tag names, or None."""
         found = self._maybe(self._tags.get_tag, repository, name)
         return None if found is None else str(found.commit_id)
+
+    def pages(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+        """Everything that a call lists, page after page."""
+        after, more = "", True
+        while more:
+            found = self.call(method, *arguments, after=after, amount=PAGE, **options)
+            yield from found.results
+            more, after = found.pagination.has_more, found.pagination.next_offset
 
     def absent(self, method: Callable[..., Any], *arguments: Any) -> bool:
         """Whether the store answers a call with 404."""

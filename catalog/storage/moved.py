@@ -32,6 +32,10 @@ class Moved:
         """As the store does."""
         self._store.ensure_repository(repository, metadata)
 
+    def branches(self, repository: str) -> dict[str, str]:
+        """As the store does."""
+        return {name: self.known_as(repository, head) for name, head in self._store.branches(repository).items()}
+
     def ensure_branch(self, repository: str, branch: str, source: str) -> None:
         """As the store does."""
         self._store.ensure_branch(repository, branch, self._here(repository, source))

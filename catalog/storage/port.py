@@ -48,6 +48,9 @@ class VersionStore(Protocol):
     def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
         """Create the repository with a protected `main` unless it is there."""
 
+    def branches(self, repository: str) -> dict[str, str]:
+        """The commit of every branch, by name; hidden ones too."""
+
     def ensure_branch(self, repository: str, branch: str, source: str) -> None:
         """Create the branch at a ref unless it is there."""
 
