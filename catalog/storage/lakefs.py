@@ -6,6 +6,7 @@ No call is made while a write transaction of the records is open.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Literal, TypeVar
 
@@ -17,11 +18,12 @@ from lakefs_sdk.exceptions import ApiException
 from catalog.domain.base import strict_json
 from catalog.domain.transaction import writing
 from catalog.errors import AssayError, Conflict, Damaged, Invalid, Unavailable
-from catalog.storage.port import Change, CommitInfo, StoredObject
+from catalog.storage.port import Change, CommitInfo, Progress, StoredObject
 from catalog.storage.transfer import PAGE, Transfer
 
 T = TypeVar("T")
 PREFIX = "/api/v1"
+IMPORT_POLL = 0.05  # seconds
 TRANSLATED: dict[int, tuple[type[AssayError], str, str]] = {
     401: (Unavailable, "store-refused", "check the store's key and secret"),
     403: (Unavailable, "store-refused", "the store protects this branch or repository"),
@@ -118,6 +120,29 @@ class LakeFS:
         """Stage one object of any size, read in blocks."""
         stored = self.call(self.transfer.upload, repository, branch, path, content, size)
         return StoredObject(stored["path"], stored["size_bytes"], stored["checksum"])
+
+    def import_folder(
+        self, repository: str, branch: str, folder: str, prefix: str, metadata: Mapping[str, str], progress: Progress
+    ) -> CommitInfo:
+        """Commit a folder's files below `prefix` by reference, without copying them; `progress` gets their count."""
+        api = lakefs_sdk.ImportApi(self.client)
+        place = lakefs_sdk.ImportLocation(type="common_prefix", path=f"local://{folder}/", destination=prefix)
+        commit = lakefs_sdk.CommitCreation(message=f"Import {folder}", metadata=dict(metadata))
+        creation = lakefs_sdk.ImportCreation(paths=[place], commit=commit)
+        started = self.call(api.import_start, repository, branch, creation).id
+        try:
+            while not (now := self.call(api.import_status, repository, branch, started)).completed:
+                if now.error is not None:
+                    break
+                progress(now.ingested_objects or 0)
+                time.sleep(IMPORT_POLL)
+        except BaseException:
+            self._maybe(api.import_cancel, repository, branch, started)
+            raise
+        if now.error is not None or now.commit is None:
+            why = now.error.message if now.error is not None else "it made no commit"
+            raise Invalid("path-unreadable", f"the store did not import it: {why}", where=folder)
+        return _info(now.commit)
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
         """Stage the removal of objects."""
