@@ -98,7 +98,7 @@ def _outside(store: Store, address: str) -> Blob:
         raise refusal(path, error.errno or 0) from error
     finally:
         os.close(descriptor)
-    store.database.write(lambda connection: sources.put(connection, [sources.row(sha256, path, known)]))
+    store.database.write(lambda connection: sources.put(connection, [(sha256, path, *known)]))
     return Blob(sha256, md5, known[0], store.blobs.temp)
 
 

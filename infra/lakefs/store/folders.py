@@ -104,20 +104,16 @@ class Folders:
             raise refusal(path, error.errno or errno.EIO) from error
         finally:
             os.close(descriptor)
-        names: list[str] = []
-        longest = MAX_PATH - len(prefix)
-        for encoded, name in items:
-            if len(encoded) > longest:
-                raise InvalidError(f"{path}/{name} would get a key of more than {MAX_PATH} bytes: choose another place")
-            if not encoded.endswith(b"/"):
-                names.append(name)
-                continue
-            if names:
-                yield Group(path, tuple(names), prefix)
-                names = []
-            yield from self.walk(f"{path.rstrip('/')}/{name}", prefix + encoded)
-        if names:
-            yield Group(path, tuple(names), prefix)
+        _check_keys(path, items, MAX_PATH - len(prefix))
+        start = 0
+        for at, name in enumerate(items):
+            if name.endswith("/"):
+                if start < at:
+                    yield Group(path, tuple(items[start:at]), prefix)
+                yield from self.walk(f"{path.rstrip('/')}/{name[:-1]}", prefix + name.encode())
+                start = at + 1
+        if start < len(items):
+            yield Group(path, tuple(items[start:]), prefix)
 
     def _split(self, path: str) -> tuple[str, list[str]]:
         """The allowed folder of an absolute path and the names below it."""
@@ -171,18 +167,24 @@ def refusal(path: str, number: int) -> ForbiddenError | InvalidError | NotFoundE
     return ForbiddenError(f"{path} cannot be read: {os.strerror(number)}")
 
 
-def _item(entry: os.DirEntry[str], folder: str) -> tuple[bytes, str]:
-    """What a name adds to a key, a folder's with its slash, and the name."""
-    try:
-        encoded = entry.name.encode()
-    except UnicodeEncodeError as error:
-        shown = entry.name.encode(errors="surrogateescape")
-        raise InvalidError(f"{folder} holds a name that is not UTF-8, {shown!r}: rename it") from error
+def _item(entry: os.DirEntry[str], folder: str) -> str:
+    """A name, a folder's with a slash: so their order is that of the keys below."""
     if entry.is_file(follow_symlinks=False):
-        return encoded, entry.name
+        return entry.name
     if entry.is_dir(follow_symlinks=False):
-        return encoded + b"/", entry.name
+        return entry.name + "/"
     raise refusal(f"{folder}/{entry.name}", errno.ELOOP if entry.is_symlink() else errno.EINVAL)
+
+
+def _check_keys(folder: str, names: Sequence[str], most: int) -> None:
+    for name in names:
+        try:
+            size = len(name.encode())
+        except UnicodeEncodeError as error:
+            shown = name.encode(errors="surrogateescape")
+            raise InvalidError(f"{folder} holds a name that is not UTF-8, {shown!r}: rename it") from error
+        if size > most:
+            raise InvalidError(f"{folder}/{name} would get a key of more than {MAX_PATH} bytes: choose another place")
 
 
 def _is_link(parent: int, name: str) -> bool:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
-import select
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from multiprocessing.connection import wait
+from typing import Self, cast
 
 from infra.lakefs.errors import LakeFSError
 from infra.lakefs.store import hashing
 from infra.lakefs.store.folders import Folders, Group, refusal
-from infra.lakefs.store.hashing import HEADER, Hashed
+from infra.lakefs.store.hashing import HEADER, Columns, Failed
 
 FILES = 256  # of one job
 GROUPS = 64  # of one job, a descriptor each
@@ -46,7 +46,7 @@ class Hashers:
         for child in self._children:
             child.close()
 
-    def run(self, check: Callable[[], None]) -> Iterator[tuple[int, list[list[Hashed]]]]:
+    def run(self, check: Callable[[], None]) -> Iterator[tuple[int, list[Columns]]]:
         """A job's number and the digests of its groups' files. `check` may raise to stop the whole."""
         waiting = iter(range(len(self._jobs)))
         busy = {child.channel: (child, number) for child, number in zip(self._children, waiting, strict=False)}
@@ -54,13 +54,12 @@ class Hashers:
             child.send(self._folders, self._jobs[number])
         while busy:
             check()
-            ready, _, _ = select.select(list(busy), [], [], LOOK_SECONDS)
-            for channel in ready:
-                child, done = busy.pop(channel)
+            for channel in wait(list(busy), LOOK_SECONDS):
+                child, done = busy.pop(cast(socket.socket, channel))
                 answer = child.receive(self._jobs[done])
                 for number in itertools.islice(waiting, 1):
                     child.send(self._folders, self._jobs[number])
-                    busy[channel] = child, number
+                    busy[child.channel] = child, number
                 yield done, answer
 
 
@@ -69,7 +68,7 @@ class _Child:
         self.channel, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-I", "-S", hashing.__file__, str(theirs.fileno())]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[theirs.fileno()])
 
     def send(self, folders: Folders, job: Job) -> None:
         payload = pickle.dumps([group.names for group in job])
@@ -82,17 +81,16 @@ class _Child:
                 os.close(descriptor)
         self.channel.sendall(payload)
 
-    def receive(self, job: Job) -> list[list[Hashed]]:
+    def receive(self, job: Job) -> list[Columns]:
         try:
             header = hashing.exactly(self.channel, HEADER)
-            answer: list[list[Hashed] | tuple[str, int]] = pickle.loads(  # noqa: S301 - our own child's
-                hashing.exactly(self.channel, int.from_bytes(header, "big"))
-            )
+            payload = hashing.exactly(self.channel, int.from_bytes(header, "big"))
+            answer: list[Columns | Failed] = pickle.loads(payload)  # noqa: S301 - our own child's
         except (EOFError, ConnectionError) as error:
             raise LakeFSError("a process that hashes files ended before it was done: import again") from error
         found = []
         for group, hashed in zip(job, answer, strict=True):
-            if isinstance(hashed, tuple):
+            if len(hashed) == 2:
                 raise refusal(f"{group.folder}/{hashed[0]}", hashed[1])
             found.append(hashed)
         return found
@@ -100,7 +98,7 @@ class _Child:
     def close(self) -> None:
         self.channel.close()
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 def jobs(groups: Iterator[Group]) -> Iterator[Job]:

@@ -6,12 +6,13 @@ All of them become one commit, or none of them anything. What is below the desti
 from __future__ import annotations
 
 import heapq
-import pickle
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePosixPath
+from typing import Self
 
 from infra.lakefs.errors import InvalidError
 from infra.lakefs.store import Store, sources, staging
@@ -20,12 +21,12 @@ from infra.lakefs.store.commits import Commit, make_commit
 from infra.lakefs.store.entries import DEFAULT_TYPE, Entry, make_entry
 from infra.lakefs.store.folders import Group
 from infra.lakefs.store.hashers import Hashers, Job, jobs
-from infra.lakefs.store.hashing import Hashed
+from infra.lakefs.store.hashing import Columns
 from infra.lakefs.store.listing import beyond
 from infra.lakefs.store.merge import STRATEGY_KEY
 from infra.lakefs.store.trees import Edit, Tree
 
-RECORDED = 4096  # sources of one transaction
+RECORDED = 8192  # sources of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +81,21 @@ def ingest(store: Store, wanted: Wanted, counted: Counted, record: Record) -> Co
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """The files of one location in the order of their keys; digests stay packed, there may be a million."""
+    """The files of one location in the order of their keys; entries are made of them one by one, since there may be a
+    million."""
 
     portions: Sequence[Job]
-    packed: list[bytes]
+    hashed: Sequence[Sequence[Columns]]
 
     def entries(self) -> Iterator[Entry]:
-        for portion, packed in zip(self.portions, self.packed, strict=True):
-            hashed: list[list[Hashed]] = pickle.loads(packed)  # noqa: S301 - packed below
+        for portion, hashed in zip(self.portions, self.hashed, strict=True):
             for group, found in zip(portion, hashed, strict=True):
-                for key, (sha256, md5, known) in zip(group.keys(), found, strict=True):
-                    seconds = max(0, known[1] // 1_000_000_000)
-                    yield make_entry(key, sha256, md5, known[0], seconds, DEFAULT_TYPE, {})
+                sha256, md5, known = found
+                identities = memoryview(known).cast("q")
+                for row, key in enumerate(group.keys()):
+                    size, modified = identities[5 * row], identities[5 * row + 1]
+                    digests = sha256[32 * row : 32 * row + 32], md5[16 * row : 16 * row + 16]
+                    yield make_entry(key, *digests, size, max(0, modified // 1_000_000_000), DEFAULT_TYPE, {})
 
 
 def _groups(store: Store, location: Location) -> Iterator[Group]:
@@ -110,29 +114,45 @@ def _groups(store: Store, location: Location) -> Iterator[Group]:
 
 def _hash(store: Store, portions: Sequence[Sequence[Job]], counted: Counted) -> list[_Run]:
     flat = [job for run in portions for job in run]
-    packed: list[bytes] = [b""] * len(flat)
-    rows: list[sources.Row] = []
-
-    def flush() -> None:
-        batch = sorted(rows)
-        rows.clear()
-        store.database.write(lambda connection: sources.put(connection, batch))
-
-    with Hashers(store.folders, flat) as hashers:
+    hashed: list[Sequence[Columns]] = [()] * len(flat)
+    with Hashers(store.folders, flat) as hashers, _Recorder(store) as recorder:
         for number, answer in hashers.run(lambda: counted(0)):
-            packed[number] = pickle.dumps(answer, 5)
-            for group, hashed in zip(flat[number], answer, strict=True):
-                folder = group.folder.rstrip("/")
-                rows += [
-                    sources.row(sha256, f"{folder}/{name}", known)
-                    for name, (sha256, _, known) in zip(group.names, hashed, strict=True)
-                ]
-            counted(sum(map(len, answer)))
-            if len(rows) >= RECORDED:
-                flush()
-    flush()
-    ends = iter(packed)
+            hashed[number] = answer
+            recorder.add(flat[number], answer)
+            counted(sum(len(group.names) for group in flat[number]))
+    ends = iter(hashed)
     return [_Run(run, [next(ends) for _ in run]) for run in portions]
+
+
+class _Recorder:
+    """Writes sources down while more are hashed; a context manager whose end waits until all are on disk."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rows: list[sources.Row] = []
+        self._writing: list[Future[None]] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sources")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        with self._thread:
+            if problem[0] is None:
+                self._flush()
+                for written in self._writing:
+                    written.result()
+
+    def add(self, job: Job, answer: Sequence[Columns]) -> None:
+        for group, columns in zip(job, answer, strict=True):
+            self._rows.extend(sources.rows_of(group.folder, group.names, columns))
+        if len(self._rows) >= RECORDED:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self._rows = sorted(self._rows), []
+        write = self._store.database.write
+        self._writing.append(self._thread.submit(lambda: write(lambda connection: sources.put(connection, batch))))
 
 
 def _edits(

@@ -9,17 +9,19 @@ from __future__ import annotations
 import io
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from infra.lakefs.errors import DamagedError, LakeFSError
 from infra.lakefs.store import Store
 from infra.lakefs.store.entries import Entry
 from infra.lakefs.store.folders import SCHEME
-from infra.lakefs.store.hashing import SETTLED_NS, UNSETTLED, Identity, digest, identity
+from infra.lakefs.store.hashing import SETTLED_NS, UNSETTLED, Columns, Identity, digest, identity
 
 ATTEMPTS = 3
 LOOKED_UP = 1000
+AT_ONCE = 512
 
 Row = tuple[bytes, str, int, int, int, int, int]  # sha256, absolute path, identity
 
@@ -59,12 +61,21 @@ class SourceFile(io.FileIO):
         return count
 
 
-def row(sha256: bytes, path: str, known: Identity) -> Row:
-    return (sha256, path, *known)
+def rows_of(folder: str, names: Sequence[str], columns: Columns) -> Iterator[Row]:
+    """Rows of files in one folder."""
+    sha256, _, known = columns
+    values = iter(memoryview(known).cast("q"))
+    digests = (sha256[at : at + 32] for at in range(0, len(sha256), 32))
+    start = folder.rstrip("/") + "/"
+    return zip(digests, (start + name for name in names), values, values, values, values, values, strict=True)
 
 
-def put(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    connection.executemany("INSERT OR REPLACE INTO sources VALUES (?,?,?,?,?,?,?)", rows)
+def put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """In few statements, since each gives way to the other threads of this process."""
+    for at in range(0, len(rows), AT_ONCE):
+        piece = rows[at : at + AT_ONCE]
+        marks = ",".join(["(?,?,?,?,?,?,?)"] * len(piece))
+        connection.execute(f"INSERT OR REPLACE INTO sources VALUES {marks}", list(chain.from_iterable(piece)))  # noqa: S608
 
 
 def find(connection: sqlite3.Connection, sha256: bytes) -> list[Source]:
@@ -112,7 +123,7 @@ def _open(store: Store, entry: Entry, source: Source) -> SourceFile:
     try:
         if identity(descriptor) != source.identity:
             confirmed = _confirm(file, entry, changed)
-            store.database.write(lambda connection: put(connection, [row(entry.sha256, source.path, confirmed)]))
+            store.database.write(lambda connection: put(connection, [(entry.sha256, source.path, *confirmed)]))
         file.seek(0)
     except BaseException:
         file.close()
