@@ -30,7 +30,7 @@ class Group:
     prefix: bytes
     key: bytes | None = None
 
-    def keys(self) -> Iterable[bytes]:
+    def destinations(self) -> Iterable[bytes]:
         return (self.prefix + name.encode() for name in self.names) if self.key is None else (self.key,)
 
 

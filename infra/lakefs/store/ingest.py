@@ -92,7 +92,7 @@ class _Run:
             for group, found in zip(portion, hashed, strict=True):
                 sha256, md5, known = found
                 identities = memoryview(known).cast("q")
-                for row, key in enumerate(group.keys()):
+                for row, key in enumerate(group.destinations()):
                     size, modified = identities[5 * row], identities[5 * row + 1]
                     digests = sha256[32 * row : 32 * row + 32], md5[16 * row : 16 * row + 16]
                     yield make_entry(key, *digests, size, max(0, modified // 1_000_000_000), DEFAULT_TYPE, {})
