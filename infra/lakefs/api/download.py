@@ -23,6 +23,7 @@ from infra.lakefs.errors import DamagedError, InvalidError
 from infra.lakefs.store import objects, repositories
 from infra.lakefs.store.contents import open_content
 from infra.lakefs.store.entries import Entry
+from infra.lakefs.store.sources import SourceFile
 
 RANGES = re.compile(r"bytes=((\d*-\d*,? ?)+)")
 ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
@@ -152,4 +153,6 @@ def _read(file: BinaryIO, start: int, length: int) -> bytes:
         if not more:
             raise DamagedError("the stored object ends early: restore it from a backup")
         data += more
+    if isinstance(file, SourceFile):
+        file.check()
     return data

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.lakefs.api import presigned
 from infra.lakefs.api.call import Body, Call, Query, answer, done
+from infra.lakefs.api.memory import BODIES
 from infra.lakefs.api.objects import shown
-from infra.lakefs.api.upload import HELD, checked_type
+from infra.lakefs.api.threads import UPLOADS, run
+from infra.lakefs.api.upload import checked_type
 from infra.lakefs.errors import NotOfferedError
 from infra.lakefs.store import Store, objects, repositories, sources
 from infra.lakefs.store.addresses import arrive, check_given, content_at, give
@@ -111,21 +113,27 @@ async def put_presigned(request: Request, store: Store) -> Response:
     repository, name = request.path_params["repository"], request.path_params["name"]
     presigned.check_upload(store, Query(request.scope["query_string"]), repository, name)
     check_given(store, repository, name)
-    writer = BlobWriter(store.blobs)
-    held = bytearray()
+    writer = await run(UPLOADS, BlobWriter, store.blobs)
+    held, writing = bytearray(), None
     try:
-        async for chunk in request.stream():
-            held += chunk
-            if len(held) > HELD:
-                await run_in_threadpool(writer.write, bytes(held))
-                held.clear()
-        blob = await run_in_threadpool(_finish, store, name, writer, bytes(held))
+        with BODIES.share() as allowed:
+            async for chunk in request.stream():
+                held += chunk
+                if len(held) > allowed():
+                    if writing is not None:
+                        await writing
+                    writing, held = run(UPLOADS, writer.write, held), bytearray()
+            if writing is not None:
+                await writing
+            blob = await run(UPLOADS, _finish, store, name, writer, held)
     finally:
-        writer.abort()
+        if writing is not None:
+            await asyncio.gather(writing, return_exceptions=True)
+        await run(UPLOADS, writer.abort)
     return Response(None, 200, {"etag": f'"{blob.md5.hex()}"'})
 
 
-def _finish(store: Store, name: str, writer: BlobWriter, last: bytes) -> Blob:
+def _finish(store: Store, name: str, writer: BlobWriter, last: bytearray) -> Blob:
     writer.write(last)
     blob = writer.finish()
     arrive(store, name, blob)

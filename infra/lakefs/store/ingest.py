@@ -5,26 +5,29 @@ All of them become one commit, or none of them anything. What is below the desti
 
 from __future__ import annotations
 
-import heapq
+import os
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from operator import attrgetter
-from pathlib import PurePosixPath
+from itertools import chain, pairwise
 from typing import Self
+
+import pyarrow.compute as pc
 
 from infra.lakefs.errors import InvalidError
 from infra.lakefs.store import Store, sources, staging
 from infra.lakefs.store.advance import Plan, advance, refuse_dirty, writable_head
 from infra.lakefs.store.commits import Commit, make_commit
-from infra.lakefs.store.entries import DEFAULT_TYPE, Entry, make_entry
+from infra.lakefs.store.files import Counted, rows_of_files
 from infra.lakefs.store.folders import Group
 from infra.lakefs.store.hashers import Hashers, Job, jobs
 from infra.lakefs.store.hashing import Columns
 from infra.lakefs.store.listing import beyond
 from infra.lakefs.store.merge import STRATEGY_KEY
-from infra.lakefs.store.trees import Edit, Tree
+from infra.lakefs.store.rows import Rows, aligned, merged, removals, without
+from infra.lakefs.store.trees import Tree
 
 RECORDED = 8192  # sources of one transaction
 
@@ -52,7 +55,6 @@ class Wanted:
     force: bool
 
 
-Counted = Callable[[int], None]  # told of files done; may raise to stop the import
 Record = Callable[[sqlite3.Connection, Commit], None]  # runs in the transaction that moves the branch; may raise
 
 
@@ -61,67 +63,60 @@ def ingest(store: Store, wanted: Wanted, counted: Counted, record: Record) -> Co
     with store.database.read() as connection:
         head = writable_head(connection, wanted.repository, wanted.branch, wanted.force)
         refuse_dirty(connection, store, wanted.repository, wanted.branch, head)
-    portions = [tuple(jobs(_groups(store, location))) for location in wanted.locations]
-    runs = _hash(store, portions, counted)
+    runs = _runs(store, wanted.locations)
+    hashed = _hash(store, runs, counted)
 
     def plan(connection: sqlite3.Connection) -> Plan:
         head = writable_head(connection, wanted.repository, wanted.branch, wanted.force)
         mark = staging.mark(connection)
         refuse_dirty(connection, store, wanted.repository, wanted.branch, head)
         tree = store.trees.load(head.tree)
-        result, folders = store.trees.edit(tree, _edits(store, tree, wanted.locations, runs, counted))
+        new = _together([rows_of_files(run, answers, counted) for run, answers in zip(runs, hashed, strict=True)])
+        result = store.trees.edit_rows(tree, _edits(store, tree, wanted.locations, new))
         if result.id == tree.id and not wanted.allow_empty:
             raise InvalidError(f"'{wanted.branch}' holds all of it already, and nothing else where it would go")
         metadata = {STRATEGY_KEY: "source-wins", **wanted.metadata}
         made = make_commit((head,), result.id, wanted.message, store.user, store.clock(), metadata, wanted.date)
-        return Plan(head, mark, made, folders, takes_staged=False, record=lambda connection: record(connection, made))
+        return Plan(head, mark, made, takes_staged=False, record=lambda connection: record(connection, made))
 
     return advance(store, wanted.repository, wanted.branch, plan)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The files of one location in the order of their keys; entries are made of them one by one, since there may be a
-    million."""
-
-    portions: Sequence[Job]
-    hashed: Sequence[Sequence[Columns]]
-
-    def entries(self) -> Iterator[Entry]:
-        for portion, hashed in zip(self.portions, self.hashed, strict=True):
-            for group, found in zip(portion, hashed, strict=True):
-                sha256, md5, known = found
-                identities = memoryview(known).cast("q")
-                for row, key in enumerate(group.destinations()):
-                    size, modified = identities[5 * row], identities[5 * row + 1]
-                    digests = sha256[32 * row : 32 * row + 32], md5[16 * row : 16 * row + 16]
-                    yield make_entry(key, *digests, size, max(0, modified // 1_000_000_000), DEFAULT_TYPE, {})
+def _runs(store: Store, locations: Sequence[Location]) -> list[tuple[Job, ...]]:
+    """What is to be hashed: a run of each folder and one of all single files, each in the order of its keys."""
+    files = sorted((place.destination, store.folders.locate(place.path)) for place in locations if not place.is_folder)
+    singles = [Group(*_parted(path), b"", key) for key, path in files]
+    for one, other in pairwise(singles):
+        if one.key == other.key:
+            raise _twice(one.key or b"")
+    walks = [_walk(store, place) for place in locations if place.is_folder]
+    return [tuple(jobs(run)) for run in (iter(singles), *walks)]
 
 
-def _groups(store: Store, location: Location) -> Iterator[Group]:
-    path = store.folders.locate(location.path)
-    if location.is_folder:
-        found = False
-        for group in store.folders.walk(path, location.destination):
-            found = True
-            yield group
-        if not found:
-            raise InvalidError(f"{path} holds no file")
-    else:
-        parent = PurePosixPath(path)
-        yield Group(str(parent.parent), (parent.name,), b"", location.destination)
+def _parted(path: str) -> tuple[str, tuple[str]]:
+    folder, name = os.path.split(path)
+    return folder, (name,)
 
 
-def _hash(store: Store, portions: Sequence[Sequence[Job]], counted: Counted) -> list[_Run]:
-    flat = [job for run in portions for job in run]
+def _walk(store: Store, place: Location) -> Iterator[Group]:
+    path = store.folders.locate(place.path)
+    found = None
+    for found in store.folders.walk(path, place.destination):
+        yield found
+    if found is None:
+        raise InvalidError(f"{path} holds no file")
+
+
+def _hash(store: Store, runs: Sequence[Sequence[Job]], counted: Counted) -> list[list[Sequence[Columns]]]:
+    flat = [job for run in runs for job in run]
     hashed: list[Sequence[Columns]] = [()] * len(flat)
     with Hashers(store.folders, flat) as hashers, _Recorder(store) as recorder:
         for number, answer in hashers.run(lambda: counted(0)):
             hashed[number] = answer
             recorder.add(flat[number], answer)
             counted(sum(len(group.names) for group in flat[number]))
-    ends = iter(hashed)
-    return [_Run(run, [next(ends) for _ in run]) for run in portions]
+    waiting = iter(hashed)
+    return [[next(waiting) for _ in run] for run in runs]
 
 
 class _Recorder:
@@ -155,41 +150,40 @@ class _Recorder:
         self._writing.append(self._thread.submit(lambda: write(lambda connection: sources.put(connection, batch))))
 
 
-def _edits(
-    store: Store, tree: Tree, locations: Iterable[Location], runs: Sequence[_Run], counted: Counted
-) -> Iterator[Edit]:
-    """What changes in the tree, in order: what is imported, and what was below the prefixes it goes to."""
+def _edits(store: Store, tree: Tree, locations: Iterable[Location], new: Iterator[Rows]) -> Iterator[Rows]:
+    """What changes in the tree: what is imported, and what was below the prefixes that it goes to."""
     replaced = _below(store, tree, sorted(place.destination for place in locations if place.is_folder))
-    old = next(replaced, None)
-    last: bytes | None = None
-    for number, entry in enumerate(heapq.merge(*(run.entries() for run in runs), key=attrgetter("path"))):
-        if entry.path == last:
-            raise InvalidError(f"two files would get the key '{entry.path.decode()[:200]}': choose other destinations")
-        last = entry.path
-        if number % RECORDED == 0:
-            counted(0)
-        while old is not None and old.path < entry.path:
-            yield old.path, None
-            old = next(replaced, None)
-        if old is not None and old.path == entry.path:
-            if old.digest != entry.digest:
-                yield entry.path, entry
-            old = next(replaced, None)
-        else:
-            yield entry.path, entry
-    while old is not None:
-        yield old.path, None
-        old = next(replaced, None)
+    for old, rows in aligned(replaced, new):
+        gone = old.paths.filter(without(old.paths, rows.paths))
+        yield merged(rows, removals(gone))
 
 
-def _below(store: Store, tree: Tree, prefixes: Iterable[bytes]) -> Iterator[Entry]:
-    """Entries below any of the sorted prefixes, each once."""
+def _below(store: Store, tree: Tree, prefixes: Iterable[bytes]) -> Iterator[Rows]:
+    """Rows below any of the sorted prefixes, each once."""
     end = b""
     for prefix in prefixes:
         if prefix < end:
             continue  # below the one before
         end = beyond(prefix)
-        for entry in store.trees.walk(tree, prefix):
-            if not entry.path.startswith(prefix):
+        for info in tree.ranges[bisect_left(tree.lasts, prefix) :]:
+            if info.first >= end:
                 break
-            yield entry
+            rows = store.ranges.load(info.id)
+            yield rows[rows.place(prefix) : rows.place(end)]
+
+
+def _together(runs: Sequence[Iterator[Rows]]) -> Iterator[Rows]:
+    """All runs as one, in pairs, so that many runs are no deep recursion."""
+    if len(runs) < 2:
+        yield from chain(*runs)
+        return
+    half = len(runs) // 2
+    for one, other in aligned(_together(runs[:half]), _together(runs[half:])):
+        twice = one.paths.filter(pc.is_in(one.paths, value_set=other.paths))
+        if len(twice):
+            raise _twice(twice[0].as_py())
+        yield merged(one, other)
+
+
+def _twice(key: bytes) -> InvalidError:
+    return InvalidError(f"two files would get the key '{key.decode()[:200]}': choose other destinations")
