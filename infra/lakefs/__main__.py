@@ -1,4 +1,4 @@
-"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]`."""
+"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR] [--presign]`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,23 @@ def main() -> int:
     parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")
     parser.add_argument("--secret-key", help="default: LAKEFS_SECRET_ACCESS_KEY, or generated in the home")
     parser.add_argument(
+        "--allow-import", type=Path, action="append", default=[], metavar="DIR", help="may be imported from; repeatable"
+    )
+    parser.add_argument("--presign", action="store_true", help="offer presigned URLs for reading and staging")
+    parser.add_argument(
         "--until-stdin-ends", action="store_true", help="end when stdin is closed, as with a supervisor"
     )
     given = parser.parse_args()
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
-        serve(given.home, given.port, chosen or environment_credentials(), until_stdin_ends=given.until_stdin_ends)
+        serve(
+            given.home,
+            given.port,
+            chosen or environment_credentials(),
+            allow_import=given.allow_import,
+            presign=given.presign,
+            until_stdin_ends=given.until_stdin_ends,
+        )
     except HomeError as error:
         print(f"lakefs: {error}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ lakefs.json        {"layout": 1}
 lock               held while a server runs
 server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
+signing.key        what signs addresses and URLs, mode 0600
 refs.sqlite        repositories, refs, commits, staging
 blobs/ab/…         objects by sha256
 ranges/ab/…        Parquet ranges by the hash of their rows
@@ -26,6 +27,7 @@ from infra.lakefs.errors import HomeError
 from infra.lakefs.store.durable import fsync_folder, write_durable
 
 LAYOUT = 1
+SECRET_BYTES = 32
 SHARDED = ("blobs", "ranges", "trees")
 
 
@@ -104,6 +106,17 @@ class Home:
             raise HomeError(
                 f"{path} holds no readable keys ({error}): restore it, or remove it for new keys"
             ) from error
+
+    def secret(self) -> bytes:
+        """What signs addresses and URLs: random, of this home alone, made at the first call."""
+        path = self.folder / "signing.key"
+        if not path.exists():
+            write_durable(self.temp, path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
+            fsync_folder(self.folder)
+        found = path.read_bytes()
+        if len(found) != SECRET_BYTES:
+            raise HomeError(f"{path} does not hold {SECRET_BYTES} bytes: remove it; URLs signed with it end")
+        return found
 
     def _prepare(self) -> None:
         marker = self.folder / "lakefs.json"

@@ -13,8 +13,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -25,6 +25,7 @@ from infra.lakefs.api.connection import Connection
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import Credentials, Home
 from infra.lakefs.store import Store
+from infra.lakefs.store.imports import Imports
 
 HOST = "127.0.0.1"
 USER = "quickstart"  # lakeFS's name for the one user of a single-user server
@@ -34,17 +35,24 @@ TICKS = 50  # of a tenth of a second, from one look at the connections to the ne
 FILES = 1 << 16  # that may be open at once: a connection and its upload are two
 
 
-def serve(folder: Path, port: int, credentials: Credentials | None, *, until_stdin_ends: bool = False) -> None:
+def serve(
+    folder: Path,
+    port: int,
+    credentials: Credentials | None,
+    *,
+    allow_import: Sequence[Path] = (),
+    presign: bool = False,
+    until_stdin_ends: bool = False,
+) -> None:
     """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
     _allow_files()
     with Home(folder) as home:
         keys = credentials or home.credentials()
         with _listen(port) as listening:
-            store = Store(home.folder, _clock, USER)
-            try:
-                app = build(store, Keys(keys, _clock))
+            opened = Store(home.folder, _clock, USER, allowed=allow_import, secret=home.secret(), presign=presign)
+            with closing(opened) as store, closing(Imports(store)) as imports:
                 settings = uvicorn.Config(
-                    app,
+                    build(store, Keys(keys, _clock), imports),
                     log_level="warning",
                     access_log=False,
                     lifespan="off",
@@ -59,8 +67,6 @@ def serve(folder: Path, port: int, credentials: Credentials | None, *, until_std
                 if until_stdin_ends:
                     threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
                 server.run(sockets=[listening])
-            finally:
-                store.close()
 
 
 class _Server(uvicorn.Server):

@@ -17,6 +17,7 @@ from infra.lakefs.home import Credentials
 from infra.lakefs.store import Clock
 
 PREFIX = "/api/v1"
+PRESIGNED = "/presigned"  # what is below carries its own signature
 OPEN = {"/healthcheck", "/auth/capabilities", "/setup_lakefs", "/auth/login"}
 SESSION_SECONDS = 24 * 3600
 COOKIE = "internal_auth_session"
@@ -88,7 +89,7 @@ class Gate:
                 refused = not known and path != "/user"
             except UnauthenticatedError as error:
                 known, refused, problem = False, True, str(error)
-            if refused and path not in OPEN:
+            if refused and path not in OPEN and not path.startswith(PRESIGNED + "/"):
                 refusal = answer({"message": problem}, 401, {"x-error-kind": UnauthenticatedError.kind})
                 await refusal(scope, receive, send)
                 return
