@@ -5,12 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.lakefs.errors import InvalidError
+from infra.lakefs.store import objects, refs
+from infra.lakefs.store.commit import commit
+from infra.lakefs.store.folders import Folders
+from infra.lakefs.store.ingest import Location, Wanted, ingest
 
 from .conftest import Running, Start, running
 
@@ -322,6 +332,99 @@ def test_a_folder_may_be_named_as_it_was_allowed_or_as_it_lies(start: Start, tmp
     assert site.bring(repository, file(tmp_path / "real/x", "y"))["completed"]
     stat = site.http.get(f"{repository}/refs/main/objects/stat", params={"path": "x"}).json()
     assert stat["physical_address"] == f"local://{tmp_path}/real/x"
+
+
+@pytest.mark.parametrize("place", ["home", "home/below", "file"])
+def test_a_folder_that_cannot_be_allowed_is_refused_at_the_start(tmp_path: Path, place: str) -> None:
+    (tmp_path / "home" / "below").mkdir(parents=True)
+    (tmp_path / "file").write_text("x")
+    command = [sys.executable, "-m", "infra.lakefs", "--home", str(tmp_path / "home"), "--port", "0"]
+    ended = subprocess.run(
+        [*command, "--allow-import", str(tmp_path / place)], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    assert str(tmp_path / place) in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_absent_holds_nothing_else_up(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    options = ("--allow-import", str(tmp_path / "disk"))
+    site = Site(start(tmp_path / "home", *options), tmp_path / "disk")
+    repository = site.server.repository()
+    site.bring(repository, file(site.write("x", "1"), "x"))
+    site.server.put(repository, "y", "2")
+    site.server.kill()
+    (tmp_path / "disk").rename(tmp_path / "away")
+    again = Site(start(tmp_path / "home", *options), site.folder)
+    assert again.server.get(repository, "x").status_code == 500
+    assert again.server.get(repository, "y").content == b"2"
+    assert "no such file" in again.bring(again.server.repository(), folder(site.folder))["error"]["message"]
+    (tmp_path / "away").rename(tmp_path / "disk")
+    assert again.server.get(repository, "x").content == b"1"
+
+
+KEYS = st.text(st.sampled_from("ab/é"), min_size=1, max_size=5)
+NAMES = st.lists(st.sampled_from(["a", "b", "c.d", "é", "x-y"]), min_size=1, max_size=3).map("/".join)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.sets(KEYS, max_size=12),
+    sources=st.sets(NAMES, min_size=1, max_size=8),
+    folders=st.lists(st.sampled_from(["", "a/", "a/b/", "b/", "é/", "zz/"]), max_size=3, unique=True),
+    files=st.sets(KEYS, max_size=4),
+)
+def test_the_tree_is_the_one_of_a_dictionary(
+    open_store: Any, tmp_path_factory: pytest.TempPathFactory, before: set[str], sources: set[str], folders: list[str],
+    files: set[str],
+) -> None:  # fmt: skip
+    place = tmp_path_factory.mktemp("model").resolve()
+    root = place / "root"
+    made = {}
+    for name in sorted(sources):
+        if any(
+            (root / name).is_relative_to(root / other) or (root / other).is_relative_to(root / name) for other in made
+        ):
+            continue
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+        made[name] = hashlib.sha256(name.encode()).digest()
+    with open_store(place / "home") as store:
+        store.folders = Folders(place / "home", [root])
+        old = {}
+        for path in before:
+            blob = store.blobs.put(path.encode())
+            objects.stage(store, "repo", "main", path.encode(), blob, "application/octet-stream", {})
+            old[path] = blob.sha256
+        if before:
+            commit(store, "repo", "main", "before", {})
+        new = [(prefix + name, digest) for prefix in folders for name, digest in made.items()]
+        new += [(path, next(iter(made.values()))) for path in files]
+        expected = {path: digest for path, digest in old.items() if not path.startswith(tuple(folders) or "\0")}
+        expected |= dict(new)
+        places = [Location(str(root), prefix.encode(), True) for prefix in folders]
+        places += [Location(str(root / next(iter(made))), path.encode(), False) for path in files]
+        wanted = Wanted("repo", "main", tuple(places), "m", {}, None, False, False)
+        problem = ""
+        try:
+            ingest(store, wanted, lambda _: None, lambda *_: None)
+        except InvalidError as error:
+            problem = str(error)
+        with store.database.read() as connection:
+            ref = refs.resolve(connection, "repo", "main")
+            found = {entry.path.decode(): entry.sha256 for entry in objects.walk(connection, store, "repo", ref, b"")}
+        if len(dict(new)) < len(new):
+            assert "two files" in problem
+        elif not places:
+            assert "at least one path" in problem
+        elif expected == old:
+            assert "already" in problem
+        else:
+            assert not problem
+            assert found == expected
+        if problem:
+            assert found == old
 
 
 def endless(site: Site) -> Path:
