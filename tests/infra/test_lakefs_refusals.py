@@ -15,16 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 NOT_OFFERED = [
-    ("POST", "/branches/main/import"),
-    ("GET", "/branches/main/import"),
-    ("GET", "/branches/main/staging/backing"),
-    ("PUT", "/branches/main/staging/backing"),
     ("POST", "/branches/main/staging/pmpu"),
-    ("PUT", "/branches/main/objects"),
-    ("GET", "/actions/runs"),
-    ("GET", "/pulls"),
-    ("POST", "/pulls"),
-    ("PUT", "/pulls/1/merge"),
     ("GET", "/metadata/meta_range/" + "0" * 64),
     ("POST", "/commits"),
     ("POST", "/dump"),
