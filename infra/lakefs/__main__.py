@@ -24,6 +24,13 @@ def main() -> int:
     parser.add_argument(
         "--until-stdin-ends", action="store_true", help="end when stdin is closed, as with a supervisor"
     )
+    parser.add_argument(
+        "--allow-env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let action files use {{ ENV.NAME }}; repeatable",
+    )
     given = parser.parse_args()
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
@@ -33,6 +40,7 @@ def main() -> int:
             chosen or environment_credentials(),
             allow_import=given.allow_import,
             presign=given.presign,
+            allow_environment=given.allow_env,
             until_stdin_ends=given.until_stdin_ends,
         )
     except HomeError as error:

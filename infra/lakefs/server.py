@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -42,15 +42,29 @@ def serve(
     *,
     allow_import: Sequence[Path] = (),
     presign: bool = False,
+    allow_environment: Iterable[str] = (),
     until_stdin_ends: bool = False,
 ) -> None:
-    """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
+    """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin.
+
+    `allow_environment` names what action files may use of the environment.
+    """
+    environment = {name: os.environ[name] for name in allow_environment if name in os.environ}
     _allow_files()
     with Home(folder) as home:
         keys = credentials or home.credentials()
         with _listen(port) as listening:
-            opened = Store(home.folder, _clock, USER, allowed=allow_import, secret=home.secret(), presign=presign)
-            with closing(opened) as store, closing(Imports(store)) as imports:
+            opened = Store(
+                home.folder,
+                _clock,
+                USER,
+                allowed=allow_import,
+                secret=home.secret(),
+                presign=presign,
+                environment=environment,
+            )
+            with closing(opened) as store, closing(Imports(store)) as imports, closing(store.webhooks):
+                store.followers.tell()
                 settings = uvicorn.Config(
                     build(store, Keys(keys, _clock), imports),
                     log_level="warning",

@@ -16,10 +16,6 @@ from hypothesis import strategies as st
 
 NOT_OFFERED = [
     ("POST", "/branches/main/staging/pmpu"),
-    ("GET", "/actions/runs"),
-    ("GET", "/pulls"),
-    ("POST", "/pulls"),
-    ("PUT", "/pulls/1/merge"),
     ("GET", "/metadata/meta_range/" + "0" * 64),
     ("POST", "/commits"),
     ("POST", "/dump"),

@@ -8,6 +8,7 @@ from infra.lakefs.api.call import Body, Call, answer, done, page
 from infra.lakefs.api.diffs import diff_page
 from infra.lakefs.store import commits, refs, staging
 from infra.lakefs.store.diff import Change
+from infra.lakefs.store.naming import create_branch, delete_branch
 from infra.lakefs.store.reset import hard_reset, reset
 
 
@@ -26,11 +27,7 @@ class ResetCreation(Body):
 
 def create(call: Call) -> Response:
     body = call.json(BranchCreation)
-    made = call.store.database.write(
-        lambda connection: refs.create_branch(
-            connection, call.params["repository"], body.name, body.source, body.hidden, body.force
-        )
-    )
+    made = create_branch(call.store, call.params["repository"], body.name, body.source, body.hidden, body.force)
     return PlainTextResponse(made.head, 201)
 
 
@@ -56,11 +53,7 @@ def listing(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    force = call.query.flag("force")
-    call.store.database.write(
-        lambda connection: refs.delete_branch(connection, call.params["repository"], call.params["branch"], force)
-    )
-    call.store.sweeper.wake()
+    delete_branch(call.store, call.params["repository"], call.params["branch"], call.query.flag("force"))
     return done()
 
 
