@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_a_sweep_takes_the_dead_alone(store: Store, monkeypatch: pytest.MonkeyPa
     commit(store, "repo", "main", "m", {})
     put(store, b"3")
     put(store, b"33")
-    sweep.sweep(store.database)
+    sweep.sweep(store.database, threading.Event())
     assert (staged(store), staged(store, "work")) == ([b"3", b"33"], [b"1"])
     assert lying(store) == 3
     assert swept(store)
@@ -150,10 +151,11 @@ def test_a_sweep_ends_when_the_store_closes(store: Store, monkeypatch: pytest.Mo
     for number in range(4):
         put(store, b"%d" % number)
     reset(store, "repo", "main", "reset", "", False)
-    store.sweeper._closing.set()
-    sweep.sweep(store.database, store.sweeper._closing)
+    closing = threading.Event()
+    closing.set()
+    sweep.sweep(store.database, closing)
     assert lying(store) == 4
-    sweep.sweep(store.database)
+    sweep.sweep(store.database, threading.Event())
     assert lying(store) == 0
 
 
@@ -167,7 +169,7 @@ def test_a_branch_made_again_shows_nothing_of_the_old_one(store: Store) -> None:
         store.database.write(lambda c: refs.delete_branch(c, "repo", "work", False))
         assert staged(store, "work") == []
     assert lying(store) == 2
-    sweep.sweep(store.database)
+    sweep.sweep(store.database, threading.Event())
     assert lying(store) == 0
 
 

@@ -1,7 +1,8 @@
 """Move a branch from the head that was looked at to a new commit, or not at all.
 
 The work on trees happens before, outside of any transaction; the move is a compare-and-swap in one transaction. When
-the branch moved or something was staged meanwhile, the work is done again on what is there now.
+the branch moved or something was staged meanwhile, the work is done again on what is there now. The last attempt looks
+at what was staged within the transaction, so that uploads without end, of what is there already, keep nobody out.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from infra.lakefs.errors import BusyError, InvalidError
 from infra.lakefs.store import Store, commits, refs, repositories, staging
 from infra.lakefs.store.commits import Commit
 
-ATTEMPTS = 20
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class _MovedError(Exception):
 def advance(store: Store, repository: str, branch: str, make_plan: Callable[[sqlite3.Connection], Plan]) -> Commit:
     """Make a plan on a snapshot and carry it out; BusyError when the branch keeps moving."""
     with store.branch_lock(repository, branch):
-        for _ in range(ATTEMPTS):
+        for attempt in range(1, ATTEMPTS + 1):
             with store.database.read() as connection:
                 plan = make_plan(connection)
             try:
-                made = store.database.write(_move(repository, branch, plan))
+                made = store.database.write(_move(store, repository, branch, plan, last=attempt == ATTEMPTS))
             except _MovedError:
                 continue
             store.sweeper.wake()
@@ -64,18 +65,24 @@ def refuse_dirty(connection: sqlite3.Connection, store: Store, repository: str, 
         )
 
 
-def _move(repository: str, branch: str, plan: Plan) -> Callable[[sqlite3.Connection], Commit]:
+def _move(
+    store: Store, repository: str, branch: str, plan: Plan, *, last: bool
+) -> Callable[[sqlite3.Connection], Commit]:
     def change(connection: sqlite3.Connection) -> Commit:
+        taken = plan.mark
         if refs.branch(connection, repository, branch).head != plan.head.id:
             raise _MovedError
         if not plan.takes_staged and staging.is_newer(connection, repository, branch, plan.mark):
-            raise _MovedError
+            if not last:
+                raise _MovedError
+            refuse_dirty(connection, store, repository, branch, plan.head)
+            taken = staging.mark(connection)
         plan.record(connection)
         commits.insert(connection, repository, plan.commit)
         connection.execute(
             "UPDATE branches SET head=? WHERE repository=? AND name=?", (plan.commit.id, repository, branch)
         )
-        staging.clear(connection, repository, branch, plan.mark)
+        staging.clear(connection, repository, branch, taken)
         return plan.commit
 
     return change
