@@ -47,7 +47,9 @@ What it promises:
   changed nothing.
 - Equal content has equal names: an object by the sha256 of its bytes, a range and a tree by the hash of their rows, in
   which size, digests, content type and metadata count and time does not.
-- Readers see one moment and wait for nobody. Writers of one branch queue; none is lost.
+- Readers see one moment and wait for nobody. Commits and merges of one branch queue; none is lost, and however many
+  objects one takes, all else goes on meanwhile. A commit that was asked for while changes were staged, and before whose
+  turn another commit took those too, is made on top of that one, without changes; it is not refused.
 - Keys of objects are never paths of files.
 
 Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds; an

@@ -61,6 +61,26 @@ def test_an_upload_during_a_commit_stays_staged(store: Store, meanwhile: Any) ->
     assert shown(store, "main@") == shown(store, "main")
 
 
+def test_a_commit_under_way_stops_nobody(store: Store, meanwhile: Any) -> None:
+    """Uploads, reads, commits and merges of other branches, a new branch: all while the commit holds its branch."""
+    for name in ("work", "other"):
+        branch(store, name)
+    put(store, b"a", b"1")
+
+    def act() -> None:
+        put(store, b"b", b"2", "work")
+        made = commit(store, "repo", "work", "m", {})
+        assert merge(store, "repo", "work", "other").parents[1] == made.id
+        branch(store, "new")
+        put(store, b"c", b"3")
+        assert shown(store, "main") == {b"a": 1, b"c": 1}
+        assert shown(store, "other@") == {b"b": 1}
+
+    meanwhile(act)
+    commit(store, "repo", "main", "m", {})
+    assert shown(store, "main@") == {b"a": 1}
+
+
 def test_a_deletion_during_a_commit_of_the_object_holds(store: Store, meanwhile: Any) -> None:
     put(store, b"a", b"1")
     meanwhile(lambda: objects.delete(store, "repo", "main", [b"a"], False))

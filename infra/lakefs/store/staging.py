@@ -18,7 +18,7 @@ from infra.lakefs.store.rows import Edit
 from infra.lakefs.store.trees import Tree, Trees
 
 PAGE = 1024
-FEW = 4096
+FEW = 1024
 CHUNK = 2048  # rows that `put_many` should be given in one transaction, in which all other writers wait
 _VALUES = attrgetter("sha256", "md5", "size", "mtime", "content_type", "metadata", "digest")
 
