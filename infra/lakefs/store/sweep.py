@@ -16,6 +16,7 @@ from infra.lakefs.errors import LakeFSError
 from infra.lakefs.store.database import Database
 
 PIECE = 2048
+PAUSE_SECONDS = 0.2  # commits that follow each other closely are swept together
 
 
 def sweep(database: Database, closing: threading.Event) -> None:
@@ -75,7 +76,9 @@ class Sweeper:
         self._thread.join()
 
     def _run(self) -> None:
-        while self._due.wait() and not self._closing.is_set():
+        while not self._closing.is_set():
+            self._due.wait()
+            self._closing.wait(PAUSE_SECONDS)
             self._due.clear()
             try:
                 sweep(self._database, self._closing)
