@@ -82,5 +82,5 @@ class Sweeper:
             self._due.clear()
             try:
                 sweep(self._database, self._closing)
-            except LakeFSError:
+            except (LakeFSError, sqlite3.Error):
                 traceback.print_exc(file=sys.stderr)  # dead rows harm nobody; the next time may find a disk with room
