@@ -156,6 +156,26 @@ def test_a_commit_that_another_overtook_is_made_on_top(
         commit(store, "repo", "main", "third", {})
 
 
+def test_a_commit_whose_changes_were_reset_while_it_queued_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, b"a", b"1")
+    first = commit(store, "repo", "main", "m", {})
+    put(store, b"b", b"2")
+    commit(store, "repo", "main", "m", {})
+    put(store, b"c", b"3")
+    lock = store.branch_lock
+
+    def reset_first(*arguments: str) -> threading.Lock:
+        hard_reset(store, "repo", "main", first.id, False)
+        return lock(*arguments)
+
+    monkeypatch.setattr(store, "branch_lock", reset_first)
+    with pytest.raises(InvalidError, match="no changes"):
+        commit(store, "repo", "main", "m", {})
+    assert shown(store, "main") == {b"a": 1}
+
+
 def test_a_merge_into_a_branch_that_became_dirty_is_refused(store: Store, meanwhile: Any) -> None:
     branch(store, "work")
     put(store, b"a", b"1", "work")
