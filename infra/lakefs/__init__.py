@@ -1,7 +1,7 @@
 """An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
 
-    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR …] [--allow-env NAME …]
-                           [--presign]
+    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR …]
+                           [--allow-env NAME …] [--presign]
 
 It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
 `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
@@ -49,7 +49,9 @@ What it promises:
   changed nothing.
 - Equal content has equal names: an object by the sha256 of its bytes, a range and a tree by the hash of their rows, in
   which size, digests, content type and metadata count and time does not.
-- Readers see one moment and wait for nobody. Writers of one branch queue; none is lost.
+- Readers see one moment and wait for nobody. Commits and merges of one branch queue; none is lost, and however many
+  objects one takes, all else goes on meanwhile. A commit that was asked for while changes were staged, and before whose
+  turn another commit took those too, is made on top of that one, without changes; it is not refused.
 - Keys of objects are never paths of files.
 
 Actions are YAML files below `_lakefs_actions/`. Those of a commit are read from what is committed, of a merge from its

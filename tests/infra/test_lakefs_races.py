@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,26 @@ def test_an_upload_during_a_commit_stays_staged(store: Store, meanwhile: Any) ->
     assert shown(store, "main") == {b"a": 1, b"b": 2, b"same": 5}
     commit(store, "repo", "main", "m", {})
     assert shown(store, "main@") == shown(store, "main")
+
+
+def test_a_commit_under_way_stops_nobody(store: Store, meanwhile: Any) -> None:
+    """Uploads, reads, commits and merges of other branches, a new branch: all while the commit holds its branch."""
+    for name in ("work", "other"):
+        branch(store, name)
+    put(store, b"a", b"1")
+
+    def act() -> None:
+        put(store, b"b", b"2", "work")
+        made = commit(store, "repo", "work", "m", {})
+        assert merge(store, "repo", "work", "other").parents[1] == made.id
+        branch(store, "new")
+        put(store, b"c", b"3")
+        assert shown(store, "main") == {b"a": 1, b"c": 1}
+        assert shown(store, "other@") == {b"b": 1}
+
+    meanwhile(act)
+    commit(store, "repo", "main", "m", {})
+    assert shown(store, "main@") == {b"a": 1}
 
 
 def test_a_deletion_during_a_commit_of_the_object_holds(store: Store, meanwhile: Any) -> None:
@@ -135,6 +156,26 @@ def test_a_commit_that_another_overtook_is_made_on_top(
         commit(store, "repo", "main", "third", {})
 
 
+def test_a_commit_whose_changes_were_reset_while_it_queued_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, b"a", b"1")
+    first = commit(store, "repo", "main", "m", {})
+    put(store, b"b", b"2")
+    commit(store, "repo", "main", "m", {})
+    put(store, b"c", b"3")
+    lock = store.branch_lock
+
+    def reset_first(*arguments: str) -> threading.Lock:
+        hard_reset(store, "repo", "main", first.id, False)
+        return lock(*arguments)
+
+    monkeypatch.setattr(store, "branch_lock", reset_first)
+    with pytest.raises(InvalidError, match="no changes"):
+        commit(store, "repo", "main", "m", {})
+    assert shown(store, "main") == {b"a": 1}
+
+
 def test_a_merge_into_a_branch_that_became_dirty_is_refused(store: Store, meanwhile: Any) -> None:
     branch(store, "work")
     put(store, b"a", b"1", "work")
@@ -149,19 +190,52 @@ def test_a_merge_into_a_branch_that_became_dirty_is_refused(store: Store, meanwh
         assert [path for path, _ in staging.walk(connection, "repo", "main")] == [b"c"]
 
 
-def test_a_branch_that_never_rests_is_busy_and_unchanged(store: Store, meanwhile: Any) -> None:
+def test_uploads_without_end_of_what_is_there_keep_no_merge_out(store: Store, meanwhile: Any) -> None:
     put(store, b"a", b"1")
-    first = commit(store, "repo", "main", "m", {})
+    commit(store, "repo", "main", "m", {})
     branch(store, "work")
     put(store, b"b", b"2", "work")
     commit(store, "repo", "work", "m", {})
     put(store, b"c", b"3")
     commit(store, "repo", "main", "m", {})
-    meanwhile(lambda: put(store, b"c", b"3"), hooks.ATTEMPTS)  # equal to what is committed: no change, yet new
-    with pytest.raises(BusyError):
+    meanwhile(lambda: put(store, b"c", b"3"), 1000)
+    merge(store, "repo", "work", "main")
+    assert shown(store, "main@") == shown(store, "main") == {b"a": 1, b"b": 1, b"c": 1}
+
+
+def test_a_merge_whose_last_attempt_meets_a_change_is_refused(store: Store, meanwhile: Any) -> None:
+    put(store, b"a", b"1")
+    commit(store, "repo", "main", "m", {})
+    branch(store, "work")
+    put(store, b"b", b"2", "work")
+    commit(store, "repo", "work", "m", {})
+    put(store, b"c", b"3")
+    head = commit(store, "repo", "main", "m", {})
+    uploads = iter([b"3"] * (hooks.ATTEMPTS - 1) + [b"44"])
+    meanwhile(lambda: put(store, b"c", next(uploads)), hooks.ATTEMPTS)
+    with pytest.raises(InvalidError, match="uncommitted changes, the first at 'c'"):
         merge(store, "repo", "work", "main")
     assert shown(store, "main@") == {b"a": 1, b"c": 1}
-    assert first.id != merge(store, "repo", "work", "main").id
+    assert shown(store, "main") == {b"a": 1, b"c": 2}
+    assert commit(store, "repo", "main", "m", {}).parents == (head.id,)
+
+
+def test_a_branch_that_never_rests_is_busy_and_unchanged(store: Store, meanwhile: Any) -> None:
+    put(store, b"a", b"1")
+    heads = [commit(store, "repo", "main", "m", {}).id]
+    put(store, b"b", b"2")
+    heads.append(commit(store, "repo", "main", "m", {}).id)
+    turns = itertools.cycle(heads)
+
+    def act() -> None:
+        hard_reset(store, "repo", "main", next(turns), False)
+        put(store, b"c", b"3")
+
+    act()
+    meanwhile(act, hooks.ATTEMPTS)
+    with pytest.raises(BusyError):
+        commit(store, "repo", "main", "m", {})
+    assert b"c" not in shown(store, "main@")
 
 
 def test_what_equals_the_committed_state_cannot_come_back_after_a_merge(store: Store) -> None:

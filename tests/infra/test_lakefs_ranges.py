@@ -18,7 +18,7 @@ from infra.lakefs.store.diff import Brought, Change, brought, changes
 from infra.lakefs.store.entries import Entry, make_entry
 from infra.lakefs.store.merge import MergeConflictError, three_way
 from infra.lakefs.store.ranges import Ranges, is_cut
-from infra.lakefs.store.rows import aligned, of_edits
+from infra.lakefs.store.rows import EMPTY, aligned, of_edits
 from infra.lakefs.store.trees import Tree, Trees
 
 PATHS = st.sampled_from([f"{a}/{b}".encode() for a in "abc" for b in range(20)] + ["é/ü".encode(), b"\n", b"a//b"])
@@ -161,13 +161,21 @@ def test_a_merge_is_the_brute_force_one(store: Store, base: Any, source: Any, de
 @given(left=st.lists(PATHS, unique=True), right=st.lists(PATHS, unique=True), width=st.integers(1, 5))
 def test_aligned_sides_meet_path_by_path(left: list[bytes], right: list[bytes], width: int) -> None:
     def pieces(paths: list[bytes]) -> Any:
-        return of_edits(edits_of(dict.fromkeys(paths, 1)), width)
+        for rows in of_edits(edits_of(dict.fromkeys(paths, 1)), width):
+            yield from (EMPTY, rows)
 
     met = [(a.paths.to_pylist(), b.paths.to_pylist()) for a, b in aligned(pieces(left), pieces(right))]
     assert [path for a, _ in met for path in a] == sorted(left)
     assert [path for _, b in met for path in b] == sorted(right)
     ends = [max(a + b) for a, b in met]
     assert all(end < min(a + b) for end, (a, b) in zip(ends, met[1:], strict=False))
+
+
+def test_edits_may_come_in_any_pieces(trees: Trees) -> None:
+    wanted = edits_of({b"%d" % n: 1 for n in range(40)})
+    for width in (1, 3, 40):
+        pieces = (part for rows in of_edits(wanted, width) for part in (EMPTY, rows))
+        assert trees.edit_rows(Tree(()), pieces).id == trees.edit(Tree(()), wanted).id
 
 
 def test_an_edit_to_what_is_there_keeps_its_time(trees: Trees) -> None:

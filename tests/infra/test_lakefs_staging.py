@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ def wait_until_swept(store: Store) -> None:
 
 
 @QUICK
-@given(wanted=st.dictionaries(PATHS, VALUES, max_size=12), piece=st.integers(1, 5))
-def test_columns_are_the_rows(store: Store, wanted: Any, piece: int) -> None:
+@given(wanted=st.dictionaries(PATHS, VALUES, max_size=12), piece=st.integers(1, 5), few=st.integers(0, 12))
+def test_columns_are_the_rows(store: Store, wanted: Any, piece: int, few: int) -> None:
+    """Whichever way they are looked for, and with dead rows between them."""
     entries = [entry(path, value) for path, value in wanted.items() if value is not None]
     deletions = [path for path, value in wanted.items() if value is None]
 
@@ -75,6 +77,8 @@ def test_columns_are_the_rows(store: Store, wanted: Any, piece: int) -> None:
     store.database.write(change)
     with pytest.MonkeyPatch.context() as patch, store.database.read() as connection:
         patch.setattr(columns, "PIECE", piece)
+        patch.setattr(staging, "PAGE", piece)
+        patch.setattr(staging, "FEW", few)
         read = list(columns.read(connection, "repo", "main"))
         rows = list(staging.walk(connection, "repo", "main"))
     assert all(0 < len(part) <= piece for part in read)
@@ -137,7 +141,7 @@ def test_a_sweep_takes_the_dead_alone(store: Store, monkeypatch: pytest.MonkeyPa
     commit(store, "repo", "main", "m", {})
     put(store, b"3")
     put(store, b"33")
-    sweep.sweep(store.database)
+    sweep.sweep(store.database, threading.Event())
     assert (staged(store), staged(store, "work")) == ([b"3", b"33"], [b"1"])
     assert lying(store) == 3
     assert swept(store)
@@ -150,10 +154,11 @@ def test_a_sweep_ends_when_the_store_closes(store: Store, monkeypatch: pytest.Mo
     for number in range(4):
         put(store, b"%d" % number)
     reset(store, "repo", "main", "reset", "", False)
-    store.sweeper._closing.set()
-    sweep.sweep(store.database, store.sweeper._closing)
+    closing = threading.Event()
+    closing.set()
+    sweep.sweep(store.database, closing)
     assert lying(store) == 4
-    sweep.sweep(store.database)
+    sweep.sweep(store.database, threading.Event())
     assert lying(store) == 0
 
 
@@ -167,7 +172,7 @@ def test_a_branch_made_again_shows_nothing_of_the_old_one(store: Store) -> None:
         store.database.write(lambda c: refs.delete_branch(c, "repo", "work", False))
         assert staged(store, "work") == []
     assert lying(store) == 2
-    sweep.sweep(store.database)
+    sweep.sweep(store.database, threading.Event())
     assert lying(store) == 0
 
 
@@ -201,13 +206,12 @@ def test_a_reset_below_a_prefix_takes_that_alone(store: Store) -> None:
     assert staged(store) == [b"a", b"a0", b"b"]
 
 
-def test_a_database_without_marks_gets_them(tmp_path: Path, open_store: Any) -> None:
+def test_a_database_without_the_mark_gets_it(tmp_path: Path, open_store: Any) -> None:
     """A home of layout 1: what was staged there is still staged."""
     folder = tmp_path / "home"
     with open_store(folder) as store:
         put(store, b"a")
     connection = sqlite3.connect(folder / "refs.sqlite")
-    connection.execute("ALTER TABLE branches DROP COLUMN staged")
     connection.execute("ALTER TABLE branches DROP COLUMN cleared")
     connection.commit()
     connection.close()

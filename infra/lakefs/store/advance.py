@@ -2,7 +2,8 @@
 
 The work on trees happens before, outside of any transaction, and so do the hooks that may refuse; the move is a
 compare-and-swap in one transaction. When the branch moved or something was staged meanwhile, the work is done again on
-what is there now, and judged again.
+what is there now, and judged again. Where no hook judged, the last attempt looks at what was staged within the
+transaction, so that uploads without end, of what is there already, keep nobody out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from infra.lakefs.errors import InvalidError
 from infra.lakefs.store import Store, commits, hooks, refs, repositories, staging
 from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.events import Event
-from infra.lakefs.store.hooks import MovedError, Proposal
+from infra.lakefs.store.hooks import MovedError, Proposal, Turn
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,23 @@ def advance(store: Store, repository: str, branch: str, make_plan: Callable[[sql
         plan = make_plan(connection)
         return Proposal(_Seen(plan, resets), *_events(store, repository, branch, plan))
 
-    def move(connection: sqlite3.Connection, seen: _Seen, judged: bool) -> Commit:
-        plan = seen.plan
+    def move(connection: sqlite3.Connection, seen: _Seen, turn: Turn) -> Commit:
+        plan, taken = seen.plan, seen.plan.mark
         if refs.branch(connection, repository, branch).head != plan.head.id:
             raise MovedError
-        if (judged or not plan.takes_staged) and staging.is_newer(connection, repository, branch, plan.mark):
-            raise MovedError
-        if judged and store.resets[repository, branch] != seen.resets:
+        if (turn.judged or not plan.takes_staged) and staging.is_newer(connection, repository, branch, plan.mark):
+            if turn.judged or not turn.last:
+                raise MovedError
+            refuse_dirty(connection, store, repository, branch, plan.head)
+            taken = staging.mark(connection)
+        if turn.judged and store.resets[repository, branch] != seen.resets:
             raise MovedError
         plan.record(connection)
         commits.insert(connection, repository, plan.commit)
         connection.execute(
             "UPDATE branches SET head=? WHERE repository=? AND name=?", (plan.commit.id, repository, branch)
         )
-        staging.clear(connection, repository, branch, plan.mark)
+        staging.clear(connection, repository, branch, taken)
         return plan.commit
 
     with store.branch_lock(repository, branch):

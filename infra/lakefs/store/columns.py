@@ -20,14 +20,22 @@ SEPARATOR = "x'ff'"  # UTF-8 never holds it
 
 def read(connection: sqlite3.Connection, repository: str, branch: str) -> Iterator[Rows]:
     """Staged rows in order, some at a time. A deletion has a path alone, and joining skips NULL."""
-    if staging.is_clean(connection, repository, branch):
-        return
-    start, cleared = b"", staging.cleared_to(connection, repository, branch)
+    start, dead = b"", staging.cleared_to(connection, repository, branch)
+    query = _query(staging.chosen_index(connection, repository, branch, dead))
     while start is not None:
-        piece = connection.execute(_JOINED, (repository, branch, start, cleared, PIECE)).fetchone()
+        piece = connection.execute(query, (repository, branch, start, dead, PIECE)).fetchone()
         start = piece["last"]
         if start is not None:
             yield _unjoined(piece)
+
+
+def _query(index: str) -> str:
+    return f"""
+SELECT max(path) AS last, CAST(group_concat(path, {SEPARATOR}) FILTER (WHERE digest IS NULL) AS BLOB) AS deleted,
+  {", ".join(f"{_joined(field)} AS {field.name}" for field in SCHEMA)}
+FROM (SELECT {", ".join(SCHEMA.names)} FROM staging {index}
+  WHERE repository=? AND branch=? AND path>? AND sequence>? ORDER BY path LIMIT ?)
+"""  # noqa: S608 - constants
 
 
 def _joined(field: pa.Field) -> str:
@@ -35,14 +43,6 @@ def _joined(field: pa.Field) -> str:
         return f"group_concat({field.name})"
     between = SEPARATOR if field.type in VARYING else "''"
     return f"CAST(group_concat({field.name}, {between}) AS BLOB)"
-
-
-_JOINED = f"""
-SELECT max(path) AS last, CAST(group_concat(path, {SEPARATOR}) FILTER (WHERE digest IS NULL) AS BLOB) AS deleted,
-  {", ".join(f"{_joined(field)} AS {field.name}" for field in SCHEMA)}
-FROM (SELECT {", ".join(SCHEMA.names)} FROM staging WHERE repository=? AND branch=? AND path>? AND sequence>?
-  ORDER BY path LIMIT ?)
-"""  # noqa: S608 - constants
 
 
 def _unjoined(piece: sqlite3.Row) -> Rows:

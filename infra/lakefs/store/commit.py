@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from infra.lakefs.errors import InvalidError
-from infra.lakefs.store import Store, columns, hooks, refs, staging
+from infra.lakefs.store import Store, columns, commits, hooks, refs, staging
 from infra.lakefs.store.advance import Plan, advance, writable_head
 from infra.lakefs.store.commits import Commit, make_commit
 from infra.lakefs.store.events import PREPARE, Event
@@ -33,10 +33,9 @@ def commit(
 ) -> Commit:
     """The new head; InvalidError when nothing is staged. `date` is seconds since 1970 as the caller claims them."""
     _prepare(store, repository, branch, message, metadata, force)
-
     with store.database.read() as connection:
-        staged = not staging.is_clean(connection, repository, branch)
-        asked_on = refs.branch(connection, repository, branch).head if staged else None
+        clean = staging.is_clean(connection, repository, branch)
+        asked_on = None if clean else refs.resolve_commit(connection, repository, branch)
 
     def plan(connection: sqlite3.Connection) -> Plan:
         head = writable_head(connection, repository, branch, force)
@@ -44,8 +43,7 @@ def commit(
         mark = staging.mark(connection)
         before = store.trees.load(head.tree)
         tree = store.trees.edit_rows(before, columns.read(connection, repository, branch))
-        overtaken = asked_on not in (None, head.id)
-        if tree.id == before.id and not (allow_empty or overtaken):
+        if tree.id == before.id and not (allow_empty or _overtaken(connection, repository, asked_on, head)):
             raise InvalidError(f"commit: no changes on branch '{branch}'")
         made = make_commit((head,), tree.id, message, store.user, store.clock(), metadata, date)
         return Plan(head, mark, made, takes_staged=True)
@@ -74,3 +72,12 @@ def _prepare(
             metadata=metadata,
         ),
     )
+
+
+def _overtaken(connection: sqlite3.Connection, repository: str, asked_on: Commit | None, head: Commit) -> bool:
+    """Whether commits were made on top of the head on which changes were staged when this one was asked for."""
+    if asked_on is None or asked_on.id == head.id:
+        return False
+    while head.generation > asked_on.generation:
+        head = commits.get(connection, repository, head.parents[0])
+    return head.id == asked_on.id

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from infra.lakefs.errors import HomeError, LakeFSError, storage_error
 from infra.lakefs.store.durable import fsync_folder
-from infra.lakefs.store.migrate import add_marks
+from infra.lakefs.store.migrate import add_mark
 
 T = TypeVar("T")
 BATCH = 256
@@ -33,8 +33,7 @@ CREATE TABLE IF NOT EXISTS commits (
   metadata TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (repository, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS branches (
   repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE, name TEXT NOT NULL, head TEXT NOT NULL,
-  hidden INTEGER NOT NULL, staged INTEGER NOT NULL DEFAULT 0, cleared INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (repository, name)) WITHOUT ROWID;
+  hidden INTEGER NOT NULL, cleared INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (repository, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tags (
   repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE, name TEXT NOT NULL, head TEXT NOT NULL,
   PRIMARY KEY (repository, name)) WITHOUT ROWID;
@@ -42,6 +41,7 @@ CREATE TABLE IF NOT EXISTS staging (
   repository TEXT NOT NULL, branch TEXT NOT NULL, path BLOB NOT NULL, sequence INTEGER NOT NULL,
   sha256 BLOB, md5 BLOB, size INTEGER, mtime INTEGER, content_type TEXT, metadata TEXT, digest BLOB,
   PRIMARY KEY (repository, branch, path)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS staged ON staging (repository, branch, sequence);
 CREATE TABLE IF NOT EXISTS dead (
   repository TEXT NOT NULL, branch TEXT NOT NULL, upto INTEGER NOT NULL,
   PRIMARY KEY (repository, branch)) WITHOUT ROWID;
@@ -101,7 +101,7 @@ class Database:
         try:
             self._writer = self._connect()
             self._writer.executescript(SCHEMA)
-            add_marks(self._writer)
+            add_mark(self._writer)
             fsync_folder(path.parent)
         except (OSError, sqlite3.Error) as error:
             raise HomeError(f"{path} cannot be opened: {error}") from error

@@ -25,7 +25,7 @@ from infra.lakefs.store.send import Outcome
 
 P = TypeVar("P")
 T = TypeVar("T")
-ATTEMPTS = 20
+ATTEMPTS = 5
 JUDGED = 3  # attempts whose hooks ran
 
 
@@ -38,6 +38,14 @@ class Proposal(Generic[P]):
     after: Event
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One attempt: whether hooks judged it, and whether it is the last."""
+
+    judged: bool
+    last: bool
+
+
 class MovedError(Exception):
     """What was planned no longer fits what is there now."""
 
@@ -46,24 +54,26 @@ def change(
     store: Store,
     what: str,
     propose: Callable[[sqlite3.Connection], Proposal[P]],
-    act: Callable[[sqlite3.Connection, P, bool], T],
+    act: Callable[[sqlite3.Connection, P, Turn], T],
 ) -> T:
     """Propose on a snapshot, have it judged, act on it in one transaction, tell what followed.
 
-    `act` is given the plan and whether hooks judged it, and raises MovedError where that holds no more. BusyError when
-    `what` keeps moving.
+    `act` is given the plan and raises MovedError where that holds no more. BusyError when `what` keeps moving.
     """
     judged = 0
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         with store.database.read() as connection:
             proposal = propose(connection)
         judged += judge(store, proposal.before)
         follows = wanted(store, proposal.after)
 
         def carry_out(
-            connection: sqlite3.Connection, seen: Proposal[P] = proposal, judged: int = judged, follows: bool = follows
+            connection: sqlite3.Connection,
+            seen: Proposal[P] = proposal,
+            turn: Turn = Turn(judged=judged > 0, last=attempt == ATTEMPTS),
+            follows: bool = follows,
         ) -> T:
-            made = act(connection, seen.plan, judged > 0)
+            made = act(connection, seen.plan, turn)
             if follows:
                 runs.queue(connection, seen.after)
             return made

@@ -12,7 +12,7 @@ from dataclasses import replace
 from infra.lakefs.store import Store, commits, hooks, refs
 from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.events import Event
-from infra.lakefs.store.hooks import MovedError, Proposal
+from infra.lakefs.store.hooks import MovedError, Proposal, Turn
 from infra.lakefs.store.refs import Branch, Tag
 
 
@@ -21,7 +21,7 @@ def create_branch(store: Store, repository: str, name: str, source: str, hidden:
         start = refs.new_branch(connection, repository, name, source, force)
         return _proposal(store, "create-branch", repository, start, branch=name)
 
-    def act(connection: sqlite3.Connection, start: Commit, _: bool) -> Branch:
+    def act(connection: sqlite3.Connection, start: Commit, _: Turn) -> Branch:
         return refs.create_branch(connection, repository, name, start.id, hidden, force)
 
     return hooks.change(store, f"'{source}'", propose, act)
@@ -32,7 +32,7 @@ def delete_branch(store: Store, repository: str, name: str, force: bool) -> None
         head = commits.get(connection, repository, refs.deletable_branch(connection, repository, name, force).head)
         return _proposal(store, "delete-branch", repository, head, branch=name)
 
-    def act(connection: sqlite3.Connection, head: Commit, _: bool) -> None:
+    def act(connection: sqlite3.Connection, head: Commit, _: Turn) -> None:
         if refs.branch(connection, repository, name).head != head.id:
             raise MovedError
         refs.delete_branch(connection, repository, name, force)
@@ -47,7 +47,7 @@ def create_tag(store: Store, repository: str, name: str, source: str, force: boo
         named = refs.new_tag(connection, repository, name, source, force)
         return _proposal(store, "create-tag", repository, named, tag=name)
 
-    def act(connection: sqlite3.Connection, named: Commit, _: bool) -> Tag:
+    def act(connection: sqlite3.Connection, named: Commit, _: Turn) -> Tag:
         return refs.create_tag(connection, repository, name, named.id, force)
 
     return hooks.change(store, f"'{source}'", propose, act)
@@ -58,7 +58,7 @@ def delete_tag(store: Store, repository: str, name: str, force: bool) -> None:
         named = commits.get(connection, repository, refs.deletable_tag(connection, repository, name, force).head)
         return _proposal(store, "delete-tag", repository, named, tag=name)
 
-    def act(connection: sqlite3.Connection, named: Commit, _: bool) -> None:
+    def act(connection: sqlite3.Connection, named: Commit, _: Turn) -> None:
         if refs.tag(connection, repository, name).head != named.id:
             raise MovedError
         refs.delete_tag(connection, repository, name, force)

@@ -130,7 +130,7 @@ def overlay(old: Rows, edits: Rows) -> Rows:
 
 def aligned(left: Iterator[Rows], right: Iterator[Rows]) -> Iterator[tuple[Rows, Rows]]:
     """Both sides cut at the same paths: what has a path in common meets, and one side may be empty."""
-    a = b = EMPTY
+    left, right, a, b = filter(len, left), filter(len, right), EMPTY, EMPTY
     while True:
         a, b = a if len(a) else next(left, EMPTY), b if len(b) else next(right, EMPTY)
         if not len(a) and not len(b):

@@ -4,21 +4,23 @@ Rows carry a rising sequence, so that a commit takes exactly what it saw and lea
 the committed entry is no change.
 
 Nothing long happens while others wait to write: what was committed or reset is not deleted but covered by a mark of the
-branch, `cleared`. Rows up to that sequence are dead, no reader sees them, and `sweep` deletes them later. Another mark,
-`staged`, is the sequence of the branch's newest change.
+branch, `cleared`. Rows up to that sequence are dead, no reader sees them, and `sweep` deletes them later.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 
 from infra.lakefs.store.entries import Entry
 from infra.lakefs.store.rows import Edit
 from infra.lakefs.store.trees import Tree, Trees
 
 PAGE = 1024
+FEW = 1024
 CHUNK = 2048  # rows that `put_many` should be given in one transaction, in which all other writers wait
+_VALUES = attrgetter("sha256", "md5", "size", "mtime", "content_type", "metadata", "digest")
 
 
 def put(connection: sqlite3.Connection, repository: str, branch: str, path: bytes, entry: Entry | None) -> None:
@@ -39,25 +41,9 @@ def put_many(
     """Stage entries and deletions, of paths that differ."""
     connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'staging'")
     sequence = mark(connection)
-    connection.execute("UPDATE branches SET staged=? WHERE repository=? AND name=?", (sequence, repository, branch))
     connection.executemany(
         "INSERT OR REPLACE INTO staging VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            (
-                repository,
-                branch,
-                e.path,
-                sequence,
-                e.sha256,
-                e.md5,
-                e.size,
-                e.mtime,
-                e.content_type,
-                e.metadata,
-                e.digest,
-            )
-            for e in entries
-        ),
+        ((repository, branch, entry.path, sequence, *_VALUES(entry)) for entry in entries),
     )
     connection.executemany(
         "INSERT OR REPLACE INTO staging (repository, branch, path, sequence) VALUES (?,?,?,?)",
@@ -76,20 +62,29 @@ def find(connection: sqlite3.Connection, repository: str, branch: str, path: byt
 
 def walk(connection: sqlite3.Connection, repository: str, branch: str, start: bytes = b"") -> Iterator[Edit]:
     """Staged rows in order from `start` on, read in pieces so that nothing holds them all."""
-    if is_clean(connection, repository, branch):
-        return
-    comparison, cleared = ">=", cleared_to(connection, repository, branch)
+    comparison, dead = ">=", cleared_to(connection, repository, branch)
+    index = chosen_index(connection, repository, branch, dead)
     while True:
         rows = connection.execute(
-            f"SELECT * FROM staging WHERE repository=? AND branch=? AND path{comparison}? AND sequence>? "  # noqa: S608 - constants
+            f"SELECT * FROM staging {index} WHERE repository=? AND branch=? AND path{comparison}? AND sequence>? "  # noqa: S608 - constants
             f"ORDER BY path LIMIT {PAGE}",
-            (repository, branch, start, cleared),
+            (repository, branch, start, dead),
         ).fetchall()
         for row in rows:
             yield _edit(row)
         if len(rows) < PAGE:
             return
         start, comparison = rows[-1]["path"], ">"
+
+
+def chosen_index(connection: sqlite3.Connection, repository: str, branch: str, dead: int) -> str:
+    """How to look for rows above a sequence: by that where they are few, since they may lie among many dead ones."""
+    count = connection.execute(
+        "SELECT count(*) FROM "
+        "(SELECT 1 FROM staging INDEXED BY staged WHERE repository=? AND branch=? AND sequence>? LIMIT ?)",
+        (repository, branch, dead, FEW + 1),
+    ).fetchone()[0]
+    return "INDEXED BY staged" if count <= FEW else ""
 
 
 def changes(
@@ -119,13 +114,14 @@ def cleared_to(connection: sqlite3.Connection, repository: str, branch: str) -> 
 def is_newer(connection: sqlite3.Connection, repository: str, branch: str, marked: int) -> bool:
     """Whether something was staged on the branch after the mark was taken."""
     found = connection.execute(
-        "SELECT 1 FROM branches WHERE repository=? AND name=? AND staged>?", (repository, branch, marked)
+        "SELECT 1 FROM staging INDEXED BY staged WHERE repository=? AND branch=? AND sequence>? LIMIT 1",
+        (repository, branch, marked),
     ).fetchone()
     return found is not None
 
 
 def is_clean(connection: sqlite3.Connection, repository: str, branch: str) -> bool:
-    """Whether nothing was staged since the branch was last cleared."""
+    """Whether nothing is staged."""
     return not is_newer(connection, repository, branch, cleared_to(connection, repository, branch))
 
 

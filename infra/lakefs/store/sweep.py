@@ -1,4 +1,4 @@
-"""Delete staged rows that are dead: a few in each transaction, so that nobody waits for many.
+"""Delete staged rows that are dead: a few in each transaction, then as long a rest, so that nobody waits for many.
 
 The table `dead` names branches (some are gone by now) and up to which sequence their rows are dead. It is written in
 the transaction in which they die, so that a crash in between leaves work and no trace elsewhere.
@@ -9,24 +9,28 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
+import time
 import traceback
 
 from infra.lakefs.errors import LakeFSError
 from infra.lakefs.store.database import Database
 
 PIECE = 2048
+PAUSE_SECONDS = 0.2  # commits that follow each other closely are swept together
 
 
-def sweep(database: Database, closing: threading.Event | None = None) -> None:
-    """Delete all rows that are dead now; stops early when `closing` is set."""
+def sweep(database: Database, closing: threading.Event) -> None:
+    """Delete all rows that are dead now; ends early when `closing` is set."""
     with database.read() as connection:
         places = connection.execute("SELECT repository, branch, upto FROM dead").fetchall()
     for repository, branch, upto in places:
         start: bytes | None = b""
         while start is not None:
-            if closing is not None and closing.is_set():
+            if closing.is_set():
                 return
+            started = time.monotonic()
             start = _sweep_piece(database, repository, branch, upto, start)
+            closing.wait(time.monotonic() - started)
 
 
 def _sweep_piece(database: Database, repository: str, branch: str, upto: int, start: bytes) -> bytes | None:
@@ -72,9 +76,11 @@ class Sweeper:
         self._thread.join()
 
     def _run(self) -> None:
-        while self._due.wait() and not self._closing.is_set():
+        while not self._closing.is_set():
+            self._due.wait()
+            self._closing.wait(PAUSE_SECONDS)
             self._due.clear()
             try:
                 sweep(self._database, self._closing)
-            except LakeFSError:
+            except (LakeFSError, sqlite3.Error):
                 traceback.print_exc(file=sys.stderr)  # dead rows harm nobody; the next time may find a disk with room

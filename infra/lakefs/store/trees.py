@@ -127,7 +127,7 @@ class _Waiting:
     """Edits not yet applied."""
 
     def __init__(self, edits: Iterator[Rows]) -> None:
-        self._edits = edits
+        self._edits = filter(len, edits)
         self._next = EMPTY
 
     def more(self, last: bytes | None) -> bool:
