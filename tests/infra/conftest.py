@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -57,8 +57,9 @@ Start = Callable[..., Running]
 
 
 @contextmanager
-def running(home: Path, *options: str) -> Iterator[Running]:
-    command = [sys.executable, "-m", "infra.lakefs", "--home", str(home), "--port", "0", *options]
+def running(home: Path, *options: str, program: Sequence[str] = ("-m", "infra.lakefs")) -> Iterator[Running]:
+    """`program` is what Python is told to run, where it is not the server as it is."""
+    command = [sys.executable, *program, "--home", str(home), "--port", "0", *options]
     environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": SECRET}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
@@ -77,7 +78,7 @@ def running(home: Path, *options: str) -> Iterator[Running]:
 def start() -> Iterator[Start]:
     """Start servers that end with the test."""
     with ExitStack() as stack:
-        yield lambda home, *options: stack.enter_context(running(home, *options))
+        yield lambda home, *options, **program: stack.enter_context(running(home, *options, **program))
 
 
 @pytest.fixture(scope="session")
