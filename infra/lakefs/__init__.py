@@ -48,6 +48,8 @@ What it promises:
 - Equal content has equal names: an object by the sha256 of its bytes, a range and a tree by the hash of their rows, in
   which size, digests, content type and metadata count and time does not.
 - Readers see one moment and wait for nobody. Writers of one branch queue; none is lost.
+- Bodies of any size need constant memory, however many come and go at once. A head has at most 64 KiB; a client that
+  neither sends what it announced nor reads what it asked for is sent away after a minute.
 - Keys of objects are never paths of files.
 
 Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds; an

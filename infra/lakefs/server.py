@@ -59,6 +59,7 @@ def serve(
                     loop="uvloop",
                     http=Connection,  # type: ignore[arg-type]  # a buffered protocol does as well
                     ws="none",
+                    proxy_headers=False,
                     server_header=False,
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,

@@ -93,6 +93,12 @@ def test_an_address_beyond_the_limit_is_431(server: Any) -> None:
         assert rest(raw).startswith(b"HTTP/1.1 431 ")
 
 
+def test_nobody_known_may_not_send_much(server: Any) -> None:
+    for size, status in ((60_000, 401), (100_000, 413)):
+        keys = {"access_key_id": "key", "secret_access_key": "x" * size}
+        assert httpx.post(server.url + "/auth/login", json=keys).status_code == status
+
+
 def test_a_head_beyond_the_limit_is_431(server: Any) -> None:
     for headers in ({"x-long": "x" * MAX_HEAD}, {f"x-{n}": "x" * 60 for n in range(1200)}):
         with httpx.Client(auth=("key", "secret")) as client:

@@ -88,7 +88,7 @@ class Http(HttpToolsProtocol):
 
     def piece(self) -> int:
         """How many bytes may be read at once."""
-        return max(LEAST, min(MOST, ARRIVED // len(self.connections)))
+        return max(LEAST, min(MOST, ARRIVED // max(1, len(self.connections))))
 
     def end_if_still(self, now: float) -> None:
         """Close when it is the client's turn and nothing moved for too long."""
