@@ -208,6 +208,8 @@ def test_a_refused_upload_leaves_the_connection_usable(server: Any) -> None:
             for content in (b"small", large):
                 url = f"{repository}/branches/{branch}/objects"
                 assert client.post(url, params={"path": "a"}, content=content).status_code == status
+                assert client.post(url, content=content).status_code == 400  # before the body is read
+                assert client.post(url, content=content, auth=("key", "wrong")).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -223,6 +225,18 @@ def test_a_client_that_stops_sending_is_sent_away(tmp_path: Path, start: Any, se
         assert rest(raw).split()[1] == status
     eventually(lambda: not any((tmp_path / "home" / "temp").iterdir()))
     assert server.get(repository, "slow").status_code == 404
+
+
+def test_a_client_that_was_refused_and_stops_sending_is_sent_away_without_a_second_answer(
+    tmp_path: Path, start: Any
+) -> None:
+    server = start(tmp_path / "home", "-c", IMPATIENT)
+    with connect(server) as raw:
+        raw.sendall(upload(server, "/repositories/none", "a", "Content-Length: 5000000").replace(b"Basic ", b"Basic x"))
+        raw.sendall(b"x" * 1000)
+        said = rest(raw)
+    assert said.startswith(b"HTTP/1.1 401 ")
+    assert said.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_client_that_stops_reading_is_sent_away(tmp_path: Path, start: Any) -> None:

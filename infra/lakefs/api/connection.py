@@ -75,7 +75,7 @@ class Http(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
         super().on_body(body)
-        if len(self.cycle.body) >= self.piece():
+        if len(self.cycle.body) >= self.piece() and not self.cycle.response_complete:
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -112,11 +112,11 @@ class Http(HttpToolsProtocol):
             self._refuse(HTTPStatus.BAD_REQUEST, "the request is not HTTP/1.1")
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        """Answer, unless that would look like the answer to the request before, and close."""
+        """Close, with an answer where it cannot be taken for one to another request."""
         if self.transport.is_closing():
             return
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or not (self._in_head or cycle.response_started):
+        if cycle is None or (cycle.response_complete if self._in_head else not cycle.response_started):
             body = json.dumps({"message": message}).encode() + b"\n"
             head = (
                 f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
