@@ -230,7 +230,7 @@ def test_a_client_that_stops_sending_is_sent_away(tmp_path: Path, start: Any, se
 def test_a_client_that_was_refused_and_stops_sending_is_sent_away_without_a_second_answer(
     tmp_path: Path, start: Any
 ) -> None:
-    server = start(tmp_path / "home", "-c", IMPATIENT)
+    server = start(tmp_path / "home", program=("-c", IMPATIENT))
     with connect(server) as raw:
         raw.sendall(upload(server, "/repositories/none", "a", "Content-Length: 5000000").replace(b"Basic ", b"Basic x"))
         raw.sendall(b"x" * 1000)
