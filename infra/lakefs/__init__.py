@@ -52,6 +52,8 @@ What it promises:
 - Readers see one moment and wait for nobody. Commits and merges of one branch queue; none is lost, and however many
   objects one takes, all else goes on meanwhile. A commit that was asked for while changes were staged, and before whose
   turn another commit took those too, is made on top of that one, without changes; it is not refused.
+- Bodies of any size need constant memory, however many come and go at once. A head has at most 64 KiB; a client that
+  neither sends what it announced nor reads what it asked for is sent away after a minute.
 - Keys of objects are never paths of files.
 
 Actions are YAML files below `_lakefs_actions/`. Those of a commit are read from what is committed, of a merge from its

@@ -21,7 +21,7 @@ import uvicorn
 
 from infra.lakefs.api.app import build
 from infra.lakefs.api.auth import PREFIX, Keys
-from infra.lakefs.api.connection import Connection
+from infra.lakefs.api.connection import Connection, Http
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import Credentials, Home
 from infra.lakefs.store import Store
@@ -71,8 +71,9 @@ def serve(
                     access_log=False,
                     lifespan="off",
                     loop="uvloop",
-                    http=Connection,
+                    http=Connection,  # type: ignore[arg-type]  # a buffered protocol does as well
                     ws="none",
+                    proxy_headers=False,
                     server_header=False,
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
@@ -99,7 +100,7 @@ class _Server(uvicorn.Server):
         if counter % TICKS == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                assert isinstance(connection, Connection)
+                assert isinstance(connection, Http)
                 connection.end_if_still(now)
         return await super().on_tick(counter)
 

@@ -22,6 +22,7 @@ from tests.benchmarks import (
     demo,
     edge,
     gate,
+    lakefs_http,
     lakefs_million,
     recall,
     releases,
@@ -40,6 +41,7 @@ PARTS = {
     "releases": releases,
     "store": store,
     "lakefs-million": lakefs_million,
+    "lakefs": lakefs_http,
     "recall": recall,
     "audit": audit_log,
     "edge": edge,
@@ -55,7 +57,10 @@ def main() -> int:
     parser.add_argument("--demo", action="store_true", help="tell the story too, and time its steps")
     parser.add_argument("--log", type=Path, help="take the steps from the output of a story that was told")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmarks.json", help="where the JSON goes")
+    parser.add_argument("--quick", action="store_true", help="a large object of 200 MB instead of 5 GB")
     given = parser.parse_args()
+    if given.quick:
+        lakefs_http.LARGE = lakefs_http.QUICK
     if unknown := sorted(set(given.parts) - PARTS.keys()):
         parser.error(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}")
     document: dict[str, Any] = {"schema": "benchmarks@1", "machine": machine(), "figures": []}

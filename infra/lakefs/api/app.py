@@ -39,6 +39,7 @@ from infra.lakefs.store import Store
 from infra.lakefs.store.imports import Imports
 
 MAX_BODY = 8 << 20  # bytes of a JSON body: 1000 paths of 1024 bytes, escaped
+MAX_OPEN_BODY = 64 << 10  # of one from nobody known: a login
 Handler = Callable[[Call], Response]
 
 REPOSITORY = "/repositories/{repository}"
@@ -207,11 +208,11 @@ def _endpoint(store: Store, method: str, handler: Handler) -> Callable[[Request]
 
 
 async def _call(request: Request, store: Store) -> Call:
-    body = bytearray()
+    body, limit = bytearray(), MAX_BODY if request.state.known else MAX_OPEN_BODY
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLargeError(f"the request body is larger than {MAX_BODY} bytes")
+        if len(body) > limit:
+            raise TooLargeError(f"the request body is larger than {limit} bytes")
     return Call(store, request.path_params, Query(request.scope["query_string"]), request.headers, bytes(body))
 
 

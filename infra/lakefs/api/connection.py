@@ -2,7 +2,8 @@
 
 uvicorn's own protocol has none of these limits. What is too long or not HTTP is refused and the connection closed; so
 is what does not move: a head that stays incomplete, a body that stops coming, an answer that nobody reads. A client
-that waits for its answer waits as long as that takes.
+that waits for its answer waits as long as that takes. Connections are read in pieces that are the smaller the more
+there are, so that what has arrived and waits to be taken stays within a sum.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
+from typing import Any
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,9 +19,33 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD = 64 << 10  # bytes of the address, names and values; a path of 1024 bytes, encoded, fits many times
 HEAD_SECONDS = 30
 SILENT_SECONDS = 60
+ARRIVED = 32 << 20  # bytes of all connections together
+LEAST, MOST = 16 << 10, 256 << 10  # bytes of one piece
+_buffer = memoryview(bytearray(MOST))  # of the one event loop: what is read into it is taken out at once
 
 
-class Connection(HttpToolsProtocol):
+class Connection(asyncio.BufferedProtocol):
+    """Reads for the protocol below; only a protocol of this kind says how much is read at once."""
+
+    def __init__(self, **given: Any) -> None:
+        http = Http(**given)
+        self._http = http
+        self.connection_made = http.connection_made  # type: ignore[assignment]
+        self.connection_lost = http.connection_lost  # type: ignore[method-assign]
+        self.pause_writing = http.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = http.resume_writing  # type: ignore[method-assign]
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _buffer[: self._http.piece()]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._http.data_received(bytes(_buffer[:nbytes]))
+
+    def eof_received(self) -> None:
+        self._http.eof_received()
+
+
+class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self._begun = self._moved = self.loop.time()
@@ -49,6 +75,8 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._unparsed = 0
         super().on_body(body)
+        if len(self.cycle.body) >= self.piece() and not self.cycle.response_complete:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         self._unparsed = 0
@@ -57,6 +85,10 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._moved = self.loop.time()
         super().resume_writing()
+
+    def piece(self) -> int:
+        """How many bytes may be read at once."""
+        return max(LEAST, min(MOST, ARRIVED // max(1, len(self.connections))))
 
     def end_if_still(self, now: float) -> None:
         """Close when it is the client's turn and nothing moved for too long."""
@@ -80,11 +112,11 @@ class Connection(HttpToolsProtocol):
             self._refuse(HTTPStatus.BAD_REQUEST, "the request is not HTTP/1.1")
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
-        """Answer, unless that would look like the answer to the request before, and close."""
+        """Close, with an answer where it cannot be taken for one to another request."""
         if self.transport.is_closing():
             return
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or not (self._in_head or cycle.response_started):
+        if cycle is None or (cycle.response_complete if self._in_head else not cycle.response_started):
             body = json.dumps({"message": message}).encode() + b"\n"
             head = (
                 f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"

@@ -1,7 +1,7 @@
 """What bodies under way may hold in memory: a sum for all of them, in equal shares.
 
 The more there are, the smaller each share: what goes beyond it goes to disk, or is read later. So nobody is refused,
-nobody waits for a slow client, and 2,000 clients need little more memory than 60. A body holds two shares at most, one
+nobody waits for a slow client, and 2,000 clients need little more memory than 30. A body holds two shares at most, one
 that moves between client and server and one that moves between server and disk.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SUM = 64 << 20
-LEAST, MOST = 64 << 10, 1 << 20
+SUM = 32 << 20
+LEAST, MOST = 32 << 10, 1 << 20
 
 
 class Memory:

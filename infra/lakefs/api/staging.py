@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 from pydantic import Field
@@ -10,15 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.lakefs.api import presigned
+from infra.lakefs.api.bodies import take
 from infra.lakefs.api.call import Body, Call, Query, answer, done
-from infra.lakefs.api.memory import BODIES
 from infra.lakefs.api.objects import shown
 from infra.lakefs.api.threads import UPLOADS, run
 from infra.lakefs.api.upload import checked_type
 from infra.lakefs.errors import NotOfferedError
 from infra.lakefs.store import Store, objects, repositories, sources
 from infra.lakefs.store.addresses import arrive, check_given, content_at, give
-from infra.lakefs.store.blobs import Blob, BlobWriter
+from infra.lakefs.store.blobs import Blob
 
 LATEST = 253_402_300_799  # the last second of the year 9999
 Size = Annotated[int, Field(ge=0, le=1 << 60)]
@@ -112,29 +111,11 @@ async def put_presigned(request: Request, store: Store) -> Response:
     """Bytes on their way to an address, in constant memory; the answer's etag is what linking takes as the checksum."""
     repository, name = request.path_params["repository"], request.path_params["name"]
     presigned.check_upload(store, Query(request.scope["query_string"]), repository, name)
-    check_given(store, repository, name)
-    writer = await run(UPLOADS, BlobWriter, store.blobs)
-    held, writing = bytearray(), None
-    try:
-        with BODIES.share() as allowed:
-            async for chunk in request.stream():
-                held += chunk
-                if len(held) > allowed():
-                    if writing is not None:
-                        await writing
-                    writing, held = run(UPLOADS, writer.write, held), bytearray()
-            if writing is not None:
-                await writing
-            blob = await run(UPLOADS, _finish, store, name, writer, held)
-    finally:
-        if writing is not None:
-            await asyncio.gather(writing, return_exceptions=True)
-        await run(UPLOADS, writer.abort)
+    await run(UPLOADS, check_given, store, repository, name)
+
+    def finish(blob: Blob) -> Blob:
+        arrive(store, name, blob)
+        return blob
+
+    blob = await take(request.stream(), store.blobs, lambda: None, finish)
     return Response(None, 200, {"etag": f'"{blob.md5.hex()}"'})
-
-
-def _finish(store: Store, name: str, writer: BlobWriter, last: bytearray) -> Blob:
-    writer.write(last)
-    blob = writer.finish()
-    arrive(store, name, blob)
-    return blob

@@ -1,15 +1,12 @@
-"""Take an object's bytes, raw or as the part `content` of a multipart form, in constant memory.
+"""Take an object's bytes, raw or as the part `content` of a multipart form, and stage them at a path.
 
-A body that fits into its share of memory, 1 MiB as a rule, is stored in one go by one thread; of a larger one two
-shares are held at most, one arriving while the one before is hashed and written. Who may not write is told before
-anything large is stored. A body that breaks off leaves nothing.
+Who may not write is told before anything large is stored.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
@@ -18,16 +15,14 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
+from infra.lakefs.api.bodies import take
 from infra.lakefs.api.call import Query, answer
-from infra.lakefs.api.memory import BODIES
 from infra.lakefs.api.objects import shown
-from infra.lakefs.api.threads import UPLOADS, run
 from infra.lakefs.errors import InvalidError, NotOfferedError
 from infra.lakefs.store import Store, objects, repositories
-from infra.lakefs.store.blobs import Blob, BlobWriter
+from infra.lakefs.store.blobs import Blob
 from infra.lakefs.store.entries import DEFAULT_TYPE, Entry
 
-HELD = 1 << 20
 METADATA = "x-lakefs-meta-"
 CONTENT_TYPE = re.compile(r"[\x20-\x7e]{1,255}")  # it goes back out as a header
 
@@ -57,46 +52,19 @@ class _Target:
         with self.store.database.read() as connection:
             return entry, repositories.get(connection, self.repository).namespace
 
-    def put(self, data: bytearray, content_type: str) -> tuple[Entry, str]:
-        return self.stage(self.store.blobs.put(data), content_type)
-
-    def finish(self, writer: BlobWriter, data: bytearray, content_type: str) -> tuple[Entry, str]:
-        writer.write(data)
-        return self.stage(writer.finish(), content_type)
-
-    def begin(self) -> BlobWriter:
+    def check(self) -> None:
         with self.store.database.read() as connection:
             objects.check_writable(connection, self.repository, self.branch, self.force)
-        return BlobWriter(self.store.blobs)
 
 
 async def upload(request: Request, store: Store) -> Response:
-    target = _target(request, store)
-    kind, options = parse_options_header(request.headers.get("content-type", DEFAULT_TYPE).encode())
-    form = _Form(options.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
-    held, writer, writing = bytearray(), None, None
-    try:
-        with BODIES.share() as allowed:
-            async for chunk in request.stream():
-                held += chunk if form is None else form.feed(chunk)
-                if len(held) > allowed():
-                    if writer is None:
-                        writer = await run(UPLOADS, target.begin)
-                    if writing is not None:
-                        await writing
-                    writing, held = run(UPLOADS, writer.write, held), bytearray()
-            content_type = checked_type(form.end() if form else request.headers.get("content-type", ""))
-            if writer is None:
-                entry, namespace = await run(UPLOADS, target.put, held, content_type)
-            else:
-                if writing is not None:
-                    await writing
-                entry, namespace = await run(UPLOADS, target.finish, writer, held, content_type)
-    finally:
-        if writing is not None:
-            await asyncio.gather(writing, return_exceptions=True)
-        if writer is not None:
-            await run(UPLOADS, writer.abort)
+    target, given = _target(request, store), request.headers.get("content-type", "")
+    kind, options = parse_options_header(given.encode())
+    is_form = kind == b"multipart/form-data"
+    body = _Form(options.get(b"boundary", b"")) if is_form else _Raw(checked_type(given))
+    entry, namespace = await take(
+        body.content(request.stream()), store.blobs, target.check, lambda blob: target.stage(blob, body.content_type)
+    )
     return answer(shown(entry, namespace), 201)
 
 
@@ -132,8 +100,18 @@ def checked_type(given: str) -> str:
     return given or DEFAULT_TYPE
 
 
+class _Raw:
+    def __init__(self, content_type: str) -> None:
+        self.content_type = content_type
+
+    def content(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        return chunks
+
+
 class _Form:
-    """A multipart body as it arrives; keeps only the part `content`."""
+    """A multipart body as it arrives; keeps only the part `content`, whose type is known when all has come."""
+
+    content_type = DEFAULT_TYPE
 
     def __init__(self, boundary: bytes) -> None:
         if not boundary:
@@ -157,22 +135,18 @@ class _Form:
         except FormParserError as error:
             raise InvalidError(f"the multipart boundary is unusable: {error}") from error
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Bytes of the part `content` that this chunk of the body holds."""
-        try:
-            for piece in _pieces(chunk):
-                self._parser.write(piece)
-        except FormParserError as error:
-            raise InvalidError(f"the multipart body is malformed: {error}") from error
-        out = bytes(self._out)
-        self._out.clear()
-        return out
-
-    def end(self) -> str:
-        """The part's content type; InvalidError when there was no such part or the body was cut off."""
+    async def content(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The bytes of the part; InvalidError at the end when there was no such part or the body was cut off."""
+        async for chunk in chunks:
+            try:
+                self._parser.write(chunk)
+            except FormParserError as error:
+                raise InvalidError(f"the multipart body is malformed: {error}") from error
+            yield bytes(self._out)
+            self._out.clear()
         if not self._complete or self._found is None:
             raise InvalidError("the multipart body needs one whole part named 'content'")
-        return self._found.decode("latin-1")
+        self.content_type = checked_type(self._found.decode("latin-1"))
 
     def _begin(self) -> None:
         self._headers, self._field, self._value = {}, b"", b""
@@ -201,8 +175,3 @@ class _Form:
 
     def _on_end(self) -> None:
         self._complete = True
-
-
-def _pieces(chunk: bytes) -> Iterator[bytes]:
-    for at in range(0, len(chunk), HELD):
-        yield chunk[at : at + HELD]
