@@ -4,6 +4,7 @@ lakefs.json        {"layout": 1}
 lock               held while a server runs
 server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
+tokens.key         random bytes that scoped tokens are signed with, mode 0600; removing it ends all tokens
 refs.sqlite        repositories, refs, commits, staging
 blobs/ab/…         objects by sha256
 ranges/ab/…        Parquet ranges by the hash of their rows
@@ -26,6 +27,7 @@ from infra.lakefs.errors import HomeError
 from infra.lakefs.store.durable import fsync_folder, write_durable
 
 LAYOUT = 1
+SECRET_BYTES = 32
 SHARDED = ("blobs", "ranges", "trees")
 
 
@@ -104,6 +106,17 @@ class Home:
             raise HomeError(
                 f"{path} holds no readable keys ({error}): restore it, or remove it for new keys"
             ) from error
+
+    def token_secret(self) -> bytes:
+        """What scoped tokens are signed with, made at the first call."""
+        path = self.folder / "tokens.key"
+        if not path.exists():
+            write_durable(self.temp, path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
+            fsync_folder(self.folder)
+        read = path.read_bytes()
+        if len(read) != SECRET_BYTES:
+            raise HomeError(f"{path} does not hold {SECRET_BYTES} bytes: remove it, which ends all scoped tokens")
+        return read
 
     def _prepare(self) -> None:
         marker = self.folder / "lakefs.json"

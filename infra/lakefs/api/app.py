@@ -27,6 +27,7 @@ from infra.lakefs.api import (
     repositories,
     tags,
     threads,
+    tokens,
 )
 from infra.lakefs.api.call import Call, Query, answer
 from infra.lakefs.api.upload import upload
@@ -134,6 +135,11 @@ def build(store: Store, keys: auth.Keys) -> ASGIApp:
     ]
     routes += [
         Route(auth.PREFIX + "/auth/login", _endpoint(store, "POST", partial(auth.login, keys)), methods=["POST"]),
+        Route(
+            auth.PREFIX + "/assay/tokens",
+            _endpoint(store, "POST", partial(tokens.create, keys.tokens)),
+            methods=["POST"],
+        ),
         Route(auth.PREFIX + "/user", who, methods=["GET"]),
     ]
     routes += [
@@ -152,7 +158,7 @@ def build(store: Store, keys: auth.Keys) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return auth.Gate(app, keys)
+    return auth.Gate(app, keys, store)
 
 
 def _endpoint(store: Store, method: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -170,7 +176,8 @@ async def _call(request: Request, store: Store) -> Call:
         body += chunk
         if len(body) > MAX_BODY:
             raise TooLargeError(f"the request body is larger than {MAX_BODY} bytes")
-    return Call(store, request.path_params, Query(request.scope["query_string"]), request.headers, bytes(body))
+    query = Query(request.scope["query_string"])
+    return Call(store, request.path_params, query, request.headers, bytes(body), request.state.grant)
 
 
 def _not_offered(why: str) -> Callable[[Request], Awaitable[Response]]:
