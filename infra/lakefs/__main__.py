@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
-from infra.lakefs.server import serve
+from infra.lakefs.server import clock, serve
+from infra.lakefs.share import serve_or_share
 
 
 def main() -> int:
@@ -23,10 +26,14 @@ def main() -> int:
     given = parser.parse_args()
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
-        serve(given.home, given.port, chosen or environment_credentials(), until_stdin_ends=given.until_stdin_ends)
+        keys, alone = chosen or environment_credentials(), given.until_stdin_ends
+        begin = partial(serve, given.home, given.port, keys, until_stdin_ends=alone)
+        running = serve_or_share(begin, given.home, given.port, keys, clock, alone=alone)
     except HomeError as error:
         print(f"lakefs: {error}", file=sys.stderr)
         return 2
+    if running is not None:
+        print(json.dumps(running), flush=True)
     return 0
 
 

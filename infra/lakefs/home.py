@@ -19,15 +19,17 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 from filelock import FileLock, Timeout
 
-from infra.lakefs.errors import HomeError
+from infra.lakefs.errors import HomeError, HomeTakenError
 from infra.lakefs.store.durable import fsync_folder, write_durable
 
 LAYOUT = 1
 SECRET_BYTES = 32
+ANNOUNCED = "server.json"
+CREDENTIALS = "credentials.json"
 SHARDED = ("blobs", "ranges", "trees")
 
 
@@ -35,6 +37,14 @@ SHARDED = ("blobs", "ranges", "trees")
 class Credentials:
     key: str
     secret: str
+
+
+class Ready(TypedDict):
+    """Where a server listens, as it says when it is ready."""
+
+    url: str
+    pid: int
+    home: str
 
 
 class Home:
@@ -49,7 +59,9 @@ class Home:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise HomeError(f"another server already runs on {self.folder}{self._running()}: use or stop it") from None
+            raise HomeTakenError(
+                f"another server already runs on {self.folder}{self._running()}: use or stop it"
+            ) from None
         except OSError as error:
             raise HomeError(f"{self.folder} cannot be used as a home: {error.strerror}") from error
         try:
@@ -80,7 +92,7 @@ class Home:
 
     @property
     def _announced(self) -> Path:
-        return self.folder / "server.json"
+        return self.folder / ANNOUNCED
 
     def _running(self) -> str:
         try:
@@ -91,21 +103,14 @@ class Home:
 
     def credentials(self) -> Credentials:
         """The keys of this home, generated at the first call."""
-        path = self.folder / "credentials.json"
-        if not path.exists():
-            made = {
-                "access_key_id": "AKIA" + secrets.token_hex(8).upper(),
-                "secret_access_key": secrets.token_urlsafe(30),
-            }
-            write_durable(self.temp, path, json.dumps(made).encode(), mode=0o600)
-            fsync_folder(self.folder)
-        try:
-            read = json.loads(path.read_bytes())
-            return Credentials(read["access_key_id"], read["secret_access_key"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise HomeError(
-                f"{path} holds no readable keys ({error}): restore it, or remove it for new keys"
-            ) from error
+        kept = kept_credentials(self.folder)
+        if kept is not None:
+            return kept
+        made = Credentials("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
+        said = {"access_key_id": made.key, "secret_access_key": made.secret}
+        write_durable(self.temp, self.folder / CREDENTIALS, json.dumps(said).encode(), mode=0o600)
+        fsync_folder(self.folder)
+        return made
 
     def token_secret(self) -> bytes:
         """What scoped tokens are signed with, made at the first call."""
@@ -147,6 +152,18 @@ def _check_layout(marker: Path) -> None:
         raise HomeError(
             f"{marker.parent} has layout {layout!r}, this version reads up to {LAYOUT}: use the version that wrote it"
         )
+
+
+def kept_credentials(folder: Path) -> Credentials | None:
+    """The keys that were generated in this folder, or None."""
+    path = folder / CREDENTIALS
+    try:
+        read = json.loads(path.read_bytes())
+        return Credentials(read["access_key_id"], read["secret_access_key"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HomeError(f"{path} holds no readable keys ({error}): restore it, or remove it for new keys") from error
 
 
 def environment_credentials() -> Credentials | None:

@@ -40,9 +40,9 @@ def serve(folder: Path, port: int, credentials: Credentials | None, *, until_std
     with Home(folder) as home:
         keys = credentials or home.credentials()
         with _listen(port) as listening:
-            store = Store(home.folder, _clock, USER)
+            store = Store(home.folder, clock, USER)
             try:
-                app = build(store, Keys(keys, _clock, home.token_secret()))
+                app = build(store, Keys(keys, clock, home.token_secret()))
                 settings = uvicorn.Config(
                     app,
                     log_level="warning",
@@ -122,5 +122,5 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _clock() -> int:
+def clock() -> int:
     return time.time_ns() // 1000

@@ -79,7 +79,11 @@ class Keys:
         """A session token and when it expires, in seconds since 1970."""
         if not hmac.compare_digest(f"{given.access_key_id}:{given.secret_access_key}".encode(), self._basic):
             raise UnauthenticatedError(WRONG)
-        expires = self._clock() // 1_000_000 + SESSION_SECONDS
+        return self.session(SESSION_SECONDS)
+
+    def session(self, seconds: int) -> tuple[str, int]:
+        """A token as good as the keys, and when it expires."""
+        expires = self._clock() // 1_000_000 + seconds
         return f"{expires}.{self._signature(str(expires))}", expires
 
     def _is_session(self, token: str) -> bool:
@@ -99,7 +103,7 @@ class Gate:
     """
 
     def __init__(self, app: ASGIApp, keys: Keys, store: Store) -> None:
-        self._app = app
+        self.app = app
         self._keys = keys
         self._store = store
 
@@ -113,7 +117,7 @@ class Gate:
                 await refusal(scope, receive, send)
                 return
             scope["state"] = {**scope.get("state", {}), "known": known, "grant": grant}
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
     async def _admit(self, method: str, path: str, headers: Headers) -> tuple[bool, Grant | None]:
         try:
