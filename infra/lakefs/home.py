@@ -131,6 +131,8 @@ class Home:
                 raise HomeError(f"{self.folder} holds objects but no {self.database.name}: restore that file")
         elif self.database.exists():
             raise HomeError(f"{self.folder} holds a store without {marker.name}: restore that file")
+        if not marker.exists():
+            self.folder.chmod(0o700)  # also where the folder was there before
         self.temp.mkdir(exist_ok=True)
         for left in (*self.temp.iterdir(), self._announced):
             left.unlink(missing_ok=True)
