@@ -110,3 +110,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def open_store() -> Callable[[Path], object]:
     """`opened`, for tests that need many stores."""
     return opened
+
+
+@pytest.fixture(scope="session")
+def open_server() -> Callable[[Path], object]:
+    """`running`, for tests that share a server among themselves alone."""
+    return running
