@@ -4,7 +4,7 @@ lakefs.json        {"layout": 1}
 lock               held while a server runs
 server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
-tokens.key         random bytes that scoped tokens are signed with, mode 0600; removing it ends all tokens
+signing.key        what signs scoped tokens, mode 0600; they end when it is removed
 refs.sqlite        repositories, refs, commits, staging
 blobs/ab/…         objects by sha256
 ranges/ab/…        Parquet ranges by the hash of their rows
@@ -112,16 +112,16 @@ class Home:
         fsync_folder(self.folder)
         return made
 
-    def token_secret(self) -> bytes:
-        """What scoped tokens are signed with, made at the first call."""
-        path = self.folder / "tokens.key"
+    def secret(self) -> bytes:
+        """What signs scoped tokens: random, of this home alone, made at the first call."""
+        path = self.folder / "signing.key"
         if not path.exists():
             write_durable(self.temp, path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
             fsync_folder(self.folder)
-        read = path.read_bytes()
-        if len(read) != SECRET_BYTES:
-            raise HomeError(f"{path} does not hold {SECRET_BYTES} bytes: remove it, which ends all scoped tokens")
-        return read
+        found = path.read_bytes()
+        if len(found) != SECRET_BYTES:
+            raise HomeError(f"{path} does not hold {SECRET_BYTES} bytes: remove it; what was signed with it ends")
+        return found
 
     def _prepare(self) -> None:
         marker = self.folder / "lakefs.json"

@@ -42,7 +42,7 @@ def serve(folder: Path, port: int, credentials: Credentials | None, *, until_std
         with _listen(port) as listening:
             store = Store(home.folder, clock, USER)
             try:
-                app = build(store, Keys(keys, clock, home.token_secret()))
+                app = build(store, Keys(keys, clock, home.secret()))
                 settings = uvicorn.Config(
                     app,
                     log_level="warning",

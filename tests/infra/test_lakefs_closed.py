@@ -157,7 +157,7 @@ HOSTILE = st.sampled_from(
 ) | st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 KEYS = st.lists(HOSTILE, min_size=1, max_size=8).map("".join) | st.integers(1000, 1024).map("a/".__mul__)
 KEPT = re.compile(
-    r"(blobs|ranges|trees)/[0-9a-f]{2}/[0-9a-f]{62}(\.\w+)?|temp/\d+|lock|tokens\.key|"
+    r"(blobs|ranges|trees)/[0-9a-f]{2}/[0-9a-f]{62}(\.\w+)?|temp/\d+|lock|signing\.key|"
     r"lakefs\.json|server\.json|refs\.sqlite(-wal|-shm)?"
 )
 
@@ -286,4 +286,4 @@ def test_only_the_owner_enters_a_home(tmp_path: Path, start: Any) -> None:
     for home in (tmp_path / "made", tmp_path / "open"):
         start(home)
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
-        assert stat.S_IMODE((home / "tokens.key").stat().st_mode) == 0o600
+        assert stat.S_IMODE((home / "signing.key").stat().st_mode) == 0o600

@@ -339,11 +339,11 @@ def test_a_token_outlives_a_restart_and_ends_with_the_secret(tmp_path: Path, sta
     with served(home, start) as server:
         scene = Scene(server)
         token = scene.token()
-    assert (home / "tokens.key").stat().st_mode & 0o777 == 0o600
+    assert (home / "signing.key").stat().st_mode & 0o777 == 0o600
     address = "/config"
     with served(home, start) as server, httpx.Client(base_url=server.url, auth=("token", token)) as http:
         assert http.get(address).status_code == 200
-    (home / "tokens.key").unlink()
+    (home / "signing.key").unlink()
     with served(home, start) as server, httpx.Client(base_url=server.url, auth=("token", token)) as http:
         assert http.get(address).status_code == 401
 
