@@ -152,6 +152,20 @@ def test_what_is_too_large_or_no_http_is_refused_and_held_nowhere(server: Any, o
     assert process.memory_info().rss - before < 48 * MIB
 
 
+def test_a_header_made_to_be_tried_in_many_ways_is_answered(server: Any) -> None:
+    repository = server.repository()
+    server.put(repository, "a", b"content")
+    where = f"{repository}/refs/main/objects"
+    for header, status in (("bytes=" + "-11" * 60 + "x", 400), ("bytes=" + "1-1" * 60, 200), ("bytes=1-2, 4-5", 200)):
+        assert server.http.get(where, params={"path": "a"}, headers={"range": header}).status_code == status
+    for pattern in ("*a" * 400 + "b", "?*" * 500):
+        rules = [{"pattern": pattern}]
+        assert server.http.put(f"{repository}/settings/branch_protection", json=rules).status_code == 204
+        name = {"name": "a" * 1024, "source": "main"}
+        server.http.post(f"{repository}/branches", json=name)
+        assert server.put(repository, "a", b"1", branch="a" * 1024).status_code in (201, 403)
+
+
 HOSTILE = st.sampled_from(
     ["../", "..", "/", "//", "./", "\0", "\n", "\\", "~", "%2e%2e%2f", "C:", "CON", "*", "$(x)", ";", "\u202e", "é"]
 ) | st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
@@ -218,9 +232,11 @@ def logged(home: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], htt
     ):
         assert p.stdout is not None
         url = httpx.Response(200, content=p.stdout.readline()).json()["url"]
-        with httpx.Client(base_url=url, auth=("the-key", SECRET), timeout=60) as http:
-            yield p, http
-        p.terminate()
+        try:
+            with httpx.Client(base_url=url, auth=("the-key", SECRET), timeout=60) as http:
+                yield p, http
+        finally:
+            p.terminate()
         assert p.wait(20) == 0
 
 

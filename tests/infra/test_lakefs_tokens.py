@@ -280,6 +280,16 @@ def test_a_token_works_as_a_pair_of_keys_too(scene: Scene) -> None:
     assert httpx.post(f"{scene.server.url}/auth/login", json=keys).status_code == 401
 
 
+def test_an_authorization_decides_alone_whatever_cookie_comes_with_it(scene: Scene) -> None:
+    login = httpx.post(f"{scene.server.url}/auth/login", json={"access_key_id": "key", "secret_access_key": "secret"})
+    cookie = {"cookie": f"internal_auth_session={login.json()['token']}"}
+    assert httpx.get(f"{scene.server.url}/repositories", headers=cookie).status_code == 200
+    for pair, status in ((("key", "wrong"), 401), (("token", scene.token()), 403)):
+        assert httpx.get(f"{scene.server.url}/repositories", headers=cookie, auth=pair).status_code == status
+    scoped = {"cookie": f"internal_auth_session={scene.token()}"}
+    assert httpx.get(f"{scene.server.url}/repositories", headers=scoped).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -10,10 +10,10 @@ import sqlite3
 from enum import Enum
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from infra.lakefs.api import threads
 from infra.lakefs.api.call import Body, Call, answer
 from infra.lakefs.api.grants import Grant, permit
 from infra.lakefs.api.tokens import ACCESS_KEY, Tokens, never_back
@@ -56,24 +56,19 @@ class Keys:
 
     def identify(self, headers: Headers) -> Owner | Grant | None:
         """Who asks, None for nobody; UnauthenticatedError when the request carries credentials that are wrong."""
-        given = headers.get("authorization", "")
+        given = headers.get("authorization")
+        if given is None:
+            return self._holder(_cookie(headers)) if _cookie(headers) else None
         scheme, _, value = given.partition(" ")
-        token = _cookie(headers)
-        if scheme.lower() == "basic":
-            pair = _decoded(value)
-            if hmac.compare_digest(pair, self._basic):
-                return Owner.OWNER
-            name, _, secret = pair.partition(b":")
-            token = secret.decode("latin-1") if name == ACCESS_KEY.encode() else token
-        elif scheme.lower() == "bearer":
-            token = value
-        if token.startswith(TOKEN_PREFIX):
-            return self.tokens.read(token)
-        if token and self._is_session(token):
+        if scheme.lower() == "bearer":
+            return self._holder(value)
+        pair = _decoded(value) if scheme.lower() == "basic" else b""
+        if hmac.compare_digest(pair, self._basic):
             return Owner.OWNER
-        if given or token:
-            raise UnauthenticatedError(WRONG)
-        return None
+        name, _, secret = pair.partition(b":")
+        if name == ACCESS_KEY.encode():
+            return self._holder(secret.decode("latin-1"))
+        raise UnauthenticatedError(WRONG)
 
     def login(self, given: Login) -> tuple[str, int]:
         """A session token and when it expires, in seconds since 1970."""
@@ -86,11 +81,15 @@ class Keys:
         expires = self._clock() // 1_000_000 + seconds
         return f"{expires}.{self._signature(str(expires))}", expires
 
-    def _is_session(self, token: str) -> bool:
+    def _holder(self, token: str) -> Owner | Grant:
+        if token.startswith(TOKEN_PREFIX):
+            return self.tokens.read(token)
         expires, _, signature = token.partition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(expires).encode()):
-            return False
-        return int(expires) > self._clock() // 1_000_000
+            raise UnauthenticatedError(WRONG)
+        if int(expires) <= self._clock() // 1_000_000:
+            raise UnauthenticatedError("the session has expired: log in again")
+        return Owner.OWNER
 
     def _signature(self, expires: str) -> str:
         return hmac.new(self._session, expires.encode(), hashlib.sha256).hexdigest()
@@ -133,7 +132,7 @@ class Gate:
         if caller is None:
             raise UnauthenticatedError(MISSING)
         try:
-            await run_in_threadpool(permit, self._store, caller, method, path)
+            await threads.run(threads.READERS, permit, self._store, caller, method, path)
         except (OSError, sqlite3.Error) as error:
             raise storage_error(error) from error
         return False, caller
@@ -141,7 +140,10 @@ class Gate:
 
 def login(keys: Keys, call: Call) -> Any:
     token, expires = keys.login(call.json(Login))
-    return answer({"token": token, "token_expiration": expires}, headers={"set-cookie": f"{COOKIE}={token}; HttpOnly"})
+    return answer(
+        {"token": token, "token_expiration": expires},
+        headers={"set-cookie": f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"},
+    )
 
 
 def _decoded(value: str) -> bytes:

@@ -23,7 +23,7 @@ from infra.lakefs.errors import DamagedError, InvalidError
 from infra.lakefs.store import objects
 from infra.lakefs.store.entries import Entry
 
-RANGES = re.compile(r"bytes=((\d*-\d*,? ?)+)")
+RANGES = re.compile(r"bytes=(?>\d*-\d*,? ?)+")  # atomic, or a crafted header would be tried in 2^n ways
 ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 # lakeFS's words, whose length clients may have seen as content-length
 BAD_RANGE = (
