@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from catalog.errors import Invalid
 
@@ -33,10 +33,22 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     reproduce: Path | None = None
     browser_code: SecretStr | None = None
+    import_folders: Annotated[tuple[Path, ...], NoDecode] = ()
     lakefs_url: str | None = None
     lakefs_key: SecretStr | None = None
     lakefs_secret: SecretStr | None = None
     lakefs_namespace: str | None = None
+
+    @field_validator("import_folders", mode="before")
+    @classmethod
+    def _folders(cls, given: object) -> object:
+        """As PATH is written; each must be absolute, as what is imported from it is named so."""
+        if not isinstance(given, str):
+            return given
+        folders = tuple(Path(part) for part in given.split(os.pathsep) if part)
+        if relative := next((f for f in folders if not f.is_absolute()), None):
+            raise ValueError(f"{relative} is not absolute")
+        return folders
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

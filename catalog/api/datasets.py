@@ -58,7 +58,7 @@ def post_ingest(
 ) -> Response:
     """Register a recording; an operation."""
     wanted = Wanted.of({"dataset": slug})
-    operation = register.start(here.operations, who.name, wanted.dataset, body.ingest, body.path, body.provenance)
+    operation = register.start(here.operations, who.name, wanted.dataset, body)
     return answer(Started(operation=operation), 202)
 
 

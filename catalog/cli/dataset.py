@@ -36,6 +36,9 @@ def register(
     path: Annotated[Path, typer.Argument(help="The recording's folder.")],
     ingest: Annotated[str | None, typer.Option(help="Name of this ingest; the folder's name if absent.")] = None,
     provenance: Annotated[Path | None, typer.Option(help=f"Provenance document; PATH/{PROVENANCE} if absent.")] = None,
+    by_reference: Annotated[
+        bool, typer.Option("--by-reference", help="Leave the bytes where they are (below ASSAY_IMPORT_FOLDERS).")
+    ] = False,
     as_: output.As = None,
     json_: output.Json = False,
 ) -> None:
@@ -46,7 +49,7 @@ def register(
         document = _provenance(provenance or path / PROVENANCE)
         name = ingest or slug(path.resolve().name)
         with output.catalog(as_, "engineer") as catalog, output.progress("register") as progress:
-            result = catalog.register(dataset, name, path, document, progress)
+            result = catalog.register(dataset, name, path, document, progress, by_reference=by_reference)
         output.said(result, json_, f"registered {dataset} on branch ingest-{name} at {result['commit'][:12]}")
 
 

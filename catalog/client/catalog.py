@@ -76,10 +76,18 @@ class Catalog(Releases, Recalls, Keys, Policies, Fleet, Reruns, Reports):
         return self.http.get(path, Approved, version=version, kind=kind, licence=licence)
 
     def register(
-        self, dataset: str, ingest: str, path: Path, provenance: Provenance, progress: Progress | None = None
+        self,
+        dataset: str,
+        ingest: str,
+        path: Path,
+        provenance: Provenance,
+        progress: Progress | None = None,
+        *,
+        by_reference: bool = False,
     ) -> dict[str, Any]:
-        """Register a recording as an ingest of a dataset."""
-        body = document(requests.RegisterDataset, ingest=ingest, path=str(path.resolve()), provenance=provenance)
+        """Register a recording as an ingest of a dataset; by reference, its bytes stay only in that folder."""
+        fields = {"ingest": ingest, "path": str(path.resolve()), "provenance": provenance, "by_reference": by_reference}
+        body = document(requests.RegisterDataset, **fields)
         return follow(self.http, f"/datasets/{part(dataset)}/ingests", body, progress)
 
     def check(self, dataset: str, ingest: str, progress: Progress | None = None) -> dict[str, Any]:

@@ -15,11 +15,12 @@ Path_ = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 class RegisterDataset(Entity):
-    """Register the recording in a folder that the service can read."""
+    """Register the recording in a folder that the service can read; by reference, its bytes stay only there."""
 
     ingest: Slug
     path: Path_
     provenance: Provenance
+    by_reference: bool = False
 
 
 class QuarantineEpisodes(Entity):

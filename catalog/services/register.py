@@ -25,6 +25,7 @@ from catalog.domain.dataset import (
     SelectedFrom,
     repository_of,
 )
+from catalog.domain.requests import RegisterDataset
 from catalog.errors import Conflict, Invalid
 from catalog.services import version_commit
 from catalog.services.context import Context, given_folder
@@ -35,12 +36,13 @@ from catalog.storage.snapshot import safe_path
 from validators import readers
 
 OWN = "meta/provenance.json"
+IMPORT = "assay.import"  # in the metadata of an import's commit: the intent that it belongs to
 
 
-def start(operations: Operations, by: str, dataset: str, ingest: str, path: str, provenance: Provenance) -> str:
+def start(operations: Operations, by: str, dataset: str, wanted: RegisterDataset) -> str:
     """Begin a registration; returns the operation's id."""
-    context = operations.context
-    given_folder(path)
+    context, ingest = operations.context, wanted.ingest
+    given_folder(wanted.path)
     already_running(context, "register", dataset=dataset, ingest=ingest)
     with context.records.read() as c:
         taken = select(tables.version.c.ingest).where(
@@ -50,8 +52,7 @@ def start(operations: Operations, by: str, dataset: str, ingest: str, path: str,
             raise Conflict(
                 "already-exists", f"{dataset} has an ingest {ingest!r}", do="choose another name with --ingest"
             )
-    arguments = {"dataset": dataset, "ingest": ingest, "path": path, "provenance": provenance.document()}
-    return operations.start("register", by, arguments).id
+    return operations.start("register", by, {"dataset": dataset, **wanted.document()}).id
 
 
 def _read(work: Work) -> None:
@@ -182,11 +183,14 @@ def _branch(work: Work) -> None:
 
 
 def _upload(work: Work) -> None:
-    """Stage every file of the root."""
+    """Stage every file of the root, or have the store refer to them where they are."""
     if version_commit.committed(work) is not None:
         return
     if "objects" not in work.cache:
         _read(work)
+    if work.arguments.get("by_reference", False):
+        _refer(work)
+        return
     folder, slug = Path(work.arguments["path"]), work.arguments["ingest"]
     outgoing = [
         Outgoing(o.path, folder / o.path.removeprefix(f"{slug}/"), o.size, o.sha256) for o in work.cache["objects"]
@@ -194,6 +198,28 @@ def _upload(work: Work) -> None:
     repository, branch = repository_of(work.arguments["dataset"]), version_commit.branch_name(work)
     checksums = upload(work, repository, branch, f"{slug}/", outgoing)
     work.cache["objects"] = [o.model_copy(update={"store_checksum": checksums[o.path]}) for o in work.cache["objects"]]
+
+
+def _refer(work: Work) -> None:
+    """Import the folder, once; what the store then lists must be what was read."""
+    store, branch = work.context.store, version_commit.branch_name(work)
+    repository, slug = repository_of(work.arguments["dataset"]), work.arguments["ingest"]
+    objects: list[ObjectEntry] = work.cache["objects"]
+    if not any(c.metadata.get(IMPORT) == work.intent.id for c in store.log(repository, branch, 5)):
+        store.import_folder(
+            repository,
+            branch,
+            work.arguments["path"],
+            f"{slug}/",
+            {IMPORT: work.intent.id},
+            lambda done: work.progress(done / len(objects)),
+        )
+    listed = {p: (size, checksum) for p, size, checksum in store.listing(repository, branch, f"{slug}/").iter_rows()}
+    if {o.path: o.size for o in objects} != {path: size for path, (size, _) in listed.items()}:
+        raise Invalid(
+            "path-unreadable", "the folder changed while it was being registered", where=work.arguments["path"]
+        )
+    work.cache["objects"] = [o.model_copy(update={"store_checksum": listed[o.path][1]}) for o in objects]
 
 
 def _commit(work: Work) -> None:

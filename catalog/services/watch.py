@@ -1,4 +1,5 @@
-"""Watch `main`: a head that the catalog did not decide is noticed within one poll, recorded and named.
+"""Watch the store: a head of `main` that the catalog did not decide is noticed within one poll, recorded and named;
+so is a registered version whose branch was deleted or set back, before the store collects it as garbage.
 
 With community lakeFS this is detection, not prevention; `approved()` keeps serving what the records say.
 """
@@ -36,7 +37,7 @@ def _look(context: Context, slug: str, repository: str, now: str) -> UndecidedHe
         # the head first: what merged it is then either still running or recorded, in one and the same read
         head = context.store.head(repository, "main")
         with context.records.read() as c:
-            running = records.many(c, tables.intent, Intent, order="id", kind="approve", state="running")
+            running = records.many(c, tables.intent, Intent, order="id", state="running")
             approvals = approvals_of(c, slug)
         tags = {a.tag: context.store.tagged(repository, a.tag) for a in approvals}
     except AssayError as error:
@@ -46,15 +47,17 @@ def _look(context: Context, slug: str, repository: str, now: str) -> UndecidedHe
     if any(_merges(i, head) for i in running):
         return None
     if approvals and head.id == approvals[0].merge_commit:
-        return _tags(slug, head.id, tags, approvals, now)
+        return _tags(slug, head.id, tags, approvals, now) or _adrift(context, slug, repository, approvals, now)
     if not approvals and not head.parents:
-        return None
+        return _adrift(context, slug, repository, approvals, now)
     why = f"main is at {head.id[:12]} ({head.message[:80]!r}), which no decision made"
     return UndecidedHead(dataset=slug, commit=head.id, noticed_at=now, why=why)
 
 
 def _merges(intent: Intent, head: CommitInfo) -> bool:
     """Whether this head is the merge that a running approval made: its name alone proves nothing."""
+    if intent.kind != "approve":
+        return False
     judged = (intent.arguments["head"], intent.arguments["candidate"])
     return head.metadata.get(INTENT) == intent.id and head.parents == judged
 
@@ -67,6 +70,35 @@ def _tags(
         return None
     why = f"tag {moved[0].tag} names {(tags[moved[0].tag] or 'nothing')[:12]}, the record {moved[0].merge_commit[:12]}"
     return UndecidedHead(dataset=slug, commit=head, noticed_at=now, why=why)
+
+
+def _adrift(context: Context, slug: str, repository: str, approvals: list[Approval], now: str) -> UndecidedHead | None:
+    """A registered version that no branch holds any more; what is approved hangs on `main`."""
+    approved = {a.manifest_digest for a in approvals}
+    try:
+        heads = context.store.branches(repository)
+        for version in (v for v in context.versions(slug) if v.manifest_digest not in approved):
+            place = context.location(version.manifest_digest)
+            names = [name for name in (place.branch, f"quarantine-{version.ingest}") if name in heads]
+            held = any(_holds(context, repository, heads[name], place.commit) for name in names)
+            if not held and not _at_work(context, slug):
+                why = f"no branch holds version {version.manifest_digest[:19]} of ingest {version.ingest} any more"
+                do = f"make {place.branch} again at {place.commit[:12]} with lakectl"
+                return UndecidedHead(dataset=slug, commit=place.commit, noticed_at=now, why=f"{why}: {do}")
+    except AssayError as error:
+        return UndecidedHead(dataset=slug, commit="unknown", noticed_at=now, why=f"the store does not answer: {error}")
+    return None
+
+
+def _holds(context: Context, repository: str, head: str, commit: str) -> bool:
+    return head == commit or context.store.merge_base(repository, commit, head) == commit
+
+
+def _at_work(context: Context, slug: str) -> bool:
+    """Whether an intent is moving branches of the dataset."""
+    with context.records.read() as c:
+        running = records.many(c, tables.intent, Intent, order="id", state="running")
+    return any(intent.arguments.get("dataset") == slug for intent in running)
 
 
 def _record(context: Context, slug: str, found: UndecidedHead | None) -> None:

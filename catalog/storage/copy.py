@@ -17,7 +17,6 @@ import lakefs_sdk
 
 from catalog.errors import Conflict, Damaged
 from catalog.storage.lakefs import LakeFS
-from catalog.storage.transfer import PAGE
 
 COPIED_FROM = "assay.copied-from"
 STRATEGY = ".lakefs.merge.strategy"
@@ -224,11 +223,7 @@ class _Api:
         return self.store.call(method, self.repository, *arguments, **options)
 
     def pages(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
-        after, more = "", True
-        while more:
-            found = self.ask(method, *arguments, after=after, amount=PAGE, **options)
-            yield from found.results
-            more, after = found.pagination.has_more, found.pagination.next_offset
+        return self.store.pages(method, self.repository, *arguments, **options)
 
     def history(self, refs: Any) -> dict[str, Any]:
         """All commits that these refs reach, by id."""

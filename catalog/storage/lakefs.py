@@ -6,6 +6,7 @@ No call is made while a write transaction of the records is open.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Literal, TypeVar
 
@@ -17,11 +18,12 @@ from lakefs_sdk.exceptions import ApiException
 from catalog.domain.base import strict_json
 from catalog.domain.transaction import writing
 from catalog.errors import AssayError, Conflict, Damaged, Invalid, Unavailable
-from catalog.storage.port import Change, CommitInfo, StoredObject
+from catalog.storage.port import Change, CommitInfo, Progress, StoredObject
 from catalog.storage.transfer import PAGE, Transfer
 
 T = TypeVar("T")
 PREFIX = "/api/v1"
+IMPORT_POLL = 0.05  # seconds
 TRANSLATED: dict[int, tuple[type[AssayError], str, str]] = {
     401: (Unavailable, "store-refused", "check the store's key and secret"),
     403: (Unavailable, "store-refused", "the store protects this branch or repository"),
@@ -61,12 +63,7 @@ class LakeFS:
 
     def repositories(self) -> list[str]:
         """The names of all repositories."""
-        found, after, more = list[str](), "", True
-        while more:
-            page = self.call(self._repositories.list_repositories, after=after, amount=PAGE)
-            found += [repository.id for repository in page.results]
-            more, after = page.pagination.has_more, page.pagination.next_offset
-        return found
+        return [repository.id for repository in self.pages(self._repositories.list_repositories)]
 
     def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
         """Create the repository with a protected `main` unless it is there."""
@@ -88,6 +85,10 @@ class LakeFS:
         """Set these values of the repository's metadata; others stay."""
         given = lakefs_sdk.RepositoryMetadataSet(metadata=dict(metadata))
         self.call(lakefs_sdk.InternalApi(self.client).set_repository_metadata, repository, given)
+
+    def branches(self, repository: str) -> dict[str, str]:
+        """The commit of every branch, by name; hidden ones too."""
+        return {b.id: b.commit_id for b in self.pages(self._branches.list_branches, repository, show_hidden=True)}
 
     def ensure_branch(self, repository: str, branch: str, source: str) -> None:
         """Create the branch at a ref unless it is there."""
@@ -119,6 +120,29 @@ class LakeFS:
         """Stage one object of any size, read in blocks."""
         stored = self.call(self.transfer.upload, repository, branch, path, content, size)
         return StoredObject(stored["path"], stored["size_bytes"], stored["checksum"])
+
+    def import_folder(
+        self, repository: str, branch: str, folder: str, prefix: str, metadata: Mapping[str, str], progress: Progress
+    ) -> CommitInfo:
+        """Commit a folder's files below `prefix` by reference, without copying them; `progress` gets their count."""
+        api = lakefs_sdk.ImportApi(self.client)
+        place = lakefs_sdk.ImportLocation(type="common_prefix", path=f"local://{folder}/", destination=prefix)
+        commit = lakefs_sdk.CommitCreation(message=f"Import {folder}", metadata=dict(metadata))
+        creation = lakefs_sdk.ImportCreation(paths=[place], commit=commit)
+        started = self.call(api.import_start, repository, branch, creation).id
+        try:
+            while not (now := self.call(api.import_status, repository, branch, started)).completed:
+                if now.error is not None:
+                    break
+                progress(now.ingested_objects or 0)
+                time.sleep(IMPORT_POLL)
+        except BaseException:
+            self._maybe(api.import_cancel, repository, branch, started)
+            raise
+        if now.error is not None or now.commit is None:
+            why = now.error.message if now.error is not None else "it made no commit"
+            raise Invalid("path-unreadable", f"the store did not import it: {why}", where=folder)
+        return _info(now.commit)
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
         """Stage the removal of objects."""
@@ -170,13 +194,8 @@ class LakeFS:
 
     def diff(self, repository: str, left: str, right: str) -> list[Change]:
         """Changes on `right` since its merge base with `left` (three dots)."""
-        changes, after = [], ""
-        while True:
-            found = self.call(self._refs.diff_refs, repository, left, right, after=after, amount=PAGE, type="three_dot")
-            changes += [Change(d.path, CHANGES[d.type]) for d in found.results]
-            if not found.pagination.has_more:
-                return changes
-            after = found.pagination.next_offset
+        found = self.pages(self._refs.diff_refs, repository, left, right, type="three_dot")
+        return [Change(d.path, CHANGES[d.type]) for d in found]
 
     def tag(self, repository: str, name: str, ref: str) -> None:
         """Create a tag; the same tag on the same commit is no error."""
@@ -190,6 +209,14 @@ class LakeFS:
         """The commit a tag names, or None."""
         found = self._maybe(self._tags.get_tag, repository, name)
         return None if found is None else str(found.commit_id)
+
+    def pages(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+        """Everything that a call lists, page after page."""
+        after, more = "", True
+        while more:
+            found = self.call(method, *arguments, after=after, amount=PAGE, **options)
+            yield from found.results
+            more, after = found.pagination.has_more, found.pagination.next_offset
 
     def absent(self, method: Callable[..., Any], *arguments: Any) -> bool:
         """Whether the store answers a call with 404."""

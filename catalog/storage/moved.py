@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal
 
 import polars as pl
 
-from catalog.storage.port import Change, CommitInfo, StoredObject, VersionStore
+from catalog.storage.port import Change, CommitInfo, Progress, StoredObject, VersionStore
 
 
 class Moved:
@@ -31,6 +31,10 @@ class Moved:
     def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
         """As the store does."""
         self._store.ensure_repository(repository, metadata)
+
+    def branches(self, repository: str) -> dict[str, str]:
+        """As the store does."""
+        return {name: self.known_as(repository, head) for name, head in self._store.branches(repository).items()}
 
     def ensure_branch(self, repository: str, branch: str, source: str) -> None:
         """As the store does."""
@@ -60,6 +64,12 @@ class Moved:
     def upload_stream(self, repository: str, branch: str, path: str, content: BinaryIO, size: int) -> StoredObject:
         """As the store does."""
         return self._store.upload_stream(repository, branch, path, content, size)
+
+    def import_folder(
+        self, repository: str, branch: str, folder: str, prefix: str, metadata: Mapping[str, str], progress: Progress
+    ) -> CommitInfo:
+        """As the store does."""
+        return self._told(repository, self._store.import_folder(repository, branch, folder, prefix, metadata, progress))
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
         """As the store does."""

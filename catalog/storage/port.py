@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol
 
 import polars as pl
+
+Progress = Callable[[int], None]  # of a long call; what it raises ends the call
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class VersionStore(Protocol):
     def ensure_repository(self, repository: str, metadata: Mapping[str, str]) -> None:
         """Create the repository with a protected `main` unless it is there."""
 
+    def branches(self, repository: str) -> dict[str, str]:
+        """The commit of every branch, by name; hidden ones too."""
+
     def ensure_branch(self, repository: str, branch: str, source: str) -> None:
         """Create the branch at a ref unless it is there."""
 
@@ -68,6 +73,11 @@ class VersionStore(Protocol):
 
     def upload_stream(self, repository: str, branch: str, path: str, content: BinaryIO, size: int) -> StoredObject:
         """Stage one object of any size, read in blocks."""
+
+    def import_folder(
+        self, repository: str, branch: str, folder: str, prefix: str, metadata: Mapping[str, str], progress: Progress
+    ) -> CommitInfo:
+        """Commit a folder's files below `prefix` by reference, without copying them; `progress` gets their count."""
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:
         """Stage the removal of objects."""

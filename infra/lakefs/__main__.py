@@ -1,4 +1,4 @@
-"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]`."""
+"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR] [--presign]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
 from infra.lakefs.server import clock, serve
-from infra.lakefs.share import serve_or_share
+from infra.lakefs.share import Wanted, serve_or_share
 
 
 def main() -> int:
@@ -21,14 +21,27 @@ def main() -> int:
     parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")
     parser.add_argument("--secret-key", help="default: LAKEFS_SECRET_ACCESS_KEY, or generated in the home")
     parser.add_argument(
+        "--allow-import", type=Path, action="append", default=[], metavar="DIR", help="may be imported from; repeatable"
+    )
+    parser.add_argument("--presign", action="store_true", help="offer presigned URLs for reading and staging")
+    parser.add_argument(
         "--until-stdin-ends", action="store_true", help="end when stdin is closed, as with a supervisor"
     )
     given = parser.parse_args()
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         keys, alone = chosen or environment_credentials(), given.until_stdin_ends
-        begin = partial(serve, given.home, given.port, keys, until_stdin_ends=alone)
-        running = serve_or_share(begin, given.home, given.port, keys, clock, alone=alone)
+        wanted = Wanted(given.port, keys, tuple(folder.absolute() for folder in given.allow_import), given.presign)
+        begin = partial(
+            serve,
+            given.home,
+            given.port,
+            keys,
+            allow_import=given.allow_import,
+            presign=given.presign,
+            until_stdin_ends=alone,
+        )
+        running = serve_or_share(begin, given.home, wanted, clock, alone=alone)
     except HomeError as error:
         print(f"lakefs: {error}", file=sys.stderr)
         return 2

@@ -4,7 +4,7 @@ lakefs.json        {"layout": 1}
 lock               held while a server runs
 server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
-signing.key        what signs scoped tokens, mode 0600; they end when it is removed
+signing.key        what signs addresses, URLs and scoped tokens, mode 0600; they end when it is removed
 refs.sqlite        repositories, refs, commits, staging
 blobs/ab/…         objects by sha256
 ranges/ab/…        Parquet ranges by the hash of their rows
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypedDict
@@ -45,6 +46,15 @@ class Ready(TypedDict):
     url: str
     pid: int
     home: str
+
+
+class Announced(TypedDict):
+    """What `server.json` says of the running server."""
+
+    url: str
+    pid: int
+    allow_import: list[str]
+    presign: bool
 
 
 class Home:
@@ -86,9 +96,11 @@ class Home:
     def database(self) -> Path:
         return self.folder / "refs.sqlite"
 
-    def announce(self, url: str) -> None:
-        """Leave word of where the server listens, for others who start one here."""
-        write_durable(self.temp, self._announced, json.dumps({"url": url, "pid": os.getpid()}).encode())
+    def announce(self, url: str, allow_import: Sequence[Path] = (), presign: bool = False) -> None:
+        """Leave word of where the server listens and what it was started with, for others who start one here."""
+        folders = [str(folder.absolute()) for folder in allow_import]
+        said = Announced(url=url, pid=os.getpid(), allow_import=folders, presign=presign)
+        write_durable(self.temp, self._announced, json.dumps(said).encode())
 
     @property
     def _announced(self) -> Path:
@@ -113,7 +125,7 @@ class Home:
         return made
 
     def secret(self) -> bytes:
-        """What signs scoped tokens: random, of this home alone, made at the first call."""
+        """What signs addresses, URLs and tokens: random, of this home alone, made at the first call."""
         path = self.folder / "signing.key"
         if not path.exists():
             write_durable(self.temp, path, secrets.token_bytes(SECRET_BYTES), mode=0o600)

@@ -13,8 +13,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -25,6 +26,7 @@ from infra.lakefs.api.connection import Connection
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import Credentials, Home
 from infra.lakefs.store import Store
+from infra.lakefs.store.imports import Imports
 
 HOST = "127.0.0.1"
 USER = "quickstart"  # lakeFS's name for the one user of a single-user server
@@ -34,17 +36,24 @@ TICKS = 50  # of a tenth of a second, from one look at the connections to the ne
 FILES = 1 << 16  # that may be open at once: a connection and its upload are two
 
 
-def serve(folder: Path, port: int, credentials: Credentials | None, *, until_stdin_ends: bool = False) -> None:
+def serve(
+    folder: Path,
+    port: int,
+    credentials: Credentials | None,
+    *,
+    allow_import: Sequence[Path] = (),
+    presign: bool = False,
+    until_stdin_ends: bool = False,
+) -> None:
     """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
     _allow_files()
     with Home(folder) as home:
         keys = credentials or home.credentials()
         with _listen(port) as listening:
-            store = Store(home.folder, clock, USER)
-            try:
-                app = build(store, Keys(keys, clock, home.secret()))
+            opened = Store(home.folder, clock, USER, allowed=allow_import, secret=home.secret(), presign=presign)
+            with closing(opened) as store, closing(Imports(store)) as imports:
                 settings = uvicorn.Config(
-                    app,
+                    build(store, Keys(keys, clock, home.secret()), imports),
                     log_level="warning",
                     access_log=False,
                     lifespan="off",
@@ -55,24 +64,23 @@ def serve(folder: Path, port: int, credentials: Credentials | None, *, until_std
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
-                server = _Server(settings, home)
+                server = _Server(settings, home, partial(home.announce, allow_import=allow_import, presign=presign))
                 if until_stdin_ends:
                     threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
                 server.run(sockets=[listening])
-            finally:
-                store.close()
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, settings: uvicorn.Config, home: Home) -> None:
+    def __init__(self, settings: uvicorn.Config, home: Home, announce: Callable[[str], None]) -> None:
         super().__init__(settings)
         self._home = home
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
             url = f"http://{HOST}:{sockets[0].getsockname()[1]}{PREFIX}"
-            self._home.announce(url)
+            self._announce(url)
             print(json.dumps({"url": url, "pid": os.getpid(), "home": str(self._home.folder)}), flush=True)
 
     async def on_tick(self, counter: int) -> bool:

@@ -1,8 +1,8 @@
 """A home has one server; whoever starts another on it is given the running one.
 
-That needs the running server's port, or 0, and keys that the running server accepts: those given, or those kept in the
-home. A server that is only starting, or ending, is waited for. It is asked with a session token that lives for seconds,
-so no secret reaches a process that took over a dead server's port.
+That needs the running server's port, or 0, keys that it accepts (those given, or those kept in the home), and nothing
+beyond what it was started with. A server that is only starting, or ending, is waited for. It is asked with a session
+token that lives for seconds, so no secret reaches a process that took over a dead server's port.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from infra.lakefs.api.auth import PREFIX, Keys
 from infra.lakefs.errors import HomeError, HomeTakenError
-from infra.lakefs.home import ANNOUNCED, Credentials, Ready, kept_credentials
+from infra.lakefs.home import ANNOUNCED, Announced, Credentials, Ready, kept_credentials
 from infra.lakefs.store import Clock
 
 WAIT_SECONDS = 15
@@ -25,8 +26,18 @@ ANSWER_SECONDS = 5
 PROOF_SECONDS = 10
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a server is asked to be; `keys` None takes those of the home, the folders are absolute."""
+
+    port: int
+    keys: Credentials | None
+    allow_import: tuple[Path, ...] = ()
+    presign: bool = False
+
+
 def serve_or_share(
-    serve: Callable[[], None], folder: Path, port: int, given: Credentials | None, clock: Clock, *, alone: bool
+    serve: Callable[[], None], folder: Path, wanted: Wanted, clock: Clock, *, alone: bool
 ) -> Ready | None:
     """Serve until the end, then None; or what the server says that is there already, unless `alone`."""
     deadline = time.monotonic() + WAIT_SECONDS
@@ -35,7 +46,7 @@ def serve_or_share(
             serve()
             return None
         except HomeTakenError as taken:
-            ready = None if alone else _running(folder, port, given, clock, taken)
+            ready = None if alone else _running(folder.absolute(), wanted, clock, taken)
             if ready is not None:
                 return ready
             if time.monotonic() > deadline:
@@ -43,29 +54,33 @@ def serve_or_share(
         time.sleep(LOOK_SECONDS)
 
 
-def _running(folder: Path, port: int, given: Credentials | None, clock: Clock, taken: HomeTakenError) -> Ready | None:
+def _running(folder: Path, wanted: Wanted, clock: Clock, taken: HomeTakenError) -> Ready | None:
     """The running server; None while it is not to be reached, HomeError when it is another than was asked for."""
-    ready = _announced(folder)
-    if ready is None:
+    said = _announced(folder)
+    if said is None:
         return None
-    listens = urlsplit(ready["url"]).port or 0
-    if port not in (0, listens):
+    listens = urlsplit(said["url"]).port or 0
+    if wanted.port not in (0, listens):
         raise HomeError(f"{taken}, or ask for port {listens} or 0")
-    credentials = given or kept_credentials(folder)
-    if credentials is None:
+    lacking = [str(path) for path in wanted.allow_import if str(path) not in said["allow_import"]]
+    if lacking or (wanted.presign and not said["presign"]):
+        what = f"--allow-import {lacking[0]}" if lacking else "--presign"
+        raise HomeError(f"{taken}, or ask for no more than it offers: it was started without {what}")
+    keys = wanted.keys or kept_credentials(folder)
+    if keys is None:
         raise HomeError(f"{taken}, or give the keys that it was started with")
-    accepted = _accepts(listens, Keys(credentials, clock, b"").session(PROOF_SECONDS)[0])
-    if accepted is None or _announced(folder) != ready:
+    accepted = _accepts(listens, Keys(keys, clock, b"").session(PROOF_SECONDS)[0])
+    if accepted is None or _announced(folder) != said:
         return None  # what was announced is no longer, or not yet
     if not accepted:
         raise HomeError(f"{taken}, or give the keys that it was started with: it does not accept these")
-    return ready
+    return Ready(url=said["url"], pid=said["pid"], home=str(folder))
 
 
-def _announced(folder: Path) -> Ready | None:
+def _announced(folder: Path) -> Announced | None:
     try:
-        said = json.loads((folder.absolute() / ANNOUNCED).read_bytes())
-        return Ready(url=said["url"], pid=said["pid"], home=str(folder.absolute()))
+        said = json.loads((folder / ANNOUNCED).read_bytes())
+        return Announced(url=said["url"], pid=said["pid"], allow_import=said["allow_import"], presign=said["presign"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

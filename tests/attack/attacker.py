@@ -59,7 +59,7 @@ class Attack:
 
     @property
     def sdk(self) -> lakefs_sdk.ApiClient:
-        return self.desk.store._client
+        return self.desk.store.client
 
     def unprotect(self, repository: str) -> None:
         lakefs_sdk.RepositoriesApi(self.sdk).set_branch_protection_rules(repository, [])

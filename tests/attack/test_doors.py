@@ -16,6 +16,7 @@ from catalog.api.app import PREFIX, create_app
 from catalog.api.http import State
 from catalog.domain.dataset import Provenance
 from catalog.domain.principal import ACTIONS
+from catalog.domain.requests import RegisterDataset
 from catalog.errors import AssayError
 from catalog.services import register, train
 from tests.attack.attacker import Attack
@@ -233,7 +234,13 @@ def test_markup_in_free_text_is_kept_as_text(attack: Attack, tmp_path: Path) -> 
     (folder / "meta/provenance.json").unlink()
     document = Provenance.of(provenance(robot=hostile, licence=hostile, description=hostile))
     operations = attack.desk.service.operations
-    ended(attack.desk.wait(register.start(operations, "engineer", "markup", "one", str(folder), document)))
+    ended(
+        attack.desk.wait(
+            register.start(
+                operations, "engineer", "markup", RegisterDataset(ingest="one", path=str(folder), provenance=document)
+            )
+        )
+    )
     version = attack.desk.context.candidate("markup", "one")
     assert version.manifest.roots[0].provenance.source.robot == hostile
     with attack.desk.context.records.read() as c:

@@ -15,6 +15,7 @@ import pytest
 
 from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
+from catalog.domain.requests import RegisterDataset
 from catalog.domain.run import RunEnd
 from catalog.policy.formats import unsafe
 from catalog.services import plan, register, train
@@ -289,7 +290,9 @@ def test_a_stand_in_is_not_registered_as_recorded(attack: Attack, tmp_path: Path
     said = json.loads((folder / "meta/provenance.json").read_text())
     document = Provenance.of(said | {"source": said["source"] | {"kind": "sensor"}})
     operations = attack.desk.service.operations
-    started = register.start(operations, "engineer", "f-renamed", "one", str(folder), document)
+    started = register.start(
+        operations, "engineer", "f-renamed", RegisterDataset(ingest="one", path=str(folder), provenance=document)
+    )
     intent = attack.desk.wait(started)
     assert intent.problem is not None
     assert (intent.state, intent.problem.kind) == ("failed", "input-invalid")

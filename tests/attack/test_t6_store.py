@@ -58,6 +58,10 @@ class Target:
         assert self.attack.audited("main.undecided", self.slug)
         assert self.desk.approved(self.slug).manifest_digest == self.served
 
+    def unnamed(self) -> None:
+        """Nothing stands undecided after one poll."""
+        assert self.poll() == ""
+
     def candidate(self, ingest: str) -> None:
         self.desk.register(self.slug, ingest, recording(self.folder / ingest, seed=next(NUMBERS)))
         self.desk.check(self.slug, ingest)
@@ -155,6 +159,30 @@ def test_protection_emptied_and_main_set_back(target: Target) -> None:
     assert head is not None
     lakefs_sdk.ExperimentalApi(target.attack.sdk).hard_reset_branch(target.repository, "main", ref=head.parents[0])
     target.named(head.parents[0][:12], "which no decision made")
+
+
+def test_the_branch_of_a_candidate_deleted_and_set_back(target: Target) -> None:
+    """Its commit hangs on nothing, and a store may collect it: that is said before it is lost."""
+    target.candidate("two")
+    store, head = target.desk.store, target.attack.head(target.repository, "ingest-two")
+    store.delete_branch(target.repository, "ingest-two")
+    target.named(head[:12], "no branch holds")
+    store.ensure_branch(target.repository, "ingest-two", f"{head}~1")
+    target.named(head[:12], "no branch holds")
+    store.delete_branch(target.repository, "ingest-two")
+    store.ensure_branch(target.repository, "ingest-two", head)
+    target.unnamed()
+    assert target.desk.approve(target.slug, "two")["tag"] == "v1.1.0"
+
+
+def test_an_action_file_taken_from_main(target: Target) -> None:
+    """Whatever it would have run, main without it is a head that nobody decided."""
+    store = target.desk.store
+    store.ensure_branch(target.repository, "mine", "main")
+    store.upload(target.repository, "mine", "_lakefs_actions/gate.yaml", b"name: gate\non:\n  post-merge:\nhooks: []\n")
+    store.commit(target.repository, "mine", "another gate", {})
+    store.merge(target.repository, "mine", "main", "another gate", {})
+    target.named("which no decision made")
 
 
 # between judgement and merge
@@ -312,7 +340,7 @@ def test_forged_tables_after_the_catalog_kept_what_it_wrote(target: Target) -> N
 def test_every_kind_of_intent_is_known_here() -> None:
     """When another kind writes to lakeFS, its forged commits belong in this module; the others write none."""
     writing = {"register", "rebase", "check", "approve", "quarantine", "register-model"}
-    elsewhere = {"promote", "rollback", "withdraw", "recall", "replay", "rotate"}
+    elsewhere = {"promote", "rollback", "withdraw", "recall", "replay", "rotate", "copy-store"}
     assert {k.name for k in KINDS} == writing | elsewhere
 
 

@@ -16,6 +16,7 @@ from catalog.db import tables
 from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.recall import Reach
+from catalog.domain.requests import RegisterDataset
 from catalog.domain.run import Run, RunEnd
 from catalog.services import lineage_edges, recall, register
 from catalog.services.ingest_lineage import ingest_lineage
@@ -265,7 +266,12 @@ def test_quarantined_under_a_name_longer_than_any_message(attack: Attack, tmp_pa
     shutil.move(made / "data/chunk-000/episode_000000.parquet", deep / ("f" * 150 + ".parquet"))
     operations = attack.desk.service.operations
     terms = provenance(licence="x" * 200)
-    started = register.start(operations, "engineer", "long", "one", str(tmp_path / "long"), Provenance.of(terms))
+    started = register.start(
+        operations,
+        "engineer",
+        "long",
+        RegisterDataset(ingest="one", path=str(tmp_path / "long"), provenance=Provenance.of(terms)),
+    )
     ended(attack.desk.wait(started))
     attack.desk.quarantine("long", "one", [], REASON)
     found, said = verdict(attack.desk.judge("long", "one"), "no-quarantined-episode")

@@ -40,7 +40,9 @@ def recorded_server(player: Any, tmp_path_factory: pytest.TempPathFactory) -> It
     """A fresh server, as the player addresses it."""
     home = tmp_path_factory.mktemp("lakefs")
     environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": "key", "LAKEFS_SECRET_ACCESS_KEY": "secret"}
+    (home / "import").mkdir()
     command = [sys.executable, "-m", "infra.lakefs", "--home", str(home / "home"), "--port", "0"]
+    command += ["--allow-import", str(home / "import")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"].removesuffix("/api/v1")

@@ -10,15 +10,13 @@ import pytest
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "lakefs"
 
 # Whole scenarios of what the server answers 501 to, see infra/lakefs/__init__.py.
-NOT_OFFERED = {"hook_commit", "hook_pre_merge", "imports", "physical_addresses", "pull_requests"}
+NOT_OFFERED = {"hook_commit", "hook_pre_merge", "pull_requests"}
 
 # Steps where we differ on purpose. The set must be exact: a step that comes to agree has to leave it.
 DIFFERENT = {
     # The recorded server loses a commit that was cherry-picked once: it shows it with the copy's metadata and no
     # longer finds it by id (34, 41, 42; 37 and 39 follow from 34). Here committed history does not change.
     "revert_and_cherry_pick": {34, 37, 39, 41, 42},
-    # `import_support` is said to be false as long as imports are not offered.
-    "server": {1, 4},
 }
 
 

@@ -57,8 +57,8 @@ Start = Callable[..., Running]
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Running]:
-    command = [sys.executable, "-m", "infra.lakefs", "--home", str(home), "--port", "0"]
+def running(home: Path, *options: str) -> Iterator[Running]:
+    command = [sys.executable, "-m", "infra.lakefs", "--home", str(home), "--port", "0", *options]
     environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": SECRET}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
@@ -77,7 +77,7 @@ def running(home: Path) -> Iterator[Running]:
 def start() -> Iterator[Start]:
     """Start servers that end with the test."""
     with ExitStack() as stack:
-        yield lambda home: stack.enter_context(running(home))
+        yield lambda home, *options: stack.enter_context(running(home, *options))
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +113,6 @@ def open_store() -> Callable[[Path], object]:
 
 
 @pytest.fixture(scope="session")
-def open_server() -> Callable[[Path], object]:
+def open_server() -> Callable[..., object]:
     """`running`, for tests that share a server among themselves alone."""
     return running

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from infra.lakefs import api
-from infra.lakefs.api import app, auth, tokens
+from infra.lakefs.api import app, auth, imports, tokens
 from infra.lakefs.api.call import Body
 
 EXAMPLES = int(os.environ.get("ASSAY_FUZZ_EXAMPLES", "300"))
@@ -96,6 +96,9 @@ OFFERED: list[tuple[str, str, list[type[Body]]]] = [
     ("POST", "/auth/login", [auth.Login]),
     ("POST", "/assay/tokens", [tokens.TokenCreation]),
     ("GET", "/user", []),
+    ("POST", app.BRANCH + "/import", models_of(imports.start)),
+    ("GET", app.BRANCH + "/import", []),
+    ("DELETE", app.BRANCH + "/import", []),
 ]
 NOT_OFFERED: list[tuple[str, str, list[type[Body]]]] = [(how or "POST", path, []) for how, path, _ in app.NOT_OFFERED]
 
@@ -176,8 +179,11 @@ class Fuzzed:
 
 
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory, open_server: Callable[[Path], Any]) -> Iterator[Fuzzed]:
-    with open_server(tmp_path_factory.mktemp("fuzz") / "home") as server:
+def fuzzed(tmp_path_factory: pytest.TempPathFactory, open_server: Callable[..., Any]) -> Iterator[Fuzzed]:
+    folder = tmp_path_factory.mktemp("fuzz")
+    (folder / "import").mkdir()
+    (folder / "import" / "a").write_bytes(b"1")
+    with open_server(folder / "home", "--presign", "--allow-import", str(folder / "import")) as server:
         yield Fuzzed(server)
 
 

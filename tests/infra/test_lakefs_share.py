@@ -83,6 +83,23 @@ def test_given_keys_must_be_the_running_servers(tmp_path: Path, spawn: Any) -> N
     assert not (tmp_path / "credentials.json").exists()
 
 
+def test_no_more_is_shared_than_the_running_server_offers(tmp_path: Path, spawn: Any) -> None:
+    home, one, two = tmp_path / "home", tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    ready = json.loads(spawn(home, "--allow-import", str(one)).stdout.readline())
+    for less in ((), ("--allow-import", str(one))):
+        assert json.loads(ended(spawn(home, *less))[1]) == ready
+    for more in (
+        ("--allow-import", str(two)),
+        ("--presign",),
+        ("--allow-import", str(one), "--allow-import", str(two)),
+    ):
+        status, out, err = ended(spawn(home, *more))
+        assert (status, out) == (2, "")
+        assert "it was started without --" in err
+
+
 def test_keys_in_the_home_that_the_running_server_was_not_started_with_are_refused(tmp_path: Path, spawn: Any) -> None:
     first = spawn(tmp_path)
     assert first.stdout.readline()

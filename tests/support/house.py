@@ -31,6 +31,7 @@ from catalog.domain.dataset import Provenance
 from catalog.domain.decision import Decision
 from catalog.domain.intent import Intent
 from catalog.domain.release import Proposal, ReleaseView
+from catalog.domain.requests import RegisterDataset
 from catalog.domain.run import Code, Run, RunStart
 from catalog.domain.views import DatasetView, Status
 from catalog.errors import AssayError, from_kind
@@ -113,10 +114,13 @@ class Desk:
         context = replace(self.context, boundary=boundary)
         return Desk(replace(self.service, context=context, operations=Operations(context, KINDS)))
 
-    def begin_register(self, dataset: str, ingest: str, folder: Path, by: str = "engineer") -> str:
+    def begin_register(
+        self, dataset: str, ingest: str, folder: Path, by: str = "engineer", *, by_reference: bool = False
+    ) -> str:
         """Begin a registration; its provenance is the one beside the data."""
         document = Provenance.parse((folder / "meta/provenance.json").read_bytes())
-        return register.start(self.service.operations, by, dataset, ingest, str(folder), document)
+        wanted = RegisterDataset(ingest=ingest, path=str(folder), provenance=document, by_reference=by_reference)
+        return register.start(self.service.operations, by, dataset, wanted)
 
     def register(self, dataset: str, ingest: str, folder: Path, by: str = "engineer") -> dict[str, Any]:
         """Register a recording."""

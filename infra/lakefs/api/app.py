@@ -22,9 +22,11 @@ from infra.lakefs.api import (
     config,
     diffs,
     download,
+    imports,
     merges,
     objects,
     repositories,
+    staging,
     tags,
     threads,
     tokens,
@@ -33,6 +35,7 @@ from infra.lakefs.api.call import Call, Query, answer
 from infra.lakefs.api.upload import upload
 from infra.lakefs.errors import LakeFSError, NotOfferedError, TooLargeError, storage_error
 from infra.lakefs.store import Store
+from infra.lakefs.store.imports import Imports
 
 MAX_BODY = 8 << 20  # bytes of a JSON body: 1000 paths of 1024 bytes, escaped
 Handler = Callable[[Call], Response]
@@ -56,6 +59,10 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", BRANCH + "/cherry-pick", commits.post_cherry_pick),
     ("GET", BRANCH + "/diff", branches.staged),
     ("PUT", BRANCH + "/hard_reset", branches.put_hard_reset),
+    ("GET", BRANCH + "/staging/backing", staging.get_address),
+    ("PUT", BRANCH + "/staging/backing", staging.link),
+    ("PUT", BRANCH + "/objects", staging.stage),
+    ("GET", BRANCH + "/objects/stage_allowed", staging.stage_allowed),
     ("GET", BRANCH, branches.get),
     ("PUT", BRANCH, branches.put),
     ("DELETE", BRANCH, branches.delete),
@@ -90,10 +97,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 
 # Documented by lakeFS and not offered here, with any method or the one given; `{rest:path}` covers all below.
 NOT_OFFERED: tuple[tuple[str, str, str], ...] = (
-    ("", BRANCH + "/import", "imports are not offered yet: upload the objects"),
-    ("", BRANCH + "/staging/{rest:path}", "physical addresses are not offered yet: upload through the server"),
-    ("PUT", BRANCH + "/objects", "objects stored elsewhere are not offered yet: upload through the server"),
-    ("GET", BRANCH + "/objects/stage_allowed", "physical addresses are not offered yet: upload through the server"),
+    ("", BRANCH + "/staging/{rest:path}", "presigned multipart upload is not offered: upload in one piece"),
     ("", REPOSITORY + "/actions/{rest:path}", "actions and hooks are not offered yet"),
     ("", REPOSITORY + "/pulls", "pull requests are not offered yet: merge the branch"),
     ("", REPOSITORY + "/pulls/{rest:path}", "pull requests are not offered yet: merge the branch"),
@@ -119,11 +123,14 @@ NOT_OFFERED: tuple[tuple[str, str, str], ...] = (
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 
 
-def build(store: Store, keys: auth.Keys) -> ASGIApp:
+def build(store: Store, keys: auth.Keys, running: Imports) -> ASGIApp:
     """The whole server as an ASGI application."""
 
     async def take(request: Request) -> Response:
         return await upload(request, store)
+
+    async def put_presigned(request: Request) -> Response:
+        return await staging.put_presigned(request, store)
 
     async def who(request: Request) -> Response:
         return config.user(await _call(request, store)) if request.state.known else config.anonymous()
@@ -141,6 +148,15 @@ def build(store: Store, keys: auth.Keys) -> ASGIApp:
             methods=["POST"],
         ),
         Route(auth.PREFIX + "/user", who, methods=["GET"]),
+    ]
+    routes += [
+        Route(auth.PREFIX + BRANCH + "/import", _endpoint(store, method, partial(handler, running)), methods=[method])
+        for method, handler in (("POST", imports.start), ("GET", imports.status), ("DELETE", imports.cancel))
+    ]
+    signed = auth.PRESIGNED + "/{repository}"
+    routes += [
+        Route(signed + "/objects/{sha256}", _endpoint(store, "GET", download.get_presigned), methods=["GET"]),
+        Route(signed + "/addresses/{name}", put_presigned, methods=["PUT"]),
     ]
     routes += [
         Route(auth.PREFIX + path, _not_offered(why), methods=[method] if method else METHODS)

@@ -16,10 +16,8 @@ STORAGE: dict[str, Any] = {
     "blockstore_namespace_example": "local://example-bucket/",
     "blockstore_type": "local",
     "default_namespace_prefix": "local://",
-    "import_support": False,
     "import_validity_regex": "^local://",
     "pre_sign_multipart_upload": False,
-    "pre_sign_support": False,
     "pre_sign_support_ui": False,
 }
 LOGIN: dict[str, Any] = {
@@ -36,11 +34,11 @@ def healthcheck(_: Call) -> Response:
     return done()
 
 
-def config(_: Call) -> Response:
+def config(call: Call) -> Response:
     return answer(
         {
             "version_config": VERSION,
-            "storage_config": STORAGE,
+            "storage_config": _storage(call),
             "storage_config_list": [],
             "ui_config": {},
             "capabilities_config": {},
@@ -52,8 +50,18 @@ def version(_: Call) -> Response:
     return answer(VERSION)
 
 
-def storage(_: Call) -> Response:
-    return answer(STORAGE)
+def storage(call: Call) -> Response:
+    return answer(_storage(call))
+
+
+def _storage(call: Call) -> dict[str, Any]:
+    """A scoped token neither imports nor makes URLs, and its clients read here that they should not try."""
+    owner = call.grant is None
+    return {
+        **STORAGE,
+        "import_support": owner and bool(call.store.folders),
+        "pre_sign_support": owner and call.store.presign,
+    }
 
 
 def garbage_collection(_: Call) -> Response:

@@ -12,16 +12,18 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from typing import BinaryIO
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from infra.lakefs.api import presigned
 from infra.lakefs.api.call import Call, answer
 from infra.lakefs.api.memory import BODIES, LEAST
-from infra.lakefs.api.objects import refuse_presigned
 from infra.lakefs.api.threads import READERS, run
 from infra.lakefs.errors import DamagedError, InvalidError
-from infra.lakefs.store import objects
+from infra.lakefs.store import objects, repositories
+from infra.lakefs.store.contents import open_content
 from infra.lakefs.store.entries import Entry
+from infra.lakefs.store.sources import SourceFile
 
 RANGES = re.compile(r"bytes=(?>\d*-\d*,? ?)+")  # atomic, or a crafted header would be tried in 2^n ways
 ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
@@ -34,8 +36,23 @@ BAD_RANGE = (
 
 
 def get(call: Call) -> Response:
-    refuse_presigned(call)
+    presign = presigned.asked(call)
     entry = _find(call)
+    if presign:
+        return RedirectResponse(presigned.address(call, entry)["physical_address"], 302)
+    return send(call, entry)
+
+
+def get_presigned(call: Call) -> Response:
+    """Read by a presigned URL, GET or HEAD."""
+    entry = presigned.readable(call)
+    with call.store.database.read() as connection:
+        repositories.get(connection, call.params["repository"])
+    return send(call, entry)
+
+
+def send(call: Call, entry: Entry) -> Response:
+    """The entry's bytes as the request's headers ask for them."""
     headers = _headers(entry)
     headers["content-disposition"] = "inline" if entry.content_type.startswith("text/plain") else "attachment"
     headers["x-content-type-options"] = "nosniff"
@@ -50,7 +67,7 @@ def get(call: Call) -> Response:
     start, length, status = span
     if status == 206:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
-    file = call.store.blobs.open(entry.sha256, entry.size)
+    file = open_content(call.store, entry)
     if length <= LEAST:
         with file:
             return Response(_read(file, start, length), status, headers)
@@ -59,7 +76,10 @@ def get(call: Call) -> Response:
 
 
 def head(call: Call) -> Response:
-    entry = _find(call)
+    return send_head(call, _find(call))
+
+
+def send_head(call: Call, entry: Entry) -> Response:
     headers = _headers(entry)
     span = _span(call.headers.get("range"), entry.size)
     if span is None:
@@ -133,4 +153,6 @@ def _read(file: BinaryIO, start: int, length: int) -> bytes:
         if not more:
             raise DamagedError("the stored object ends early: restore it from a backup")
         data += more
+    if isinstance(file, SourceFile):
+        file.check()
     return data

@@ -8,10 +8,11 @@ import orjson
 from pydantic import Field
 from starlette.responses import Response
 
+from infra.lakefs.api import presigned
 from infra.lakefs.api.call import Body, Call, answer, done, page
 from infra.lakefs.api.grants import permit_ref
 from infra.lakefs.errors import ForbiddenError, InvalidError, LakeFSError
-from infra.lakefs.store import objects, refs, repositories
+from infra.lakefs.store import objects, refs, repositories, sources
 from infra.lakefs.store.entries import Entry, key
 from infra.lakefs.store.listing import CommonPrefix
 from infra.lakefs.store.listing import page as store_page
@@ -33,22 +34,19 @@ class MetadataUpdate(Body):
     set: dict[str, str]
 
 
-def refuse_presigned(call: Call) -> None:
-    if call.query.flag("presign"):
-        raise InvalidError("presigned URLs are not supported by this server: read through it")
-
-
 def stat(call: Call) -> Response:
-    refuse_presigned(call)
+    repository, presign = call.params["repository"], presigned.asked(call)
     path, metadata = call.query.path(), call.query.flag("user_metadata", default=True)
     with call.store.database.read() as connection:
-        namespace = repositories.get(connection, call.params["repository"]).namespace
-        entry = objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
-    return answer(shown(entry, namespace, metadata=metadata))
+        namespace = repositories.get(connection, repository).namespace
+        entry = objects.stat(connection, call.store, repository, call.params["ref"], path)
+        outside = sources.addresses(connection, [entry.sha256])
+    said = shown(entry, namespace, metadata=metadata, address=outside.get(entry.sha256))
+    return answer(said | presigned.address(call, entry) if presign else said)
 
 
 def listing(call: Call) -> Response:
-    refuse_presigned(call)
+    presign = presigned.asked(call)
     query, store, repository = call.query, call.store, call.params["repository"]
     metadata = query.flag("user_metadata", default=True)
     prefix, after, delimiter = (query.text(name).encode() for name in ("prefix", "after", "delimiter"))
@@ -62,9 +60,15 @@ def listing(call: Call) -> Response:
             delimiter,
             query.amount(),
         )
-    results = [
-        _prefix(item) if isinstance(item, CommonPrefix) else shown(item, namespace, metadata=metadata) for item in found
-    ]
+        outside = sources.addresses(connection, [item.sha256 for item in found if isinstance(item, Entry)])
+
+    def listed(item: Entry | CommonPrefix) -> dict[str, Any]:
+        if isinstance(item, CommonPrefix):
+            return _prefix(item)
+        said = shown(item, namespace, metadata=metadata, address=outside.get(item.sha256))
+        return said | presigned.address(call, item) if presign else said
+
+    results = [listed(item) for item in found]
     return page(results, more, results[-1]["path"] if results else "")
 
 
@@ -115,7 +119,8 @@ def underlying(call: Call) -> Response:
     return answer({"storage_class": None})
 
 
-def shown(entry: Entry, namespace: str, *, metadata: bool = True) -> dict[str, Any]:
+def shown(entry: Entry, namespace: str, *, metadata: bool = True, address: str | None = None) -> dict[str, Any]:
+    """`address` is where the bytes lie, when that is not in the store."""
     return {
         "checksum": entry.md5.hex(),
         "content_type": entry.content_type,
@@ -123,7 +128,7 @@ def shown(entry: Entry, namespace: str, *, metadata: bool = True) -> dict[str, A
         "mtime": entry.mtime,
         "path": entry.path.decode(),
         "path_type": "object",
-        "physical_address": f"{namespace.rstrip('/')}/sha256/{entry.sha256.hex()}",
+        "physical_address": address or f"{namespace.rstrip('/')}/sha256/{entry.sha256.hex()}",
         "size_bytes": entry.size,
     }
 

@@ -85,7 +85,7 @@ async def upload(request: Request, store: Store) -> Response:
                     if writing is not None:
                         await writing
                     writing, held = run(UPLOADS, writer.write, held), bytearray()
-            content_type = _content_type(form.end() if form else request.headers.get("content-type", ""))
+            content_type = checked_type(form.end() if form else request.headers.get("content-type", ""))
             if writer is None:
                 entry, namespace = await run(UPLOADS, target.put, held, content_type)
             else:
@@ -131,7 +131,7 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _content_type(given: str) -> str:
+def checked_type(given: str) -> str:
     if given and not CONTENT_TYPE.fullmatch(given):
         raise InvalidError("the content type must be 1 to 255 printable ASCII characters")
     return given or DEFAULT_TYPE

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.lakefs.store.blobs import Blobs
 from infra.lakefs.store.database import Database
+from infra.lakefs.store.folders import Folders
 from infra.lakefs.store.ranges import Ranges
+from infra.lakefs.store.signing import Signer
 from infra.lakefs.store.sweep import Sweeper
 from infra.lakefs.store.trees import Trees
 
@@ -19,9 +22,19 @@ Clock = Callable[[], int]  # microseconds since 1970
 
 
 class Store:
-    """`user` is who commits; `clock` is the only source of time."""
+    """`user` is who commits; `clock` is the only source of time; `allowed` are folders that may be imported from;
+    `secret` signs addresses, and URLs where `presign` offers them."""
 
-    def __init__(self, folder: Path, clock: Clock, user: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        user: str,
+        *,
+        allowed: Sequence[Path] = (),
+        secret: bytes | None = None,
+        presign: bool = False,
+    ) -> None:
         temp = folder / "temp"
         self.clock = clock
         self.user = user
@@ -29,6 +42,9 @@ class Store:
         self.blobs = Blobs(folder / "blobs", temp)
         self.ranges = Ranges(folder / "ranges", temp)
         self.trees = Trees(folder / "trees", temp, self.ranges)
+        self.folders = Folders(folder, allowed)
+        self.signer = Signer(secret or secrets.token_bytes(32))
+        self.presign = presign
         self.database = Database(folder / "refs.sqlite")
         self.sweeper = Sweeper(self.database)
         self._branch_locks: dict[tuple[str, str], threading.Lock] = {}

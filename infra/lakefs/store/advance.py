@@ -19,12 +19,14 @@ ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class Plan:
-    """A commit for a branch. `takes_staged`: staged changes up to `mark` are in it; otherwise none may exist."""
+    """A commit for a branch. `takes_staged`: staged changes up to `mark` are in it; otherwise none may exist. `record`
+    runs in the transaction that moves the branch and may raise to refuse that."""
 
     head: Commit
     mark: int
     commit: Commit
     takes_staged: bool
+    record: Callable[[sqlite3.Connection], None] = lambda _: None
 
 
 class _MovedError(Exception):
@@ -68,6 +70,7 @@ def _move(repository: str, branch: str, plan: Plan) -> Callable[[sqlite3.Connect
             raise _MovedError
         if not plan.takes_staged and staging.is_newer(connection, repository, branch, plan.mark):
             raise _MovedError
+        plan.record(connection)
         commits.insert(connection, repository, plan.commit)
         connection.execute(
             "UPDATE branches SET head=? WHERE repository=? AND name=?", (plan.commit.id, repository, branch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from infra.lakefs.errors import InvalidError
@@ -40,11 +40,23 @@ def make_entry(
     text = canonical(metadata)
     if len(text.encode()) > MAX_METADATA:
         raise InvalidError(f"metadata has {len(text.encode())} bytes as JSON, allowed are {MAX_METADATA}")
-    hashed = hashlib.sha256(b"lakefs-row-1\0")
-    for field in (path, sha256, md5, str(size).encode(), content_type.encode(), text.encode()):
-        hashed.update(len(field).to_bytes(4, "big"))
-        hashed.update(field)
-    return Entry(path, sha256, md5, size, mtime, content_type, text, hashed.digest())
+    (digest,) = row_digests([(path, sha256, md5, size)], content_type, text)
+    return Entry(path, sha256, md5, size, mtime, content_type, text, digest)
+
+
+def row_digests(rows: Iterable[tuple[bytes, bytes, bytes, int]], content_type: str, metadata: str) -> list[bytes]:
+    """The digests of entries (path, sha256, md5, size) that have content type and metadata in common."""
+    last = _field(content_type.encode()) + _field(metadata.encode())
+    return [
+        hashlib.sha256(
+            b"".join((b"lakefs-row-1\0", _field(path), _field(sha256), _field(md5), _field(b"%d" % size), last))
+        ).digest()
+        for path, sha256, md5, size in rows
+    ]
+
+
+def _field(value: bytes) -> bytes:
+    return len(value).to_bytes(4, "big") + value
 
 
 def canonical(value: object) -> str:

@@ -52,9 +52,11 @@ def stage(
     *,
     only_new: bool = False,
     force: bool = False,
+    mtime: int | None = None,
 ) -> Entry:
-    """Stage stored bytes at a path; `only_new` refuses with PreconditionError where something is."""
-    seconds = store.clock() // 1_000_000
+    """Stage stored bytes at a path; `only_new` refuses with PreconditionError where something is. `mtime` is seconds
+    since 1970, now when not given."""
+    seconds = store.clock() // 1_000_000 if mtime is None else mtime
     entry = make_entry(path, blob.sha256, blob.md5, blob.size, seconds, content_type, metadata)
 
     def change(connection: sqlite3.Connection) -> Entry:

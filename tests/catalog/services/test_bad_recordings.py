@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from catalog.domain.dataset import Provenance, repository_of
+from catalog.domain.requests import RegisterDataset
 from catalog.errors import AssayError
 from catalog.services import register, register_model, train
 from catalog.services.manifest import OBJECTS
@@ -74,7 +75,9 @@ def test_a_path_that_is_no_folder(shared_desk: Desk, path: str, kind: str) -> No
     run = shared_desk.start_run()
     operations = shared_desk.service.operations
     for act in (
-        lambda: register.start(operations, "engineer", "arm", "one", path, document),
+        lambda: register.start(
+            operations, "engineer", "arm", RegisterDataset(ingest="one", path=path, provenance=document)
+        ),
         lambda: register_model.start(operations, "engineer", "reach", path, None, {}),
         lambda: train.give_folder(shared_desk.context, "engineer", run.id, path),
     ):

@@ -1,0 +1,140 @@
+"""Physical addresses: get one, upload to its presigned URL, link it; stage an object whose bytes lie somewhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from infra.lakefs.api import presigned
+from infra.lakefs.api.call import Body, Call, Query, answer, done
+from infra.lakefs.api.memory import BODIES
+from infra.lakefs.api.objects import shown
+from infra.lakefs.api.threads import UPLOADS, run
+from infra.lakefs.api.upload import checked_type
+from infra.lakefs.errors import NotOfferedError
+from infra.lakefs.store import Store, objects, repositories, sources
+from infra.lakefs.store.addresses import arrive, check_given, content_at, give
+from infra.lakefs.store.blobs import Blob, BlobWriter
+
+LATEST = 253_402_300_799  # the last second of the year 9999
+Size = Annotated[int, Field(ge=0, le=1 << 60)]
+Seconds = Annotated[int, Field(ge=0, le=LATEST)]
+
+
+class StagingLocation(Body):
+    physical_address: str
+
+
+class StagingMetadata(Body):
+    staging: StagingLocation
+    checksum: str
+    size_bytes: Size
+    user_metadata: dict[str, str] | None = None
+    content_type: str | None = None
+    mtime: Seconds | None = None
+    force: bool = False
+
+
+class ObjectStageCreation(Body):
+    physical_address: str
+    checksum: str
+    size_bytes: Size
+    metadata: dict[str, str] | None = None
+    content_type: str | None = None
+    mtime: Seconds | None = None
+    force: bool = False
+
+
+def get_address(call: Call) -> Response:
+    """As in lakeFS, whether the branch exists is asked when the address is linked."""
+    presign = presigned.asked(call)
+    call.query.path()
+    address, name = give(call.store, call.params["repository"])
+    said = {"physical_address": address, "presigned_url": None}
+    return answer(said | presigned.upload(call, name) if presign else said)
+
+
+def link(call: Call) -> Response:
+    body = call.json(StagingMetadata)
+    given = ObjectStageCreation(
+        physical_address=body.staging.physical_address,
+        checksum=body.checksum,
+        size_bytes=body.size_bytes,
+        metadata=body.user_metadata,
+        content_type=body.content_type,
+        mtime=body.mtime,
+        force=body.force,
+    )
+    return _stage(call, given, 200)
+
+
+def stage(call: Call) -> Response:
+    return _stage(call, call.json(ObjectStageCreation), 201)
+
+
+def stage_allowed(call: Call) -> Response:
+    with call.store.database.read() as connection:
+        objects.check_writable(connection, call.params["repository"], call.params["branch"], force=False)
+    return done()
+
+
+def _stage(call: Call, given: ObjectStageCreation, status: int) -> Response:
+    store, repository, branch, path = call.store, call.params["repository"], call.params["branch"], call.query.path()
+    if call.headers.get("if-none-match", "*") != "*" or "if-match" in call.headers:
+        raise NotOfferedError("of the conditions only 'If-None-Match: *' is offered")
+    content_type = checked_type(given.content_type or "")
+    with store.database.read() as connection:
+        objects.check_writable(connection, repository, branch, given.force)
+    blob = content_at(store, repository, given.physical_address, given.checksum, given.size_bytes)
+    entry = objects.stage(
+        store,
+        repository,
+        branch,
+        path,
+        blob,
+        content_type,
+        given.metadata or {},
+        only_new="if-none-match" in call.headers,
+        force=given.force,
+        mtime=given.mtime,
+    )
+    with store.database.read() as connection:
+        namespace = repositories.get(connection, repository).namespace
+        outside = sources.addresses(connection, [entry.sha256])
+    return answer(shown(entry, namespace, address=outside.get(entry.sha256)), status)
+
+
+async def put_presigned(request: Request, store: Store) -> Response:
+    """Bytes on their way to an address, in constant memory; the answer's etag is what linking takes as the checksum."""
+    repository, name = request.path_params["repository"], request.path_params["name"]
+    presigned.check_upload(store, Query(request.scope["query_string"]), repository, name)
+    check_given(store, repository, name)
+    writer = await run(UPLOADS, BlobWriter, store.blobs)
+    held, writing = bytearray(), None
+    try:
+        with BODIES.share() as allowed:
+            async for chunk in request.stream():
+                held += chunk
+                if len(held) > allowed():
+                    if writing is not None:
+                        await writing
+                    writing, held = run(UPLOADS, writer.write, held), bytearray()
+            if writing is not None:
+                await writing
+            blob = await run(UPLOADS, _finish, store, name, writer, held)
+    finally:
+        if writing is not None:
+            await asyncio.gather(writing, return_exceptions=True)
+        await run(UPLOADS, writer.abort)
+    return Response(None, 200, {"etag": f'"{blob.md5.hex()}"'})
+
+
+def _finish(store: Store, name: str, writer: BlobWriter, last: bytearray) -> Blob:
+    writer.write(last)
+    blob = writer.finish()
+    arrive(store, name, blob)
+    return blob

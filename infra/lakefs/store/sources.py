@@ -1,0 +1,150 @@
+"""Where imported content lies: files outside of the home, known by what they were when they were hashed.
+
+A file whose identity (size, times, inode, device) is still the recorded one holds what was hashed. Any other is hashed
+again before a byte of it is served, and what is no longer the committed content is never served as if it were.
+"""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from infra.lakefs.errors import DamagedError, LakeFSError
+from infra.lakefs.store import Store
+from infra.lakefs.store.entries import Entry
+from infra.lakefs.store.folders import SCHEME
+from infra.lakefs.store.hashing import SETTLED_NS, UNSETTLED, Columns, Identity, digest, identity
+
+ATTEMPTS = 3
+LOOKED_UP = 1000
+AT_ONCE = 512
+
+Row = tuple[bytes, str, int, int, int, int, int]  # sha256, absolute path, identity
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    path: str
+    identity: Identity
+
+
+class SourceFile(io.FileIO):
+    """An imported file being read; DamagedError instead of any byte read after it changed."""
+
+    def __init__(self, descriptor: int, expected: Identity, changed: str) -> None:
+        super().__init__(descriptor, "rb")
+        self._expected = expected
+        self._changed = changed
+
+    def check(self) -> None:
+        """Ask after reading, before the bytes are used."""
+        if identity(self.fileno()) != self._expected:
+            raise DamagedError(self._changed)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size)
+        self.check()
+        return data
+
+    def readall(self) -> bytes:
+        data = super().readall()
+        self.check()
+        return data
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # a narrower buffer
+        count = super().readinto(buffer)
+        self.check()
+        return count
+
+
+def rows_of(folder: str, names: Sequence[str], columns: Columns) -> Iterator[Row]:
+    """Rows of files in one folder."""
+    sha256, _, known = columns
+    values = iter(memoryview(known).cast("q"))
+    digests = (sha256[at : at + 32] for at in range(0, len(sha256), 32))
+    start = folder.rstrip("/") + "/"
+    return zip(digests, (start + name for name in names), values, values, values, values, values, strict=True)
+
+
+def put(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """In few statements, since each gives way to the other threads of this process."""
+    for at in range(0, len(rows), AT_ONCE):
+        piece = rows[at : at + AT_ONCE]
+        marks = ",".join(["(?,?,?,?,?,?,?)"] * len(piece))
+        connection.execute(f"INSERT OR REPLACE INTO sources VALUES {marks}", list(chain.from_iterable(piece)))  # noqa: S608
+
+
+def find(connection: sqlite3.Connection, sha256: bytes) -> list[Source]:
+    rows = connection.execute("SELECT * FROM sources WHERE sha256=? ORDER BY path", (sha256,)).fetchall()
+    return [Source(found["path"], tuple(found)[2:]) for found in rows]
+
+
+def addresses(connection: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, str]:
+    """Physical addresses of content that lies outside; one of several, the first by name."""
+    found: dict[bytes, str] = {}
+    for at in range(0, len(digests), LOOKED_UP):
+        piece = digests[at : at + LOOKED_UP]
+        marks = ",".join("?" * len(piece))
+        statement = f"SELECT sha256, min(path) FROM sources WHERE sha256 IN ({marks}) GROUP BY sha256"  # noqa: S608
+        found.update((sha256, SCHEME + path) for sha256, path in connection.execute(statement, piece))
+    return found
+
+
+def open_source(store: Store, entry: Entry) -> SourceFile | None:
+    """A file that holds an entry's content, None when it was never imported; DamagedError when none holds it now."""
+    with store.database.read() as connection:
+        known = find(connection, entry.sha256)
+    problems = []
+    for source in known:
+        try:
+            return _open(store, entry, source)
+        except LakeFSError as error:
+            problems.append(str(error))
+    if problems:
+        raise DamagedError("; ".join(problems))
+    return None
+
+
+def _open(store: Store, entry: Entry, source: Source) -> SourceFile:
+    what = f"object '{entry.path.decode()[:200]}' (sha256:{entry.sha256.hex()}) was imported from {source.path}"
+    changed = f"{what}, and that file changed after its import: restore the file, or import it again as a new version"
+    try:
+        descriptor = store.folders.open_file(store.folders.locate(source.path))
+    except LakeFSError as error:
+        raise DamagedError(
+            f"{what}, and that file cannot be opened ({error}): bring it back, below a folder that "
+            "the server was started with --allow-import for"
+        ) from error
+    file = SourceFile(descriptor, identity(descriptor), changed)
+    try:
+        if identity(descriptor) != source.identity:
+            confirmed = _confirm(file, entry, changed)
+            store.database.write(lambda connection: put(connection, [(entry.sha256, source.path, *confirmed)]))
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _confirm(file: SourceFile, entry: Entry, changed: str) -> Identity:
+    """Hash the file again; its identity when it still holds the entry's content."""
+    for _ in range(ATTEMPTS):
+        file.seek(0)
+        file.check()
+        if identity(file.fileno())[0] != entry.size:
+            raise DamagedError(changed)
+        try:
+            sha256, _md5, now = digest(file.fileno())
+        except OSError as error:
+            raise DamagedError(changed) from error
+        if sha256 != entry.sha256:
+            raise DamagedError(changed)
+        if now[2] != UNSETTLED:
+            return now
+        time.sleep(SETTLED_NS / 1e9)
+    raise DamagedError(changed)
