@@ -142,7 +142,7 @@ def requests(draw: st.DrawFn) -> Sent:
         return quote(draw(TEXT.filter(bool)) if hostile else usual, safe="")
 
     path = re.sub(r"{(\w+)(?::path)?}", segment, template)
-    pairs = draw(st.dictionaries(st.sampled_from(QUERIES), WORDS, max_size=4))
+    pairs = draw(st.dictionaries(st.sampled_from(QUERIES), WORDS, max_size=2))
     if draw(st.booleans()):
         pairs.setdefault("path", "a")
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items())

@@ -64,6 +64,7 @@ STAGE = READ | {
     ("POST", B + "/objects/copy"),
     ("PUT", B + "/objects/stat/user_metadata"),
     ("PUT", B),
+    ("POST", R + "/branches"),  # to be told that a branch is there; none is made
 }
 
 
@@ -222,6 +223,16 @@ def test_a_copy_brings_nothing_in_from_elsewhere(scene: Scene, source: str) -> N
         answer = http.post(f"{scene.at}/branches/ingest-a/objects/copy", params={"dest_path": "taken"}, json=body)
     assert answer.status_code == 403
     assert scene.server.get(scene.at, "taken", "ingest-a").status_code == 404
+
+
+def test_a_token_creates_no_branch_and_is_told_which_is_there(scene: Scene) -> None:
+    before = scene.server.http.get(f"{scene.at}/branches", params={"show_hidden": "true"}).json()
+    with scene.client(scene.token("stage")) as http:
+        for name, status in (("ingest-a", 409), ("ingest-new", 403), ("main", 403), ("other", 403), ("a/b", 403)):
+            for more in ({}, {"force": True}, {"hidden": True}):
+                made = http.post(f"{scene.at}/branches", json={"name": name, "source": "ingest-a"} | more)
+                assert made.status_code == status
+    assert scene.server.http.get(f"{scene.at}/branches", params={"show_hidden": "true"}).json() == before
 
 
 def test_force_does_not_open_a_read_only_repository(server: Any) -> None:

@@ -14,11 +14,11 @@ import hashlib
 import re
 import sqlite3
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from starlette.routing import compile_path
 
-from infra.lakefs.errors import ForbiddenError, InvalidError, NotFoundError
+from infra.lakefs.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from infra.lakefs.store import Store, commits, refs, repositories
 from infra.lakefs.store.globs import matches
 
@@ -53,6 +53,7 @@ STAGE: tuple[tuple[str, str], ...] = (
     ("POST", BRANCH + "/objects/copy"),
     ("PUT", BRANCH + "/objects/stat/user_metadata"),
     ("PUT", BRANCH),
+    ("POST", REPOSITORY + "/branches"),  # creates nothing: see `refuse_branch`
 )
 _READ = tuple((method, compile_path(path)[0]) for method, path in READ)
 _STAGE = tuple((method, compile_path(path)[0]) for method, path in STAGE)
@@ -97,6 +98,17 @@ def permit_ref(store: Store, grant: Grant, expression: str) -> None:
     """ForbiddenError unless the grant allows reading this ref, which a body named."""
     with store.database.read() as connection:
         _check_ref(connection, grant, expression)
+
+
+def refuse_branch(store: Store, grant: Grant, name: str) -> NoReturn:
+    """No grant creates a branch. Clients that ask for one before each write are told when it is there already."""
+    _check_branch(grant, name)
+    with store.database.read() as connection:
+        try:
+            refs.branch(connection, grant.repository, name)
+        except NotFoundError:
+            raise ForbiddenError("a token creates no branches: use the server's keys") from None
+    raise ConflictError(f"a branch '{name}' already exists")
 
 
 def _params(table: tuple[tuple[str, re.Pattern[str]], ...], method: str, path: str) -> dict[str, str] | None:
