@@ -141,7 +141,12 @@ class LakeFS:
             raise
         if now.error is not None or now.commit is None:
             why = now.error.message if now.error is not None else "it made no commit"
-            raise Invalid("path-unreadable", f"the store did not import it: {why}", where=folder)
+            raise Invalid(
+                "path-unreadable",
+                f"the store did not import it: {why}",
+                where=folder,
+                do="leave its files as they are; the embedded store refers to files below ASSAY_IMPORT_FOLDERS only",
+            )
         return _info(now.commit)
 
     def delete(self, repository: str, branch: str, paths: Iterable[str]) -> None:

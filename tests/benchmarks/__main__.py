@@ -25,6 +25,7 @@ from tests.benchmarks import (
     recall,
     releases,
     report,
+    rivals,
     rollback,
     store,
 )
@@ -34,6 +35,7 @@ PARTS = {
     "checks": check_suite,
     "gate": gate,
     "report": report,
+    "rivals": rivals,
     "releases": releases,
     "store": store,
     "recall": recall,

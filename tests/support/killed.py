@@ -16,7 +16,7 @@ def main(home: str, kind: str, boundary: str, dataset: str, ingest: str, folder:
     """Begin one act and die at the boundary; reaching the end is an error."""
 
     def kill(here: str, now: str) -> None:
-        if (here, now) == (kind, boundary):
+        if (here, now) == (kind.removesuffix("-by-reference"), boundary):
             os.kill(os.getpid(), signal.SIGKILL)
 
     with House(Settings(home=Path(home), poll_seconds=3600.0)).open(kill) as desk:
@@ -27,6 +27,8 @@ def main(home: str, kind: str, boundary: str, dataset: str, ingest: str, folder:
 def _begin(desk: Desk, kind: str, dataset: str, ingest: str, folder: Path) -> str:
     if kind == "register":
         return desk.begin_register(dataset, ingest, folder)
+    if kind == "register-by-reference":
+        return desk.begin_register(dataset, ingest, folder, by_reference=True)
     if kind == "rebase":
         return desk.begin_rebase(dataset, ingest)
     if kind == "approve":

@@ -1,9 +1,13 @@
-"""The VersionStore contract against the real embedded server, over HTTP."""
+"""The VersionStore contract over HTTP: against the embedded server, and against any lakeFS that LAKEFS_TEST_URL names
+(with LAKEFS_TEST_KEY, LAKEFS_TEST_SECRET and LAKEFS_TEST_NAMESPACE).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +16,19 @@ from catalog.errors import AssayError
 from catalog.storage.lakefs import LakeFS
 from tests.support.house import Desk
 
-_names = itertools.count()
+_names = itertools.count(int(time.time()) % 1_000_000 * 1000)  # a server that stays keeps what was made before
+CONFIGURED = "LAKEFS_TEST_URL" in os.environ
 
 
-@pytest.fixture(scope="module")
-def store(shared_desk: Desk) -> LakeFS:
-    return shared_desk.store
+@pytest.fixture(
+    scope="module",
+    params=["embedded", *(["configured"] if CONFIGURED else [])],
+)
+def store(request: pytest.FixtureRequest, shared_desk: Desk) -> LakeFS:
+    if request.param == "embedded":
+        return shared_desk.store
+    url, key, secret, namespace = (os.environ[f"LAKEFS_TEST_{n}"] for n in ("URL", "KEY", "SECRET", "NAMESPACE"))
+    return LakeFS(url, key, secret, namespace=namespace)
 
 
 @pytest.fixture
