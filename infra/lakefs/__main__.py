@@ -10,7 +10,7 @@ from pathlib import Path
 
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
-from infra.lakefs.server import clock, serve
+from infra.lakefs.server import clock, offers, serve
 from infra.lakefs.share import Wanted, serve_or_share
 
 
@@ -31,7 +31,7 @@ def main() -> int:
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         keys, alone = chosen or environment_credentials(), given.until_stdin_ends
-        wanted = Wanted(given.port, keys, tuple(folder.absolute() for folder in given.allow_import), given.presign)
+        wanted = Wanted(given.port, keys, offers(given.allow_import, given.presign))
         begin = partial(
             serve,
             given.home,

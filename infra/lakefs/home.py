@@ -53,8 +53,7 @@ class Announced(TypedDict):
 
     url: str
     pid: int
-    allow_import: list[str]
-    presign: bool
+    offers: list[str]
 
 
 class Home:
@@ -96,10 +95,9 @@ class Home:
     def database(self) -> Path:
         return self.folder / "refs.sqlite"
 
-    def announce(self, url: str, allow_import: Sequence[Path] = (), presign: bool = False) -> None:
-        """Leave word of where the server listens and what it was started with, for others who start one here."""
-        folders = [str(folder.absolute()) for folder in allow_import]
-        said = Announced(url=url, pid=os.getpid(), allow_import=folders, presign=presign)
+    def announce(self, url: str, offers: Sequence[str] = ()) -> None:
+        """Leave word of where the server listens and what it offers, for others who start one here."""
+        said = Announced(url=url, pid=os.getpid(), offers=list(offers))
         write_durable(self.temp, self._announced, json.dumps(said).encode())
 
     @property

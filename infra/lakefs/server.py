@@ -64,10 +64,16 @@ def serve(
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
-                server = _Server(settings, home, partial(home.announce, allow_import=allow_import, presign=presign))
+                server = _Server(settings, home, partial(home.announce, offers=offers(allow_import, presign)))
                 if until_stdin_ends:
                     threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
                 server.run(sockets=[listening])
+
+
+def offers(allow_import: Sequence[Path], presign: bool) -> tuple[str, ...]:
+    """What a server offers on request, as the options that ask for it."""
+    folders = (f"--allow-import {folder.absolute()}" for folder in allow_import)
+    return (*folders, "--presign") if presign else tuple(folders)
 
 
 class _Server(uvicorn.Server):

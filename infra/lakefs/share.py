@@ -28,12 +28,11 @@ PROOF_SECONDS = 10
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a server is asked to be; `keys` None takes those of the home, the folders are absolute."""
+    """What a server is asked to be; `keys` None takes those of the home, `offers` are options as `server.offers`."""
 
     port: int
     keys: Credentials | None
-    allow_import: tuple[Path, ...] = ()
-    presign: bool = False
+    offers: tuple[str, ...]
 
 
 def serve_or_share(
@@ -62,10 +61,9 @@ def _running(folder: Path, wanted: Wanted, clock: Clock, taken: HomeTakenError) 
     listens = urlsplit(said["url"]).port or 0
     if wanted.port not in (0, listens):
         raise HomeError(f"{taken}, or ask for port {listens} or 0")
-    lacking = [str(path) for path in wanted.allow_import if str(path) not in said["allow_import"]]
-    if lacking or (wanted.presign and not said["presign"]):
-        what = f"--allow-import {lacking[0]}" if lacking else "--presign"
-        raise HomeError(f"{taken}, or ask for no more than it offers: it was started without {what}")
+    lacking = [option for option in wanted.offers if option not in said["offers"]]
+    if lacking:
+        raise HomeError(f"{taken}, or ask for what it offers: it was started without {', '.join(lacking)}")
     keys = wanted.keys or kept_credentials(folder)
     if keys is None:
         raise HomeError(f"{taken}, or give the keys that it was started with")
@@ -80,7 +78,7 @@ def _running(folder: Path, wanted: Wanted, clock: Clock, taken: HomeTakenError) 
 def _announced(folder: Path) -> Announced | None:
     try:
         said = json.loads((folder / ANNOUNCED).read_bytes())
-        return Announced(url=said["url"], pid=said["pid"], allow_import=said["allow_import"], presign=said["presign"])
+        return Announced(url=said["url"], pid=said["pid"], offers=said["offers"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
