@@ -162,6 +162,13 @@ class Fuzzed:
         self.http: httpx.Client = server.http
         self.made = 0
 
+    def state(self) -> list[Any]:
+        """Everything but what is staged on `dev`."""
+        at = "/repositories/fuzz"
+        asked = ("", "/branches?show_hidden=true", "/tags", "/metadata", "/settings/branch_protection")
+        found = [self.http.get(at + path).json() for path in (*asked, "/branches/main/diff", "/branches/dev")]
+        return [*found, self.http.get("/repositories").json()["results"]]
+
     def ready(self) -> None:
         if all(self.http.get(f"/repositories/fuzz/{at}").status_code == 200 for at in ("branches/dev", "tags/v1")):
             return
@@ -209,3 +216,22 @@ def test_no_request_is_a_5xx(fuzzed: Fuzzed, sent: Sent) -> None:
     if answer.status_code >= 400 and sent.method != "HEAD":
         assert answer.json()["message"]
     assert http.get("/healthcheck").status_code == 204
+
+
+@settings(
+    max_examples=EXAMPLES // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(sent=requests())
+def test_no_request_with_a_token_changes_anything_else(fuzzed: Fuzzed, sent: Sent) -> None:
+    fuzzed.ready()
+    asked = {"repository": "fuzz", "branches": ["dev"], "access": "stage", "expires_in": 600}
+    token = fuzzed.http.post("/assay/tokens", json=asked).json()["token"]
+    before = fuzzed.state()
+    headers = sent.headers | {"authorization": f"Bearer {token}".encode()}
+    url = f"{sent.path}?{sent.query}"
+    answer = httpx.request(sent.method, f"{fuzzed.http.base_url}{url[1:]}", headers=headers, content=sent.body)
+    event(f"{answer.status_code}")
+    assert answer.status_code < 500 or answer.headers["x-error-kind"] == "not-offered", answer.text
+    assert fuzzed.state() == before
