@@ -19,7 +19,10 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="the folder that holds everything; made when absent")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")
-    parser.add_argument("--secret-key", help="default: LAKEFS_SECRET_ACCESS_KEY, or generated in the home")
+    parser.add_argument(
+        "--secret-key",
+        help="default: LAKEFS_SECRET_ACCESS_KEY, which others cannot see among processes, or generated in the home",
+    )
     parser.add_argument(
         "--allow-import", type=Path, action="append", default=[], metavar="DIR", help="may be imported from; repeatable"
     )
