@@ -1,6 +1,6 @@
 """An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
 
-    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]
+    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-env NAME …]
 
 It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
 `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
@@ -23,7 +23,9 @@ What it answers below /api/v1, as lakeFS 1.84 does (`lakefs-sdk` 1.86 parses eve
 | diff, merge | staged, two and three dots, strategies, squash, merge base | |
 | tags | create, read, list, delete | |
 | protection | rules with `*` and `?` | the old protection API |
-| imports, actions, pull requests | | all of it |
+| actions | all events, webhooks, conditions, globs of branches, runs and outputs | |
+| pull requests | open, list, read, update, close, reopen, merge | |
+| imports | | all of it |
 
 Presigned URLs are refused with 400 and declared unsupported in the configuration, as by a lakeFS on local disk.
 
@@ -41,6 +43,16 @@ What it promises:
   which size, digests, content type and metadata count and time does not.
 - Readers see one moment and wait for nobody. Writers of one branch queue; none is lost.
 - Keys of objects are never paths of files.
+
+Actions are YAML files below `_lakefs_actions/`. Those of a commit are read from what is committed, of a merge from its
+*source* (as in lakeFS: who edits the source changes the gate), of a revert or cherry-pick from the branch as it was, of
+a new or deleted branch or tag from its commit. `pre-…` and `prepare-commit` refuse with 412 and nothing is changed;
+what they judged is what goes in, so a branch that moved or took uploads meanwhile is judged again, and after three
+times the answer is 503. `post-…` hooks are told from a queue on disk, again after a crash. A file that cannot be read,
+and hooks in Lua or for Airflow, fail. `{{ ENV.NAME }}` is filled in for the names given with `--allow-env`, and kept
+nowhere. A webhook has its `timeout` (1m by default, 1h at most) for everything; it is asked up to three times where it
+cannot be reached or answers 429 or 503. Hooks that were left out by their `if` are not listed in a run, because
+lakeFS's client cannot parse that status.
 
 Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds;
 `import_support` is false; a commit that was cherry-picked keeps its own metadata and is found as before (the recorded

@@ -30,11 +30,18 @@ def main() -> int:
     parser.add_argument(
         "--until-stdin-ends", action="store_true", help="end when stdin is closed, as with a supervisor"
     )
+    parser.add_argument(
+        "--allow-env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="let action files use {{ ENV.NAME }}; repeatable",
+    )
     given = parser.parse_args()
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         keys, alone = chosen or environment_credentials(), given.until_stdin_ends
-        wanted = Wanted(given.port, keys, offers(given.allow_import, given.presign))
+        wanted = Wanted(given.port, keys, offers(given.allow_import, given.presign, given.allow_env))
         begin = partial(
             serve,
             given.home,
@@ -42,6 +49,7 @@ def main() -> int:
             keys,
             allow_import=given.allow_import,
             presign=given.presign,
+            allow_environment=given.allow_env,
             until_stdin_ends=alone,
         )
         running = serve_or_share(begin, given.home, wanted, clock, alone=alone)

@@ -43,15 +43,29 @@ def serve(
     *,
     allow_import: Sequence[Path] = (),
     presign: bool = False,
+    allow_environment: Sequence[str] = (),
     until_stdin_ends: bool = False,
 ) -> None:
-    """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
+    """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin.
+
+    `allow_environment` names what action files may use of the environment.
+    """
+    environment = {name: os.environ[name] for name in allow_environment if name in os.environ}
     _allow_files()
     with Home(folder) as home:
         keys = credentials or home.credentials()
         with _listen(port) as listening:
-            opened = Store(home.folder, clock, USER, allowed=allow_import, secret=home.secret(), presign=presign)
-            with closing(opened) as store, closing(Imports(store)) as imports:
+            opened = Store(
+                home.folder,
+                clock,
+                USER,
+                allowed=allow_import,
+                secret=home.secret(),
+                presign=presign,
+                environment=environment,
+            )
+            with closing(opened) as store, closing(Imports(store)) as imports, closing(store.webhooks):
+                store.followers.tell()
                 settings = uvicorn.Config(
                     build(store, Keys(keys, clock, home.secret()), imports),
                     log_level="warning",
@@ -64,16 +78,19 @@ def serve(
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
-                server = _Server(settings, home, partial(home.announce, offers=offers(allow_import, presign)))
+                server = _Server(
+                    settings, home, partial(home.announce, offers=offers(allow_import, presign, allow_environment))
+                )
                 if until_stdin_ends:
                     threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
                 server.run(sockets=[listening])
 
 
-def offers(allow_import: Sequence[Path], presign: bool) -> tuple[str, ...]:
+def offers(allow_import: Sequence[Path], presign: bool, allow_environment: Sequence[str]) -> tuple[str, ...]:
     """What a server offers on request, as the options that ask for it."""
     folders = (f"--allow-import {folder.absolute()}" for folder in allow_import)
-    return (*folders, "--presign") if presign else tuple(folders)
+    names = (f"--allow-env {name}" for name in allow_environment)
+    return (*folders, *names, *(("--presign",) if presign else ()))
 
 
 class _Server(uvicorn.Server):

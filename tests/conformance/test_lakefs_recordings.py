@@ -9,9 +9,6 @@ import pytest
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "lakefs"
 
-# Whole scenarios of what the server answers 501 to, see infra/lakefs/__init__.py.
-NOT_OFFERED = {"hook_commit", "hook_pre_merge", "pull_requests"}
-
 # Steps where we differ on purpose. The set must be exact: a step that comes to agree has to leave it.
 DIFFERENT = {
     # The recorded server loses a commit that was cherry-picked once: it shows it with the copy's metadata and no
@@ -20,9 +17,7 @@ DIFFERENT = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", sorted(path.stem for path in RECORDINGS.glob("*.json") if path.stem not in NOT_OFFERED)
-)
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECORDINGS.glob("*.json")))
 def test_answers_as_recorded(name: str, player: Any, recorded_server: Any) -> None:
     failures = player.replay(player.load(RECORDINGS / f"{name}.json"), recorded_server)
     unexpected = [str(failure) for failure in failures if failure.step not in DIFFERENT.get(name, set())]

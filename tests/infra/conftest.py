@@ -57,9 +57,10 @@ Start = Callable[..., Running]
 
 
 @contextmanager
-def running(home: Path, *options: str) -> Iterator[Running]:
+def running(home: Path, *options: str, **values: str) -> Iterator[Running]:
+    """`options` follow the command, `values` are added to its environment."""
     command = [sys.executable, "-m", "infra.lakefs", "--home", str(home), "--port", "0", *options]
-    environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": SECRET}
+    environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": SECRET, **values}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -77,7 +78,7 @@ def running(home: Path, *options: str) -> Iterator[Running]:
 def start() -> Iterator[Start]:
     """Start servers that end with the test."""
     with ExitStack() as stack:
-        yield lambda home, *options: stack.enter_context(running(home, *options))
+        yield lambda home, *options, **values: stack.enter_context(running(home, *options, **values))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.lakefs.errors import BusyError, InvalidError, NotFoundError
-from infra.lakefs.store import Store, advance, objects, refs, staging
+from infra.lakefs.store import Store, hooks, objects, refs, staging
 from infra.lakefs.store.commit import commit
 from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.merge import merge
@@ -157,7 +157,7 @@ def test_a_branch_that_never_rests_is_busy_and_unchanged(store: Store, meanwhile
     commit(store, "repo", "work", "m", {})
     put(store, b"c", b"3")
     commit(store, "repo", "main", "m", {})
-    meanwhile(lambda: put(store, b"c", b"3"), advance.ATTEMPTS)  # equal to what is committed: no change, yet new
+    meanwhile(lambda: put(store, b"c", b"3"), hooks.ATTEMPTS)  # equal to what is committed: no change, yet new
     with pytest.raises(BusyError):
         merge(store, "repo", "work", "main")
     assert shown(store, "main@") == {b"a": 1, b"c": 1}

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from infra.lakefs.api import (
+    actions,
     auth,
     branches,
     commits,
@@ -25,6 +26,7 @@ from infra.lakefs.api import (
     imports,
     merges,
     objects,
+    pulls,
     repositories,
     staging,
     tags,
@@ -43,6 +45,8 @@ Handler = Callable[[Call], Response]
 REPOSITORY = "/repositories/{repository}"
 BRANCH = REPOSITORY + "/branches/{branch}"
 REF = REPOSITORY + "/refs/{ref}"
+RUN = REPOSITORY + "/actions/runs/{run}"
+PULL = REPOSITORY + "/pulls/{pull}"
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", REF + "/objects/stat", objects.stat),
@@ -77,6 +81,15 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", REPOSITORY + "/tags/{tag}", tags.delete),
     ("GET", REPOSITORY + "/tags", tags.listing),
     ("POST", REPOSITORY + "/tags", tags.create),
+    ("GET", REPOSITORY + "/actions/runs", actions.listing),
+    ("GET", RUN, actions.get),
+    ("GET", RUN + "/hooks", actions.hooks),
+    ("GET", RUN + "/hooks/{hook_run}/output", actions.output),
+    ("GET", REPOSITORY + "/pulls", pulls.listing),
+    ("POST", REPOSITORY + "/pulls", pulls.create),
+    ("GET", PULL, pulls.get),
+    ("PATCH", PULL, pulls.update),
+    ("PUT", PULL + "/merge", pulls.merge),
     ("GET", REPOSITORY + "/settings/branch_protection", repositories.get_protection),
     ("PUT", REPOSITORY + "/settings/branch_protection", repositories.set_protection),
     ("GET", REPOSITORY + "/metadata", repositories.get_metadata),
@@ -95,12 +108,24 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/setup_lakefs", config.setup_state),
 )
 
+# Handlers that hooks may keep waiting: they have threads of their own, so that a hook that asks the server is answered.
+HOOKED: frozenset[Handler] = frozenset(
+    (
+        branches.create,
+        branches.delete,
+        commits.create,
+        commits.post_cherry_pick,
+        commits.post_revert,
+        merges.create,
+        pulls.merge,
+        tags.create,
+        tags.delete,
+    )
+)
+
 # Documented by lakeFS and not offered here, with any method or the one given; `{rest:path}` covers all below.
 NOT_OFFERED: tuple[tuple[str, str, str], ...] = (
     ("", BRANCH + "/staging/{rest:path}", "presigned multipart upload is not offered: upload in one piece"),
-    ("", REPOSITORY + "/actions/{rest:path}", "actions and hooks are not offered yet"),
-    ("", REPOSITORY + "/pulls", "pull requests are not offered yet: merge the branch"),
-    ("", REPOSITORY + "/pulls/{rest:path}", "pull requests are not offered yet: merge the branch"),
     ("GET", REPOSITORY + "/metadata/{rest:path}", "addresses of ranges and metaranges are not offered"),
     ("", REPOSITORY + "/branch_protection", "the old protection API is not offered: use settings/branch_protection"),
     ("GET", REPOSITORY + "/branch_protection/set_allowed", "the old protection API is not offered"),
@@ -178,7 +203,7 @@ def build(store: Store, keys: auth.Keys, running: Imports) -> ASGIApp:
 
 
 def _endpoint(store: Store, method: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    kind = threads.READERS if method in {"GET", "HEAD"} else threads.WRITERS
+    kind = threads.HOOKED if handler in HOOKED else threads.READERS if method in {"GET", "HEAD"} else threads.WRITERS
 
     async def endpoint(request: Request) -> Response:
         return await threads.run(kind, handler, await _call(request, store))

@@ -9,6 +9,7 @@ from infra.lakefs.api.diffs import diff_page
 from infra.lakefs.api.grants import refuse_branch
 from infra.lakefs.store import commits, refs, staging
 from infra.lakefs.store.diff import Change
+from infra.lakefs.store.naming import create_branch, delete_branch
 from infra.lakefs.store.reset import hard_reset, reset
 
 
@@ -29,11 +30,7 @@ def create(call: Call) -> Response:
     body = call.json(BranchCreation)
     if call.grant is not None:
         refuse_branch(call.store, call.grant, body.name)
-    made = call.store.database.write(
-        lambda connection: refs.create_branch(
-            connection, call.params["repository"], body.name, body.source, body.hidden, body.force
-        )
-    )
+    made = create_branch(call.store, call.params["repository"], body.name, body.source, body.hidden, body.force)
     return PlainTextResponse(made.head, 201)
 
 
@@ -59,11 +56,7 @@ def listing(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    force = call.query.flag("force")
-    call.store.database.write(
-        lambda connection: refs.delete_branch(connection, call.params["repository"], call.params["branch"], force)
-    )
-    call.store.sweeper.wake()
+    delete_branch(call.store, call.params["repository"], call.params["branch"], call.query.flag("force"))
     return done()
 
 

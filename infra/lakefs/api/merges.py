@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.responses import Response
 
 from infra.lakefs.api.call import Body, Call, answer
 from infra.lakefs.store import commits, refs
+from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.merge import MergeConflictError, merge
 
 
@@ -20,8 +23,8 @@ class MergeBody(Body):
 
 def create(call: Call) -> Response:
     body = call.json(MergeBody)
-    try:
-        made = merge(
+    return merged(
+        lambda: merge(
             call.store,
             call.params["repository"],
             call.params["source"],
@@ -33,10 +36,16 @@ def create(call: Call) -> Response:
             allow_empty=body.allow_empty,
             force=body.force,
         )
+    )
+
+
+def merged(act: Callable[[], Commit]) -> Response:
+    """The answer to a merge; a conflict names no reference."""
+    try:
+        return answer({"reference": act().id})
     except MergeConflictError as conflict:
         refusal = {"reference": "", "message": f"merge conflict: {conflict}"}
         return answer(refusal, conflict.status, {"x-error-kind": conflict.kind})
-    return answer({"reference": made.id})
 
 
 def base(call: Call) -> Response:

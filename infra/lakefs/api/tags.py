@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from infra.lakefs.api.call import Body, Call, answer, done, page
 from infra.lakefs.store import refs
+from infra.lakefs.store.naming import create_tag, delete_tag
 
 
 class TagCreation(Body):
@@ -16,9 +17,7 @@ class TagCreation(Body):
 
 def create(call: Call) -> Response:
     body = call.json(TagCreation)
-    made = call.store.database.write(
-        lambda connection: refs.create_tag(connection, call.params["repository"], body.id, body.ref, body.force)
-    )
+    made = create_tag(call.store, call.params["repository"], body.id, body.ref, body.force)
     return answer({"commit_id": made.head, "id": made.name}, 201)
 
 
@@ -39,8 +38,5 @@ def listing(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    force = call.query.flag("force")
-    call.store.database.write(
-        lambda connection: refs.delete_tag(connection, call.params["repository"], call.params["tag"], force)
-    )
+    delete_tag(call.store, call.params["repository"], call.params["tag"], call.query.flag("force"))
     return done()

@@ -1,5 +1,5 @@
-"""The threads that work for the server, of three kinds, so that a full queue of one kind does not hold up another:
-readers never wait for commits that queue for a branch, nor uploads for a listing.
+"""The threads that work for the server, of four kinds, so that a full queue of one kind does not hold up another:
+readers never wait for commits that queue for a branch, nor uploads for a listing, nor anybody for somebody's hooks.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 READERS = ThreadPoolExecutor(16, "reader")
 WRITERS = ThreadPoolExecutor(64, "writer")
+HOOKED = ThreadPoolExecutor(256, "hooked")
 UPLOADS = ThreadPoolExecutor(32, "upload")
 
 

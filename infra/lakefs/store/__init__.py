@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from infra.lakefs.store.blobs import Blobs
 from infra.lakefs.store.database import Database
 from infra.lakefs.store.folders import Folders
+from infra.lakefs.store.follow import Followers
 from infra.lakefs.store.ranges import Ranges
+from infra.lakefs.store.send import Sender
 from infra.lakefs.store.signing import Signer
 from infra.lakefs.store.sweep import Sweeper
 from infra.lakefs.store.trees import Trees
@@ -23,7 +26,10 @@ Clock = Callable[[], int]  # microseconds since 1970
 
 class Store:
     """`user` is who commits; `clock` is the only source of time; `allowed` are folders that may be imported from;
-    `secret` signs addresses, and URLs where `presign` offers them."""
+    `secret` signs addresses, and URLs where `presign` offers them; `environment` is what action files may use of it.
+
+    `resets` counts, by repository and branch, how often staged changes were forgotten since the start.
+    """
 
     def __init__(
         self,
@@ -34,6 +40,7 @@ class Store:
         allowed: Sequence[Path] = (),
         secret: bytes | None = None,
         presign: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         temp = folder / "temp"
         self.clock = clock
@@ -47,6 +54,9 @@ class Store:
         self.presign = presign
         self.database = Database(folder / "refs.sqlite")
         self.sweeper = Sweeper(self.database)
+        self.webhooks = Sender(environment or {})
+        self.followers = Followers(self)
+        self.resets: Counter[tuple[str, str]] = Counter()
         self._branch_locks: dict[tuple[str, str], threading.Lock] = {}
 
     def branch_lock(self, repository: str, branch: str) -> threading.Lock:
@@ -54,5 +64,7 @@ class Store:
         return self._branch_locks.setdefault((repository, branch), threading.Lock())
 
     def close(self) -> None:
+        self.webhooks.close()
+        self.followers.close()
         self.sweeper.close()
         self.database.close()

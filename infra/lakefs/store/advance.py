@@ -1,51 +1,79 @@
 """Move a branch from the head that was looked at to a new commit, or not at all.
 
-The work on trees happens before, outside of any transaction; the move is a compare-and-swap in one transaction. When
-the branch moved or something was staged meanwhile, the work is done again on what is there now.
+The work on trees happens before, outside of any transaction, and so do the hooks that may refuse; the move is a
+compare-and-swap in one transaction. When the branch moved or something was staged meanwhile, the work is done again on
+what is there now, and judged again.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from infra.lakefs.errors import BusyError, InvalidError
-from infra.lakefs.store import Store, commits, refs, repositories, staging
+from infra.lakefs.errors import InvalidError
+from infra.lakefs.store import Store, commits, hooks, refs, repositories, staging
 from infra.lakefs.store.commits import Commit
-
-ATTEMPTS = 20
+from infra.lakefs.store.events import Event
+from infra.lakefs.store.hooks import MovedError, Proposal
 
 
 @dataclass(frozen=True)
 class Plan:
     """A commit for a branch. `takes_staged`: staged changes up to `mark` are in it; otherwise none may exist. `record`
-    runs in the transaction that moves the branch and may raise to refuse that."""
+    runs in the transaction that moves the branch and may raise to refuse that.
+
+    Its hooks are those of `pre-ACT` and `post-ACT`. `source` is what is brought where that is a commit. Whose action
+    files count before is `rules`, by default the commit itself, which counts after.
+    """
 
     head: Commit
     mark: int
     commit: Commit
     takes_staged: bool
     record: Callable[[sqlite3.Connection], None] = lambda _: None
+    act: str = "commit"
+    source: Commit | None = None
+    rules: Commit | None = None
+    merge_source: str = ""
 
 
-class _MovedError(Exception):
-    """The branch is not where the plan was made."""
+@dataclass(frozen=True)
+class _Seen:
+    """`resets` is how often staged changes were forgotten by then: hooks may judge them too."""
+
+    plan: Plan
+    resets: int
 
 
 def advance(store: Store, repository: str, branch: str, make_plan: Callable[[sqlite3.Connection], Plan]) -> Commit:
     """Make a plan on a snapshot and carry it out; BusyError when the branch keeps moving."""
+
+    def propose(connection: sqlite3.Connection) -> Proposal[_Seen]:
+        resets = store.resets[repository, branch]  # before the first look, at which the snapshot begins
+        plan = make_plan(connection)
+        return Proposal(_Seen(plan, resets), *_events(store, repository, branch, plan))
+
+    def move(connection: sqlite3.Connection, seen: _Seen, judged: bool) -> Commit:
+        plan = seen.plan
+        if refs.branch(connection, repository, branch).head != plan.head.id:
+            raise MovedError
+        if (judged or not plan.takes_staged) and staging.is_newer(connection, repository, branch, plan.mark):
+            raise MovedError
+        if judged and store.resets[repository, branch] != seen.resets:
+            raise MovedError
+        plan.record(connection)
+        commits.insert(connection, repository, plan.commit)
+        connection.execute(
+            "UPDATE branches SET head=? WHERE repository=? AND name=?", (plan.commit.id, repository, branch)
+        )
+        staging.clear(connection, repository, branch, plan.mark)
+        return plan.commit
+
     with store.branch_lock(repository, branch):
-        for _ in range(ATTEMPTS):
-            with store.database.read() as connection:
-                plan = make_plan(connection)
-            try:
-                made = store.database.write(_move(repository, branch, plan))
-            except _MovedError:
-                continue
-            store.sweeper.wake()
-            return made
-    raise BusyError(f"branch '{branch}' kept changing, nothing was done: repeat")
+        made = hooks.change(store, f"branch '{branch}'", propose, move)
+    store.sweeper.wake()
+    return made
 
 
 def writable_head(connection: sqlite3.Connection, repository: str, branch: str, force: bool) -> Commit:
@@ -64,18 +92,21 @@ def refuse_dirty(connection: sqlite3.Connection, store: Store, repository: str, 
         )
 
 
-def _move(repository: str, branch: str, plan: Plan) -> Callable[[sqlite3.Connection], Commit]:
-    def change(connection: sqlite3.Connection) -> Commit:
-        if refs.branch(connection, repository, branch).head != plan.head.id:
-            raise _MovedError
-        if not plan.takes_staged and staging.is_newer(connection, repository, branch, plan.mark):
-            raise _MovedError
-        plan.record(connection)
-        commits.insert(connection, repository, plan.commit)
-        connection.execute(
-            "UPDATE branches SET head=? WHERE repository=? AND name=?", (plan.commit.id, repository, branch)
-        )
-        staging.clear(connection, repository, branch, plan.mark)
-        return plan.commit
-
-    return change
+def _events(store: Store, repository: str, branch: str, plan: Plan) -> tuple[Event, Event]:
+    made = plan.commit
+    after = Event(
+        f"post-{plan.act}",
+        store.clock(),
+        repository,
+        made.tree,
+        made.id,
+        branch,
+        commit_id=made.id,
+        merge_source=plan.merge_source,
+        message=made.message,
+        committer=made.committer,
+        metadata=made.metadata,
+    )
+    source = plan.source.id if plan.source else branch
+    rules = plan.rules or made
+    return replace(after, kind=f"pre-{plan.act}", source_ref=source, tree=rules.tree), after

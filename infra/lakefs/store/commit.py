@@ -12,9 +12,10 @@ import sqlite3
 from collections.abc import Mapping
 
 from infra.lakefs.errors import InvalidError
-from infra.lakefs.store import Store, columns, refs, staging
+from infra.lakefs.store import Store, columns, hooks, refs, staging
 from infra.lakefs.store.advance import Plan, advance, writable_head
 from infra.lakefs.store.commits import Commit, make_commit
+from infra.lakefs.store.events import PREPARE, Event
 from infra.lakefs.store.protection import refuse_protected
 from infra.lakefs.store.repositories import get
 
@@ -31,6 +32,7 @@ def commit(
     force: bool = False,
 ) -> Commit:
     """The new head; InvalidError when nothing is staged. `date` is seconds since 1970 as the caller claims them."""
+    _prepare(store, repository, branch, message, metadata, force)
 
     with store.database.read() as connection:
         staged = not staging.is_clean(connection, repository, branch)
@@ -49,3 +51,26 @@ def commit(
         return Plan(head, mark, made, takes_staged=True)
 
     return advance(store, repository, branch, plan)
+
+
+def _prepare(
+    store: Store, repository: str, branch: str, message: str, metadata: Mapping[str, str], force: bool
+) -> None:
+    """Hooks that may still stage what is to be committed; they are read from the branch with what is staged on it."""
+    with store.database.read() as connection:
+        head = writable_head(connection, repository, branch, force)
+        refuse_protected(get(connection, repository), branch, "commit to")
+    hooks.judge(
+        store,
+        Event(
+            PREPARE,
+            store.clock(),
+            repository,
+            head.tree,
+            source_ref=branch,
+            branch=branch,
+            message=message,
+            committer=store.user,
+            metadata=metadata,
+        ),
+    )

@@ -6,7 +6,7 @@ A merge never fast-forwards; merged onto its own base, the result is the source'
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pyarrow.compute as pc
 
@@ -37,8 +37,11 @@ def merge(
     squash: bool = False,
     allow_empty: bool = False,
     force: bool = False,
+    record: Callable[[sqlite3.Connection, Commit], None] = lambda *_: None,
 ) -> Commit:
     """The merge commit, parents [head, source] (only [head] when squashed). What is staged on the source stays there.
+
+    Its hooks are read from the source, as in lakeFS. `record` runs in the transaction that moves the branch.
 
     MergeConflictError without a strategy; InvalidError when the source brings nothing or the branch is dirty.
     """
@@ -64,7 +67,17 @@ def merge(
             store.clock(),
             {STRATEGY_KEY: strategy or "default", **(metadata or {})},
         )
-        return Plan(head, mark, made, takes_staged=False)
+        return Plan(
+            head,
+            mark,
+            made,
+            takes_staged=False,
+            act="merge",
+            source=tip,
+            rules=tip,
+            merge_source=source,
+            record=lambda connection: record(connection, made),
+        )
 
     return advance(store, repository, branch, plan)
 

@@ -110,38 +110,57 @@ def resolve_commit(connection: sqlite3.Connection, repository: str, expression: 
     return found.commit
 
 
+def new_branch(connection: sqlite3.Connection, repository: str, name: str, source: str, force: bool) -> Commit:
+    """Where a branch that may be created will start."""
+    repositories.writable(connection, repository, force)
+    _free(connection, repository, valid_branch(name))
+    return resolve_commit(connection, repository, source)
+
+
 def create_branch(
     connection: sqlite3.Connection, repository: str, name: str, source: str, hidden: bool, force: bool
 ) -> Branch:
-    repositories.writable(connection, repository, force)
-    _free(connection, repository, valid_branch(name))
-    commit = resolve_commit(connection, repository, source)
+    commit = new_branch(connection, repository, name, source, force)
     repositories.insert_branch(connection, repository, name, commit.id, hidden)
     return Branch(name, commit.id)
 
 
-def delete_branch(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> None:
+def deletable_branch(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> Branch:
     settings = repositories.writable(connection, repository, force)
-    branch(connection, repository, name)
+    found = branch(connection, repository, name)
     if settings.default_branch == name:
         raise ForbiddenError(f"'{name}' is the repository's default branch and cannot be deleted")
+    return found
+
+
+def delete_branch(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> None:
+    deletable_branch(connection, repository, name, force)
     connection.execute("DELETE FROM branches WHERE repository=? AND name=?", (repository, name))
     staging.leave(connection, repository, name, staging.mark(connection))
 
 
-def create_tag(connection: sqlite3.Connection, repository: str, name: str, source: str, force: bool) -> Tag:
+def new_tag(connection: sqlite3.Connection, repository: str, name: str, source: str, force: bool) -> Commit:
+    """What a tag that may be created will name."""
     repositories.writable(connection, repository, force)
     if not TAG.fullmatch(name) or name.endswith((".", ".lock")):
         raise InvalidError(f"tag name '{name[:80]}': no space, slash or any of ~^:?*[\\@$, not starting with - or .")
     _free(connection, repository, name)
-    commit = resolve_commit(connection, repository, source)
+    return resolve_commit(connection, repository, source)
+
+
+def create_tag(connection: sqlite3.Connection, repository: str, name: str, source: str, force: bool) -> Tag:
+    commit = new_tag(connection, repository, name, source, force)
     connection.execute("INSERT INTO tags VALUES (?,?,?)", (repository, name, commit.id))
     return Tag(name, commit.id)
 
 
-def delete_tag(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> None:
+def deletable_tag(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> Tag:
     repositories.writable(connection, repository, force)
-    tag(connection, repository, name)
+    return tag(connection, repository, name)
+
+
+def delete_tag(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> None:
+    deletable_tag(connection, repository, name, force)
     connection.execute("DELETE FROM tags WHERE repository=? AND name=?", (repository, name))
 
 

@@ -24,6 +24,7 @@ def reset(store: Store, repository: str, branch: str, kind: str, path: str, forc
             staging.forget_prefix(connection, repository, branch, key(path))
         else:
             raise InvalidError(f"reset type '{kind[:40]}': reset, object or common_prefix")
+        store.resets[repository, branch] += 1
 
     store.database.write(change)
     store.sweeper.wake()
@@ -38,6 +39,7 @@ def hard_reset(store: Store, repository: str, branch: str, ref: str, force: bool
         head = refs.resolve_commit(connection, repository, ref)
         connection.execute("UPDATE branches SET head=? WHERE repository=? AND name=?", (head.id, repository, branch))
         staging.clear(connection, repository, branch)
+        store.resets[repository, branch] += 1
 
     store.database.write(change)
     store.sweeper.wake()

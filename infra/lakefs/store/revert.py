@@ -1,6 +1,6 @@
 """Undo a commit, or bring a single commit elsewhere: three-way merges relative to one of its parents.
 
-As in lakeFS both pass branch protection; a catalog must watch for them.
+As in lakeFS both pass branch protection; a catalog must watch for them. Their hooks are read from the branch as it was.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def revert(
             raise InvalidError(f"revert: undoing '{ref}' changes nothing on '{branch}'")
         words = message or f"Revert {ref}"
         made = make_commit((head,), tree.id, words, store.user, store.clock(), metadata or {})
-        return Plan(head, mark, made, takes_staged=False)
+        return Plan(head, mark, made, takes_staged=False, act="revert", source=bad, rules=head)
 
     return advance(store, repository, branch, plan)
 
@@ -76,7 +76,7 @@ def cherry_pick(
             store.clock(),
             {**(picked.metadata if metadata is None else metadata), **origin},
         )
-        return Plan(head, mark, made, takes_staged=False)
+        return Plan(head, mark, made, takes_staged=False, act="cherry-pick", source=picked, rules=head)
 
     return advance(store, repository, branch, plan)
 
