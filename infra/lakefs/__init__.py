@@ -46,7 +46,8 @@ One thing more than lakeFS: scoped tokens, so that no client needs the keys. `PO
 {"repository", "branches": ["ingest-*"], "access": "read" | "stage", "expires_in": seconds, at most a day} answers
 {"token", "token_expiration"}. It is a Bearer token, and as the pair `token` and itself it is Basic credentials, so
 every client of lakeFS can use it. `read` reads objects, commits and differences of refs in the history of those
-branches; `stage` also uploads, copies, deletes and resets staged objects on them. Everything else is 403.
+branches; `stage` also uploads, copies, deletes and resets staged objects on them. Everything else is 403, presigned
+URLs too, which the configuration says to whoever asks with a token.
 
 What it promises:
 
