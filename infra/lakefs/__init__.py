@@ -1,6 +1,7 @@
 """An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
 
-    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-env NAME …]
+    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]
+        [--allow-import DIR …] [--presign] [--allow-env NAME …]
 
 It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
 `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
@@ -17,7 +18,8 @@ What it answers below /api/v1, as lakeFS 1.84 does (`lakefs-sdk` 1.86 parses eve
 | repositories | create, read, list, delete, metadata, read-only | sample data, dump, restore, gc rules |
 | branches | create, read, list, delete, hidden, reset, hard reset | |
 | refs | names, ids, unique prefixes, `main~2`, `main^2`, `main@`, `main$` | |
-| upload | raw, multipart, user metadata, `If-None-Match: *` | other conditions, physical addresses |
+| upload | raw, multipart, user metadata, `If-None-Match: *` | other conditions |
+| physical addresses | get, link, stage; with `--presign` URLs to upload to and to read from | presigned multipart |
 | objects | read with ranges, HEAD, stat, list, copy, delete, change metadata | |
 | commits | metadata, date, log with paths, revert, cherry-pick | bare records, `source_metarange` |
 | diff, merge | staged, two and three dots, strategies, squash, merge base | |
@@ -25,15 +27,29 @@ What it answers below /api/v1, as lakeFS 1.84 does (`lakefs-sdk` 1.86 parses eve
 | protection | rules with `*` and `?` | the old protection API |
 | actions | all events, webhooks, conditions, globs of branches, runs and outputs | |
 | pull requests | open, list, read, update, close, reopen, merge | |
-| imports | | all of it |
+| imports | of folders and files below `--allow-import DIR`, by reference; status, cancel | |
 
-Presigned URLs are refused with 400 and declared unsupported in the configuration, as by a lakeFS on local disk.
+Without `--presign`, presigned URLs are refused with 400 and declared unsupported in the configuration, as by a lakeFS
+on local disk. With it, a URL permits one method on one content or one address of one repository, for 15 minutes.
+
+An import reads the files once and never copies them:
+
+- It is one commit or nothing, also when the server is killed; then its status says that it was interrupted, and it has
+  to be started again. What is below the destination of a folder is replaced. A destination without a slash at its end
+  gets one.
+- A symbolic link, a fifo, a device, a name that is not UTF-8, an unreadable file, two files for one key: each refuses
+  the whole, and the status names the first. Links are never followed, wherever they lead. The home is never imported.
+- A file is known by size, times, inode and device. One that is not the same any more is hashed before it is served;
+  one that holds something else answers 500, kind `damaged`, with its name. A change while it is sent ends the
+  connection before a changed byte.
+- `stat` gives the file as `physical_address`; a listing gives the address of the content.
 
 One thing more than lakeFS: scoped tokens, so that no client needs the keys. `POST /api/v1/assay/tokens` with
 {"repository", "branches": ["ingest-*"], "access": "read" | "stage", "expires_in": seconds, at most a day} answers
 {"token", "token_expiration"}. It is a Bearer token, and as the pair `token` and itself it is Basic credentials, so
 every client of lakeFS can use it. `read` reads objects, commits and differences of refs in the history of those
-branches; `stage` also uploads, copies, deletes and resets staged objects on them. Everything else is 403.
+branches; `stage` also uploads, copies, deletes and resets staged objects on them. Everything else is 403, presigned
+URLs too, which the configuration says to whoever asks with a token.
 
 What it promises:
 
@@ -58,4 +74,11 @@ Where it differs from the lakeFS that was recorded: protection rules hold at onc
 `import_support` is false; a commit that was cherry-picked keeps its own metadata and is found as before (the recorded
 server showed the copy's metadata on it and lost it). As in lakeFS, protection does not stop revert, cherry-pick and the
 deletion of a branch: a catalog has to watch for those.
+Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds; an
+import that changes nothing is refused like a commit that changes nothing; a commit that was cherry-picked keeps its own
+metadata and is found as before (the recorded server showed the copy's metadata on it and lost it).
+
+As in lakeFS, protection does not stop revert, cherry-pick, import and the deletion of a branch; and an object linked to
+a `local://` address that nobody knows is believed: it can be listed, and never be read. A catalog has to watch for
+those.
 """

@@ -170,10 +170,7 @@ HOSTILE = st.sampled_from(
     ["../", "..", "/", "//", "./", "\0", "\n", "\\", "~", "%2e%2e%2f", "C:", "CON", "*", "$(x)", ";", "\u202e", "é"]
 ) | st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
 KEYS = st.lists(HOSTILE, min_size=1, max_size=8).map("".join) | st.integers(1000, 1024).map("a/".__mul__)
-KEPT = re.compile(
-    r"(blobs|ranges|trees)/[0-9a-f]{2}/[0-9a-f]{62}(\.\w+)?|temp/\d+|lock|signing\.key|"
-    r"lakefs\.json|server\.json|refs\.sqlite(-wal|-shm)?"
-)
+KEPT = re.compile(r"(blobs|ranges|trees)/[0-9a-f]{2}/[0-9a-f]{62}(\.\w+)?|temp/\d+|[a-z]+(\.[a-z]+)?(-wal|-shm)?")
 
 
 def files(folder: Path) -> set[str]:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from infra.lakefs.errors import InvalidError
+from infra.lakefs.store import objects, refs, repositories
+from infra.lakefs.store.commit import commit
+from infra.lakefs.store.folders import Folders
+from infra.lakefs.store.ingest import Location, Wanted, ingest
 
 from .conftest import Running, Start, running
 
@@ -132,7 +142,7 @@ def test_content_is_not_copied_and_its_place_is_said(site: Site) -> None:
     assert stat["checksum"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
     assert stat["mtime"] == int(source.stat().st_mtime)
     listed = site.http.get(f"{repository}/refs/main/objects/ls").json()["results"]
-    assert [item["physical_address"] for item in listed] == [stat["physical_address"]]
+    assert [item["physical_address"].rsplit("/", 1)[1] for item in listed] == [name]
 
 
 def test_an_upload_of_the_same_content_gives_the_same_tree(site: Site) -> None:
@@ -322,6 +332,108 @@ def test_a_folder_may_be_named_as_it_was_allowed_or_as_it_lies(start: Start, tmp
     assert site.bring(repository, file(tmp_path / "real/x", "y"))["completed"]
     stat = site.http.get(f"{repository}/refs/main/objects/stat", params={"path": "x"}).json()
     assert stat["physical_address"] == f"local://{tmp_path}/real/x"
+
+
+@pytest.mark.parametrize("place", ["home", "home/below", "file"])
+def test_a_folder_that_cannot_be_allowed_is_refused_at_the_start(tmp_path: Path, place: str) -> None:
+    (tmp_path / "home" / "below").mkdir(parents=True)
+    (tmp_path / "file").write_text("x")
+    command = [sys.executable, "-m", "infra.lakefs", "--home", str(tmp_path / "home"), "--port", "0"]
+    command += ["--allow-import", str(tmp_path / place)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert str(tmp_path / place) in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_absent_holds_nothing_else_up(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    options = ("--allow-import", str(tmp_path / "disk"))
+    site = Site(start(tmp_path / "home", *options), tmp_path / "disk")
+    repository = site.server.repository()
+    site.bring(repository, file(site.write("x", "1"), "x"))
+    site.server.put(repository, "y", "2")
+    site.server.kill()
+    (tmp_path / "disk").rename(tmp_path / "away")
+    again = Site(start(tmp_path / "home", *options), site.folder)
+    assert again.server.get(repository, "x").status_code == 500
+    assert again.server.get(repository, "y").content == b"2"
+    assert "no such file" in again.bring(again.server.repository(), folder(site.folder))["error"]["message"]
+    (tmp_path / "away").rename(tmp_path / "disk")
+    assert again.server.get(repository, "x").content == b"1"
+
+
+KEYS = st.sampled_from(
+    ["a", "a/", "a/a", "a/b", "a/b/a", "a/b/x", "a0", "b", "b/a", "b/x", "b0", "é/a", "é/x", "zz", "zz/x"]
+)
+NAMES = st.lists(st.sampled_from(["a", "b", "c.d", "é", "x-y"]), min_size=1, max_size=3).map("/".join)
+
+
+@pytest.fixture(scope="module")
+def bare_store(open_store: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with open_store(tmp_path_factory.mktemp("model") / "home") as found:
+        yield found
+
+
+@example(before={"a", "b/a"}, sources={"b"}, folders=["a/", "b/"], files=set())  # nothing below the first prefix
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.sets(KEYS, max_size=12),
+    sources=st.sets(NAMES, min_size=1, max_size=8),
+    folders=st.lists(st.sampled_from(["", "a/", "a/b/", "b/", "é/", "zz/"]), max_size=3, unique=True),
+    files=st.sets(KEYS, max_size=4),
+)
+def test_the_tree_is_the_one_of_a_dictionary(
+    bare_store: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    before: set[str],
+    sources: set[str],
+    folders: list[str],
+    files: set[str],
+) -> None:
+    root = tmp_path_factory.mktemp("root").resolve()
+    made: dict[str, bytes] = {}
+    for name in sorted(sources):
+        if not any(f"{name}/".startswith(f"{other}/") for other in made):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(name)
+            made[name] = hashlib.sha256(name.encode()).digest()
+    store, repository = bare_store, root.name
+    store.folders = Folders(root.parent / "model0", [root])
+    store.database.write(
+        lambda connection: repositories.create(connection, repository, f"local://{repository}", "main", False, 1)
+    )
+    old = {}
+    for path in before:
+        blob = store.blobs.put(path.encode())
+        objects.stage(store, repository, "main", path.encode(), blob, "application/octet-stream", {})
+        old[path] = blob.sha256
+    if before:
+        commit(store, repository, "main", "before", {})
+    single, digest = next(iter(made.items()))
+    new = [(prefix + name, sha256) for prefix in folders for name, sha256 in made.items()]
+    new += [(path, digest) for path in files]
+    expected = {path: sha256 for path, sha256 in old.items() if not any(map(path.startswith, folders))} | dict(new)
+    places = [Location(str(root), prefix.encode(), True) for prefix in folders]
+    places += [Location(str(root / single), path.encode(), False) for path in files]
+    problem = ""
+    try:
+        wanted = Wanted(repository, "main", tuple(places), "m", {}, None, False, False)
+        ingest(store, wanted, lambda _: None, lambda *_: None)
+    except InvalidError as error:
+        problem = str(error)
+    with store.database.read() as connection:
+        ref = refs.resolve(connection, repository, "main")
+        found = {entry.path.decode(): entry.sha256 for entry in objects.walk(connection, store, repository, ref, b"")}
+    if not places:
+        assert "at least one path" in problem
+    elif len(dict(new)) < len(new):
+        assert "two files" in problem
+    elif expected == old:
+        assert "already" in problem
+    else:
+        assert not problem
+    assert found == (old if problem else expected)
 
 
 def endless(site: Site) -> Path:

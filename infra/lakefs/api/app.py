@@ -180,6 +180,7 @@ def build(store: Store, keys: auth.Keys, running: Imports) -> ASGIApp:
     ]
     signed = auth.PRESIGNED + "/{repository}"
     routes += [
+        Route(signed + "/objects/{sha256}", _endpoint(store, "HEAD", download.head_presigned), methods=["HEAD"]),
         Route(signed + "/objects/{sha256}", _endpoint(store, "GET", download.get_presigned), methods=["GET"]),
         Route(signed + "/addresses/{name}", put_presigned, methods=["PUT"]),
     ]

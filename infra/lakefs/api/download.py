@@ -44,11 +44,11 @@ def get(call: Call) -> Response:
 
 
 def get_presigned(call: Call) -> Response:
-    """Read by a presigned URL, GET or HEAD."""
-    entry = presigned.readable(call)
-    with call.store.database.read() as connection:
-        repositories.get(connection, call.params["repository"])
-    return send(call, entry)
+    return send(call, _find_presigned(call))
+
+
+def head_presigned(call: Call) -> Response:
+    return send_head(call, _find_presigned(call))
 
 
 def send(call: Call, entry: Entry) -> Response:
@@ -95,6 +95,14 @@ def _find(call: Call) -> Entry:
     path = call.query.path()
     with call.store.database.read() as connection:
         return objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
+
+
+def _find_presigned(call: Call) -> Entry:
+    """What a presigned URL permits to read, of a repository that is still there."""
+    entry = presigned.readable(call)
+    with call.store.database.read() as connection:
+        repositories.get(connection, call.params["repository"])
+    return entry
 
 
 def _headers(entry: Entry) -> dict[str, str]:

@@ -40,8 +40,8 @@ def stat(call: Call) -> Response:
     with call.store.database.read() as connection:
         namespace = repositories.get(connection, repository).namespace
         entry = objects.stat(connection, call.store, repository, call.params["ref"], path)
-        outside = sources.addresses(connection, [entry.sha256])
-    said = shown(entry, namespace, metadata=metadata, address=outside.get(entry.sha256))
+        outside = sources.address(connection, entry.sha256)
+    said = shown(entry, namespace, metadata=metadata, address=outside)
     return answer(said | presigned.address(call, entry) if presign else said)
 
 
@@ -60,12 +60,11 @@ def listing(call: Call) -> Response:
             delimiter,
             query.amount(),
         )
-        outside = sources.addresses(connection, [item.sha256 for item in found if isinstance(item, Entry)])
 
     def listed(item: Entry | CommonPrefix) -> dict[str, Any]:
         if isinstance(item, CommonPrefix):
             return _prefix(item)
-        said = shown(item, namespace, metadata=metadata, address=outside.get(item.sha256))
+        said = shown(item, namespace, metadata=metadata)
         return said | presigned.address(call, item) if presign else said
 
     results = [listed(item) for item in found]
@@ -120,7 +119,8 @@ def underlying(call: Call) -> Response:
 
 
 def shown(entry: Entry, namespace: str, *, metadata: bool = True, address: str | None = None) -> dict[str, Any]:
-    """`address` is where the bytes lie, when that is not in the store."""
+    """`address` is the file that holds the bytes, where that is asked for: a listing does not, since it would take as
+    long again."""
     return {
         "checksum": entry.md5.hex(),
         "content_type": entry.content_type,

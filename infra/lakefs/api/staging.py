@@ -104,8 +104,8 @@ def _stage(call: Call, given: ObjectStageCreation, status: int) -> Response:
     )
     with store.database.read() as connection:
         namespace = repositories.get(connection, repository).namespace
-        outside = sources.addresses(connection, [entry.sha256])
-    return answer(shown(entry, namespace, address=outside.get(entry.sha256)), status)
+        outside = sources.address(connection, entry.sha256)
+    return answer(shown(entry, namespace, address=outside), status)
 
 
 async def put_presigned(request: Request, store: Store) -> Response:

@@ -19,6 +19,7 @@ from infra.lakefs.store.hashing import FLAGS
 
 SCHEME = "local://"
 MAX_ADDRESS = 4096
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,16 @@ class Group:
 
 
 class Folders:
-    """The allowed folders, as they were spelled and as they really lie; none allows nothing."""
+    """The allowed folders, as they were spelled and as they really lie; none allows nothing. One may be absent, as a
+    disk that is not mounted is: then only what lies there cannot be read."""
 
     def __init__(self, home: Path, allowed: Sequence[Path]) -> None:
         self._home = _same(home.stat())
         self._roots: dict[tuple[str, ...], str] = {}
         for folder in allowed:
-            try:
-                real = folder.resolve(strict=True)
-                os.close(os.open(real, os.O_RDONLY | os.O_DIRECTORY))
-            except OSError as error:
-                raise HomeError(f"{folder} cannot be imported from: {error.strerror}") from error
+            real = folder.resolve()
+            if real.exists() and not real.is_dir():
+                raise HomeError(f"{folder} is no folder: name the folder that may be imported from")
             if real.is_relative_to(home.resolve()):
                 raise HomeError(f"{folder} lies in the server's home: allow another folder")
             for spelled in (real, Path(os.path.abspath(folder))):  # noqa: PTH100 - links stay
@@ -69,7 +69,10 @@ class Folders:
     def open_folder(self, path: str) -> int:
         """A descriptor of a folder; NotFoundError, ForbiddenError say which name is in the way."""
         root, names = self._split(path)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(root, FOLDER)
+        except OSError as error:
+            raise refusal(root, error.errno or errno.EIO) from error
         try:
             self._refuse_home(descriptor, root)
             for name in names:
@@ -125,7 +128,7 @@ class Folders:
 
     def _enter(self, parent: int, name: str, path: str) -> int:
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            descriptor = os.open(name, FOLDER, dir_fd=parent)
         except OSError as error:
             if error.errno == errno.ENOTDIR and _is_link(parent, name):
                 raise refusal(f"{path} ('{name}' on the way)", errno.ELOOP) from error

@@ -60,6 +60,8 @@ Record = Callable[[sqlite3.Connection, Commit], None]  # runs in the transaction
 
 def ingest(store: Store, wanted: Wanted, counted: Counted, record: Record) -> Commit:
     """The commit; a refusal leaves the branch as it was."""
+    if not wanted.locations:
+        raise InvalidError("an import needs at least one path")
     with store.database.read() as connection:
         head = writable_head(connection, wanted.repository, wanted.branch, wanted.force)
         refuse_dirty(connection, store, wanted.repository, wanted.branch, head)
@@ -169,7 +171,9 @@ def _below(store: Store, tree: Tree, prefixes: Iterable[bytes]) -> Iterator[Rows
             if info.first >= end:
                 break
             rows = store.ranges.load(info.id)
-            yield rows[rows.place(prefix) : rows.place(end)]
+            below = rows[rows.place(prefix) : rows.place(end)]
+            if len(below):
+                yield below
 
 
 def _together(runs: Sequence[Iterator[Rows]]) -> Iterator[Rows]:

@@ -1,6 +1,6 @@
 """Protected branches take changes by merge only: no upload, delete, commit, reset. Rules hold at once.
 
-As in lakeFS, revert, cherry-pick and the deletion of the branch still pass: a catalog must watch for those.
+As in lakeFS, revert, cherry-pick, import and the deletion of the branch still pass: a catalog must watch for those.
 """
 
 from __future__ import annotations

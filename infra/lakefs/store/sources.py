@@ -20,7 +20,6 @@ from infra.lakefs.store.folders import SCHEME
 from infra.lakefs.store.hashing import SETTLED_NS, UNSETTLED, Columns, Identity, digest, identity
 
 ATTEMPTS = 3
-LOOKED_UP = 1000
 AT_ONCE = 512
 
 Row = tuple[bytes, str, int, int, int, int, int]  # sha256, absolute path, identity
@@ -83,15 +82,9 @@ def find(connection: sqlite3.Connection, sha256: bytes) -> list[Source]:
     return [Source(found["path"], tuple(found)[2:]) for found in rows]
 
 
-def addresses(connection: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, str]:
-    """Physical addresses of content that lies outside; one of several, the first by name."""
-    found: dict[bytes, str] = {}
-    for at in range(0, len(digests), LOOKED_UP):
-        piece = digests[at : at + LOOKED_UP]
-        marks = ",".join("?" * len(piece))
-        statement = f"SELECT sha256, min(path) FROM sources WHERE sha256 IN ({marks}) GROUP BY sha256"  # noqa: S608
-        found.update((sha256, SCHEME + path) for sha256, path in connection.execute(statement, piece))
-    return found
+def address(connection: sqlite3.Connection, sha256: bytes) -> str | None:
+    """The physical address of imported content, the first by name where it lies in several files."""
+    return next((SCHEME + source.path for source in find(connection, sha256)), None)
 
 
 def open_source(store: Store, entry: Entry) -> SourceFile | None:
