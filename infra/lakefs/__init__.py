@@ -1,7 +1,7 @@
 """An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
 
-    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]
-        [--allow-import DIR …] [--presign] [--allow-env NAME …]
+    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR …] [--allow-env NAME …]
+                           [--presign]
 
 It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
 `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
@@ -25,9 +25,9 @@ What it answers below /api/v1, as lakeFS 1.84 does (`lakefs-sdk` 1.86 parses eve
 | diff, merge | staged, two and three dots, strategies, squash, merge base | |
 | tags | create, read, list, delete | |
 | protection | rules with `*` and `?` | the old protection API |
+| imports | of folders and files below `--allow-import DIR`, by reference; status, cancel | |
 | actions | all events, webhooks, conditions, globs of branches, runs and outputs | |
 | pull requests | open, list, read, update, close, reopen, merge | |
-| imports | of folders and files below `--allow-import DIR`, by reference; status, cancel | |
 
 Without `--presign`, presigned URLs are refused with 400 and declared unsupported in the configuration, as by a lakeFS
 on local disk. With it, a URL permits one method on one content or one address of one repository, for 15 minutes.
@@ -70,10 +70,6 @@ nowhere. A webhook has its `timeout` (1m by default, 1h at most) for everything;
 cannot be reached or answers 429 or 503. Hooks that were left out by their `if` are not listed in a run, because
 lakeFS's client cannot parse that status.
 
-Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds;
-`import_support` is false; a commit that was cherry-picked keeps its own metadata and is found as before (the recorded
-server showed the copy's metadata on it and lost it). As in lakeFS, protection does not stop revert, cherry-pick and the
-deletion of a branch: a catalog has to watch for those.
 Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds; an
 import that changes nothing is refused like a commit that changes nothing; a commit that was cherry-picked keeps its own
 metadata and is found as before (the recorded server showed the copy's metadata on it and lost it).
