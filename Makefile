@@ -1,4 +1,4 @@
-.PHONY: demo test ui system lock bench clean
+.PHONY: demo test fuzz ui system lock bench clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -21,6 +21,9 @@ test: .venv/ready  ## lint, types, contracts, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadfile
+
+fuzz: .venv/ready  ## many requests to the embedded lakeFS, made from its own routes and bodies
+	ASSAY_FUZZ_EXAMPLES=20000 $(BIN)/pytest -n 0 --timeout 7200 tests/infra/test_lakefs_fuzz.py
 
 bench: .venv/ready  ## the figures, as ratios against a baseline in the same run
 	$(BIN)/python -m tests.benchmarks

@@ -1,13 +1,14 @@
 """An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
 
-    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR …]
-                           [--allow-env NAME …] [--presign]
+    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]
+                           [--allow-import DIR …] [--allow-env NAME …] [--presign]
 
 It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
 `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
 LAKEFS_ACCESS_KEY_ID and LAKEFS_SECRET_ACCESS_KEY, or are generated once into DIR/credentials.json. One server a home;
-DIR/server.json says where it listens while it runs. SIGTERM and SIGINT end it with status 0; status 2 is a refusal to
-start, with one sentence on stderr.
+DIR/server.json says where it listens while it runs. Whoever starts another on it, with the same port or 0 and keys
+that it accepts, gets its line and status 0. SIGTERM and SIGINT end it with status 0; status 2 is a refusal to start,
+with one sentence on stderr.
 
 What it answers below /api/v1, as lakeFS 1.84 does (`lakefs-sdk` 1.86 parses every answer):
 
@@ -42,6 +43,13 @@ An import reads the files once and never copies them:
   one that holds something else answers 500, kind `damaged`, with its name. A change while it is sent ends the
   connection before a changed byte.
 - `stat` gives the file as `physical_address`; a listing gives the address of the content.
+
+One thing more than lakeFS: scoped tokens, so that no client needs the keys. `POST /api/v1/assay/tokens` with
+{"repository", "branches": ["ingest-*"], "access": "read" | "stage", "expires_in": seconds, at most a day} answers
+{"token", "token_expiration"}. It is a Bearer token, and as the pair `token` and itself it is Basic credentials, so
+every client of lakeFS can use it. `read` reads objects, commits and differences of refs in the history of those
+branches; `stage` also uploads, copies, deletes and resets staged objects on them. Everything else is 403, presigned
+URLs too, which the configuration says to whoever asks with a token.
 
 What it promises:
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from functools import partial
 from pathlib import Path
 
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
-from infra.lakefs.server import serve
+from infra.lakefs.server import clock, offers, serve
+from infra.lakefs.share import Wanted, serve_or_share
 
 
 def main() -> int:
@@ -16,7 +19,10 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="the folder that holds everything; made when absent")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")
-    parser.add_argument("--secret-key", help="default: LAKEFS_SECRET_ACCESS_KEY, or generated in the home")
+    parser.add_argument(
+        "--secret-key",
+        help="default: LAKEFS_SECRET_ACCESS_KEY, which others cannot see among processes, or generated in the home",
+    )
     parser.add_argument(
         "--allow-import", type=Path, action="append", default=[], metavar="DIR", help="may be imported from; repeatable"
     )
@@ -34,18 +40,24 @@ def main() -> int:
     given = parser.parse_args()
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
-        serve(
+        keys, alone = chosen or environment_credentials(), given.until_stdin_ends
+        wanted = Wanted(given.port, keys, offers(given.allow_import, given.presign, given.allow_env))
+        begin = partial(
+            serve,
             given.home,
             given.port,
-            chosen or environment_credentials(),
+            keys,
             allow_import=given.allow_import,
             presign=given.presign,
             allow_environment=given.allow_env,
-            until_stdin_ends=given.until_stdin_ends,
+            until_stdin_ends=alone,
         )
+        running = serve_or_share(begin, given.home, wanted, clock, alone=alone)
     except HomeError as error:
         print(f"lakefs: {error}", file=sys.stderr)
         return 2
+    if running is not None:
+        print(json.dumps(running), flush=True)
     return 0
 
 

@@ -71,6 +71,10 @@ class HomeError(Exception):
     kind = "home"
 
 
+class HomeTakenError(HomeError):
+    """Another server has the home."""
+
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 

@@ -4,7 +4,7 @@ lakefs.json        {"layout": 1}
 lock               held while a server runs
 server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
-signing.key        what signs addresses and URLs, mode 0600
+signing.key        what signs addresses, URLs and scoped tokens, mode 0600; they end when it is removed
 refs.sqlite        repositories, refs, commits, staging
 blobs/ab/…         objects by sha256
 ranges/ab/…        Parquet ranges by the hash of their rows
@@ -17,17 +17,20 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 from filelock import FileLock, Timeout
 
-from infra.lakefs.errors import HomeError
+from infra.lakefs.errors import HomeError, HomeTakenError
 from infra.lakefs.store.durable import fsync_folder, write_durable
 
 LAYOUT = 1
 SECRET_BYTES = 32
+ANNOUNCED = "server.json"
+CREDENTIALS = "credentials.json"
 SHARDED = ("blobs", "ranges", "trees")
 
 
@@ -35,6 +38,22 @@ SHARDED = ("blobs", "ranges", "trees")
 class Credentials:
     key: str
     secret: str
+
+
+class Ready(TypedDict):
+    """Where a server listens, as it says when it is ready."""
+
+    url: str
+    pid: int
+    home: str
+
+
+class Announced(TypedDict):
+    """What `server.json` says of the running server."""
+
+    url: str
+    pid: int
+    offers: list[str]
 
 
 class Home:
@@ -49,7 +68,9 @@ class Home:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise HomeError(f"another server already runs on {self.folder}{self._running()}: use or stop it") from None
+            raise HomeTakenError(
+                f"another server already runs on {self.folder}{self._running()}: use or stop it"
+            ) from None
         except OSError as error:
             raise HomeError(f"{self.folder} cannot be used as a home: {error.strerror}") from error
         try:
@@ -74,13 +95,14 @@ class Home:
     def database(self) -> Path:
         return self.folder / "refs.sqlite"
 
-    def announce(self, url: str) -> None:
-        """Leave word of where the server listens, for others who start one here."""
-        write_durable(self.temp, self._announced, json.dumps({"url": url, "pid": os.getpid()}).encode())
+    def announce(self, url: str, offers: Sequence[str] = ()) -> None:
+        """Leave word of where the server listens and what it offers, for others who start one here."""
+        said = Announced(url=url, pid=os.getpid(), offers=list(offers))
+        write_durable(self.temp, self._announced, json.dumps(said).encode())
 
     @property
     def _announced(self) -> Path:
-        return self.folder / "server.json"
+        return self.folder / ANNOUNCED
 
     def _running(self) -> str:
         try:
@@ -91,31 +113,24 @@ class Home:
 
     def credentials(self) -> Credentials:
         """The keys of this home, generated at the first call."""
-        path = self.folder / "credentials.json"
-        if not path.exists():
-            made = {
-                "access_key_id": "AKIA" + secrets.token_hex(8).upper(),
-                "secret_access_key": secrets.token_urlsafe(30),
-            }
-            write_durable(self.temp, path, json.dumps(made).encode(), mode=0o600)
-            fsync_folder(self.folder)
-        try:
-            read = json.loads(path.read_bytes())
-            return Credentials(read["access_key_id"], read["secret_access_key"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise HomeError(
-                f"{path} holds no readable keys ({error}): restore it, or remove it for new keys"
-            ) from error
+        kept = kept_credentials(self.folder)
+        if kept is not None:
+            return kept
+        made = Credentials("AKIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
+        said = {"access_key_id": made.key, "secret_access_key": made.secret}
+        write_durable(self.temp, self.folder / CREDENTIALS, json.dumps(said).encode(), mode=0o600)
+        fsync_folder(self.folder)
+        return made
 
     def secret(self) -> bytes:
-        """What signs addresses and URLs: random, of this home alone, made at the first call."""
+        """What signs addresses, URLs and tokens: random, of this home alone, made at the first call."""
         path = self.folder / "signing.key"
         if not path.exists():
             write_durable(self.temp, path, secrets.token_bytes(SECRET_BYTES), mode=0o600)
             fsync_folder(self.folder)
         found = path.read_bytes()
         if len(found) != SECRET_BYTES:
-            raise HomeError(f"{path} does not hold {SECRET_BYTES} bytes: remove it; URLs signed with it end")
+            raise HomeError(f"{path} does not hold {SECRET_BYTES} bytes: remove it; what was signed with it ends")
         return found
 
     def _prepare(self) -> None:
@@ -126,6 +141,8 @@ class Home:
                 raise HomeError(f"{self.folder} holds objects but no {self.database.name}: restore that file")
         elif self.database.exists():
             raise HomeError(f"{self.folder} holds a store without {marker.name}: restore that file")
+        if not marker.exists():
+            self.folder.chmod(0o700)  # also where the folder was there before
         self.temp.mkdir(exist_ok=True)
         for left in (*self.temp.iterdir(), self._announced):
             left.unlink(missing_ok=True)
@@ -147,6 +164,18 @@ def _check_layout(marker: Path) -> None:
         raise HomeError(
             f"{marker.parent} has layout {layout!r}, this version reads up to {LAYOUT}: use the version that wrote it"
         )
+
+
+def kept_credentials(folder: Path) -> Credentials | None:
+    """The keys that were generated in this folder, or None."""
+    path = folder / CREDENTIALS
+    try:
+        read = json.loads(path.read_bytes())
+        return Credentials(read["access_key_id"], read["secret_access_key"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HomeError(f"{path} holds no readable keys ({error}): restore it, or remove it for new keys") from error
 
 
 def environment_credentials() -> Credentials | None:

@@ -13,8 +13,9 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -42,7 +43,7 @@ def serve(
     *,
     allow_import: Sequence[Path] = (),
     presign: bool = False,
-    allow_environment: Iterable[str] = (),
+    allow_environment: Sequence[str] = (),
     until_stdin_ends: bool = False,
 ) -> None:
     """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin.
@@ -56,7 +57,7 @@ def serve(
         with _listen(port) as listening:
             opened = Store(
                 home.folder,
-                _clock,
+                clock,
                 USER,
                 allowed=allow_import,
                 secret=home.secret(),
@@ -66,7 +67,7 @@ def serve(
             with closing(opened) as store, closing(Imports(store)) as imports, closing(store.webhooks):
                 store.followers.tell()
                 settings = uvicorn.Config(
-                    build(store, Keys(keys, _clock), imports),
+                    build(store, Keys(keys, clock, home.secret()), imports),
                     log_level="warning",
                     access_log=False,
                     lifespan="off",
@@ -78,22 +79,32 @@ def serve(
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
-                server = _Server(settings, home)
+                server = _Server(
+                    settings, home, partial(home.announce, offers=offers(allow_import, presign, allow_environment))
+                )
                 if until_stdin_ends:
                     threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
                 server.run(sockets=[listening])
 
 
+def offers(allow_import: Sequence[Path], presign: bool, allow_environment: Sequence[str]) -> tuple[str, ...]:
+    """What a server offers on request, as the options that ask for it."""
+    folders = (f"--allow-import {folder.absolute()}" for folder in allow_import)
+    names = (f"--allow-env {name}" for name in allow_environment)
+    return (*folders, *names, *(("--presign",) if presign else ()))
+
+
 class _Server(uvicorn.Server):
-    def __init__(self, settings: uvicorn.Config, home: Home) -> None:
+    def __init__(self, settings: uvicorn.Config, home: Home, announce: Callable[[str], None]) -> None:
         super().__init__(settings)
         self._home = home
+        self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and sockets:
             url = f"http://{HOST}:{sockets[0].getsockname()[1]}{PREFIX}"
-            self._home.announce(url)
+            self._announce(url)
             print(json.dumps({"url": url, "pid": os.getpid(), "home": str(self._home.folder)}), flush=True)
 
     async def on_tick(self, counter: int) -> bool:
@@ -143,5 +154,5 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _clock() -> int:
+def clock() -> int:
     return time.time_ns() // 1000

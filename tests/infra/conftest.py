@@ -57,17 +57,14 @@ Start = Callable[..., Running]
 
 
 @contextmanager
-<<<<<<< HEAD
-def running(home: Path, *options: str, **values: str) -> Iterator[Running]:
-    """`options` follow the command, `values` are added to its environment."""
-    command = [sys.executable, "-m", "infra.lakefs", "--home", str(home), "--port", "0", *options]
-    environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": SECRET, **values}
-=======
-def running(home: Path, *options: str, program: Sequence[str] = ("-m", "infra.lakefs")) -> Iterator[Running]:
-    """`program` is what Python is told to run, where it is not the server as it is."""
+def running(
+    home: Path, *options: str, program: Sequence[str] = ("-m", "infra.lakefs"), **values: str
+) -> Iterator[Running]:
+    """`options` follow the command, `values` are added to its environment; `program` is what Python is told to run,
+    where it is not the server as it is.
+    """
     command = [sys.executable, *program, "--home", str(home), "--port", "0", *options]
-    environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": SECRET}
->>>>>>> 4f40f49f6687f04b0da64d123bff77985c5c0175
+    environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": SECRET, **values}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -85,11 +82,7 @@ def running(home: Path, *options: str, program: Sequence[str] = ("-m", "infra.la
 def start() -> Iterator[Start]:
     """Start servers that end with the test."""
     with ExitStack() as stack:
-<<<<<<< HEAD
-        yield lambda home, *options, **values: stack.enter_context(running(home, *options, **values))
-=======
-        yield lambda home, *options, **program: stack.enter_context(running(home, *options, **program))
->>>>>>> 4f40f49f6687f04b0da64d123bff77985c5c0175
+        yield lambda home, *options, **more: stack.enter_context(running(home, *options, **more))
 
 
 @pytest.fixture(scope="session")
@@ -122,3 +115,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def open_store() -> Callable[[Path], object]:
     """`opened`, for tests that need many stores."""
     return opened
+
+
+@pytest.fixture(scope="session")
+def open_server() -> Callable[..., object]:
+    """`running`, for tests that share a server among themselves alone."""
+    return running

@@ -31,6 +31,7 @@ from infra.lakefs.api import (
     staging,
     tags,
     threads,
+    tokens,
 )
 from infra.lakefs.api.call import Call, Query, answer
 from infra.lakefs.api.upload import upload
@@ -167,6 +168,11 @@ def build(store: Store, keys: auth.Keys, running: Imports) -> ASGIApp:
     ]
     routes += [
         Route(auth.PREFIX + "/auth/login", _endpoint(store, "POST", partial(auth.login, keys)), methods=["POST"]),
+        Route(
+            auth.PREFIX + "/assay/tokens",
+            _endpoint(store, "POST", partial(tokens.create, keys.tokens)),
+            methods=["POST"],
+        ),
         Route(auth.PREFIX + "/user", who, methods=["GET"]),
     ]
     routes += [
@@ -195,7 +201,7 @@ def build(store: Store, keys: auth.Keys, running: Imports) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return auth.Gate(app, keys)
+    return auth.Gate(app, keys, store)
 
 
 def _endpoint(store: Store, method: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -208,12 +214,13 @@ def _endpoint(store: Store, method: str, handler: Handler) -> Callable[[Request]
 
 
 async def _call(request: Request, store: Store) -> Call:
-    body, limit = bytearray(), MAX_BODY if request.state.known else MAX_OPEN_BODY
+    body, limit = bytearray(), MAX_BODY if request.state.known or request.state.grant else MAX_OPEN_BODY
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
             raise TooLargeError(f"the request body is larger than {limit} bytes")
-    return Call(store, request.path_params, Query(request.scope["query_string"]), request.headers, bytes(body))
+    query = Query(request.scope["query_string"])
+    return Call(store, request.path_params, query, request.headers, bytes(body), request.state.grant)
 
 
 def _not_offered(why: str) -> Callable[[Request], Awaitable[Response]]:

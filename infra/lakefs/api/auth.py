@@ -1,26 +1,34 @@
-"""Who may ask: Basic credentials or a session token made from them; nobody else, but for a few open addresses."""
+"""Who may ask: Basic credentials, a session token made from them, or a scoped token; nobody else, but for a few open
+addresses."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
+import sqlite3
+from enum import Enum
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from infra.lakefs.api import threads
 from infra.lakefs.api.call import Body, Call, answer
-from infra.lakefs.errors import UnauthenticatedError
+from infra.lakefs.api.grants import Grant, permit
+from infra.lakefs.api.tokens import ACCESS_KEY, Tokens, never_back
+from infra.lakefs.api.tokens import PREFIX as TOKEN_PREFIX
+from infra.lakefs.errors import LakeFSError, UnauthenticatedError, storage_error
 from infra.lakefs.home import Credentials
-from infra.lakefs.store import Clock
+from infra.lakefs.store import Clock, Store
 
 PREFIX = "/api/v1"
 PRESIGNED = "/presigned"  # what is below carries its own signature
 OPEN = {"/healthcheck", "/auth/capabilities", "/setup_lakefs", "/auth/login"}
 SESSION_SECONDS = 24 * 3600
 COOKIE = "internal_auth_session"
+MISSING = "credentials are missing: give access key and secret as Basic authentication"
+WRONG = "the credentials are not this server's: check access key and secret"
 
 
 class Login(Body):
@@ -28,78 +36,126 @@ class Login(Body):
     secret_access_key: str
 
 
-class Keys:
-    """The one pair of keys of this server. Comparisons take the same time whatever differs."""
+class Owner(Enum):
+    """Whoever holds the server's keys, and may ask everything."""
 
-    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+    OWNER = "owner"
+
+
+class Keys:
+    """The one pair of keys of this server. Comparisons take the same time whatever differs.
+
+    `secret` is the home's own; scoped tokens are signed with it and the keys together.
+    """
+
+    def __init__(self, credentials: Credentials, clock: Clock, secret: bytes) -> None:
         self._basic = f"{credentials.key}:{credentials.secret}".encode()
         self._session = hashlib.sha256(b"lakefs-session\0" + self._basic).digest()
-        self._clock = clock
+        self._clock = never_back(clock)
+        scoped = hmac.new(secret, b"lakefs-scoped\0" + self._basic, hashlib.sha256).digest()
+        self.tokens = Tokens(scoped, self._clock)
 
-    def accepts(self, headers: Headers) -> bool:
-        """Whether the request may pass; UnauthenticatedError when it carries credentials that are wrong."""
-        given = headers.get("authorization", "")
+    def identify(self, headers: Headers) -> Owner | Grant | None:
+        """Who asks, None for nobody; UnauthenticatedError when the request carries credentials that are wrong."""
+        given = headers.get("authorization")
+        if given is None:
+            return self._holder(_cookie(headers)) if _cookie(headers) else None
         scheme, _, value = given.partition(" ")
-        if scheme.lower() == "basic" and self._is_basic(value):
-            return True
-        token = value if scheme.lower() == "bearer" else _cookie(headers)
-        if token and self._is_token(token):
-            return True
-        if given or token:
-            raise UnauthenticatedError("the credentials are not this server's: check access key and secret")
-        return False
+        if scheme.lower() == "bearer":
+            return self._holder(value)
+        pair = _decoded(value) if scheme.lower() == "basic" else b""
+        if hmac.compare_digest(pair, self._basic):
+            return Owner.OWNER
+        name, _, secret = pair.partition(b":")
+        if name == ACCESS_KEY.encode():
+            return self._holder(secret.decode("latin-1"))
+        raise UnauthenticatedError(WRONG)
 
     def login(self, given: Login) -> tuple[str, int]:
         """A session token and when it expires, in seconds since 1970."""
         if not hmac.compare_digest(f"{given.access_key_id}:{given.secret_access_key}".encode(), self._basic):
-            raise UnauthenticatedError("the credentials are not this server's: check access key and secret")
-        expires = self._clock() // 1_000_000 + SESSION_SECONDS
+            raise UnauthenticatedError(WRONG)
+        return self.session(SESSION_SECONDS)
+
+    def session(self, seconds: int) -> tuple[str, int]:
+        """A token as good as the keys, and when it expires."""
+        expires = self._clock() // 1_000_000 + seconds
         return f"{expires}.{self._signature(str(expires))}", expires
 
-    def _is_basic(self, value: str) -> bool:
-        try:
-            given = base64.b64decode(value, validate=True)
-        except binascii.Error:
-            return False
-        return hmac.compare_digest(given, self._basic)
-
-    def _is_token(self, token: str) -> bool:
+    def _holder(self, token: str) -> Owner | Grant:
+        if token.startswith(TOKEN_PREFIX):
+            return self.tokens.read(token)
         expires, _, signature = token.partition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(expires).encode()):
-            return False
-        return int(expires) > self._clock() // 1_000_000
+            raise UnauthenticatedError(WRONG)
+        if int(expires) <= self._clock() // 1_000_000:
+            raise UnauthenticatedError("the session has expired: log in again")
+        return Owner.OWNER
 
     def _signature(self, expires: str) -> str:
         return hmac.new(self._session, expires.encode(), hashlib.sha256).hexdigest()
 
 
 class Gate:
-    """Lets a request through to the application, or answers 401; `scope["state"]["known"]` says whose it is."""
+    """Lets a request through to the application, or answers 401 or 403.
 
-    def __init__(self, app: ASGIApp, keys: Keys) -> None:
-        self._app = app
+    `scope["state"]` says whose it is: `known` for the owner, `grant` of a scoped token or None.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys, store: Store) -> None:
+        self.app = app
         self._keys = keys
+        self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path = scope["path"].removeprefix(PREFIX)
-            problem = "credentials are missing: give access key and secret as Basic authentication"
             try:
-                known = self._keys.accepts(Headers(scope=scope))
-                refused = not known and path != "/user"
-            except UnauthenticatedError as error:
-                known, refused, problem = False, True, str(error)
-            if refused and path not in OPEN and not path.startswith(PRESIGNED + "/"):
-                refusal = answer({"message": problem}, 401, {"x-error-kind": UnauthenticatedError.kind})
+                known, grant = await self._admit(scope["method"], path, Headers(scope=scope))
+            except LakeFSError as error:
+                refusal = answer({"message": str(error)}, error.status, {"x-error-kind": error.kind})
                 await refusal(scope, receive, send)
                 return
-            scope["state"] = {**scope.get("state", {}), "known": known}
-        await self._app(scope, receive, send)
+            scope["state"] = {**scope.get("state", {}), "known": known, "grant": grant}
+        await self.app(scope, receive, send)
+
+    async def _admit(self, method: str, path: str, headers: Headers) -> tuple[bool, Grant | None]:
+        try:
+            caller = self._keys.identify(headers)
+        except UnauthenticatedError:
+            if not _open(path):
+                raise
+            caller = None
+        if caller is Owner.OWNER:
+            return True, None
+        if _open(path) or path == "/user":
+            return False, None
+        if caller is None:
+            raise UnauthenticatedError(MISSING)
+        try:
+            await threads.run(threads.READERS, permit, self._store, caller, method, path)
+        except (OSError, sqlite3.Error) as error:
+            raise storage_error(error) from error
+        return False, caller
+
+
+def _open(path: str) -> bool:
+    return path in OPEN or path.startswith(PRESIGNED + "/")
 
 
 def login(keys: Keys, call: Call) -> Any:
     token, expires = keys.login(call.json(Login))
-    return answer({"token": token, "token_expiration": expires}, headers={"set-cookie": f"{COOKIE}={token}; HttpOnly"})
+    return answer(
+        {"token": token, "token_expiration": expires},
+        headers={"set-cookie": f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"},
+    )
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        return b""
 
 
 def _cookie(headers: Headers) -> str:

@@ -6,6 +6,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from infra.lakefs.api.call import Body, Call, answer, done, page
 from infra.lakefs.api.diffs import diff_page
+from infra.lakefs.api.grants import refuse_branch
 from infra.lakefs.store import commits, refs, staging
 from infra.lakefs.store.diff import Change
 from infra.lakefs.store.naming import create_branch, delete_branch
@@ -27,6 +28,8 @@ class ResetCreation(Body):
 
 def create(call: Call) -> Response:
     body = call.json(BranchCreation)
+    if call.grant is not None:
+        refuse_branch(call.store, call.grant, body.name)
     made = create_branch(call.store, call.params["repository"], body.name, body.source, body.hidden, body.force)
     return PlainTextResponse(made.head, 201)
 

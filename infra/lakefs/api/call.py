@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from infra.lakefs.api.grants import Grant
 from infra.lakefs.errors import InvalidError
 from infra.lakefs.store import Store
 from infra.lakefs.store.entries import key
@@ -74,13 +75,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Call:
-    """`params` are the parts of the path; `body` is complete (its size was limited before)."""
+    """`params` are the parts of the path; `body` is complete (its size was limited before); `grant` is what a scoped
+    token allows, None for the owner of the keys."""
 
     store: Store
     params: Mapping[str, str]
     query: Query
     headers: Headers
     body: bytes
+    grant: Grant | None = None
 
     def json(self, model: type[M]) -> M:
         """The body as `model`; InvalidError says which field is wrong."""

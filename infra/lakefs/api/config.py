@@ -55,7 +55,13 @@ def storage(call: Call) -> Response:
 
 
 def _storage(call: Call) -> dict[str, Any]:
-    return {**STORAGE, "import_support": bool(call.store.folders), "pre_sign_support": call.store.presign}
+    """A scoped token neither imports nor makes URLs, and its clients read here that they should not try."""
+    owner = call.grant is None
+    return {
+        **STORAGE,
+        "import_support": owner and bool(call.store.folders),
+        "pre_sign_support": owner and call.store.presign,
+    }
 
 
 def garbage_collection(_: Call) -> Response:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from infra.lakefs.api import presigned
 from infra.lakefs.api.call import Body, Call, answer, done, page
+from infra.lakefs.api.grants import permit_ref
 from infra.lakefs.errors import ForbiddenError, InvalidError, LakeFSError
 from infra.lakefs.store import objects, refs, repositories, sources
 from infra.lakefs.store.entries import Entry, key
@@ -73,6 +74,8 @@ def listing(call: Call) -> Response:
 def copy(call: Call) -> Response:
     body, repository, branch = call.json(CopyCreation), call.params["repository"], call.params["branch"]
     destination = key(call.query.required("dest_path"))
+    if call.grant is not None and body.src_ref:
+        permit_ref(call.store, call.grant, body.src_ref)
     entry = objects.copy(
         call.store, repository, body.src_ref or branch, key(body.src_path), branch, destination, body.force
     )

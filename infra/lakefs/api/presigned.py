@@ -29,6 +29,8 @@ def asked(call: Call) -> bool:
         return False
     if not call.store.presign:
         raise InvalidError("presigned URLs are not supported by this server: read and write through it")
+    if call.grant is not None:
+        raise ForbiddenError("a scoped token makes no presigned URLs: read and write through the server")
     return True
 
 

@@ -87,11 +87,16 @@ def _metadata(headers: Headers) -> dict[str, str]:
     found = {}
     for name, value in headers.raw:
         if name.lower().startswith(METADATA.encode()):
-            try:
-                found[name.decode("ascii").lower().removeprefix(METADATA)] = value.decode()
-            except UnicodeDecodeError as error:
-                raise InvalidError(f"header {name!r} is not UTF-8") from error
+            found[name.decode("ascii").lower().removeprefix(METADATA)] = _text(value)
     return found
+
+
+def _text(value: bytes) -> str:
+    """Header text as clients send it: UTF-8, or else ISO 8859-1, as Python's own HTTP client does."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def checked_type(given: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from infra.lakefs.errors import DamagedError, NotFoundError
@@ -112,6 +112,23 @@ def log(connection: sqlite3.Connection, repository: str, head: Commit, first_par
             if parent not in seen:
                 seen.add(parent)
                 heapq.heappush(heap, _younger_first(get(connection, repository, parent)))
+
+
+def in_history(connection: sqlite3.Connection, repository: str, commit: Commit, heads: Iterable[str]) -> bool:
+    """Whether `commit` is one of the heads or an ancestor of one; nothing older than it is looked at."""
+    found = connection.execute(
+        "WITH RECURSIVE history(id) AS (SELECT value FROM json_each(:heads) UNION "
+        "SELECT parent.value FROM history JOIN commits ON repository=:repository AND commits.id=history.id, "
+        "json_each(commits.parents) AS parent WHERE commits.generation>:generation) "
+        "SELECT 1 FROM history WHERE id=:id LIMIT 1",
+        {
+            "heads": canonical(list(heads)),
+            "repository": repository,
+            "generation": commit.generation,
+            "id": commit.id,
+        },
+    )
+    return found.fetchone() is not None
 
 
 def merge_base(connection: sqlite3.Connection, repository: str, left: Commit, right: Commit) -> Commit | None:

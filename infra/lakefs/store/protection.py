@@ -6,19 +6,19 @@ As in lakeFS, revert, cherry-pick, import and the deletion of the branch still p
 from __future__ import annotations
 
 import hashlib
-import re
 import sqlite3
 from collections.abc import Sequence
 
 from infra.lakefs.errors import ForbiddenError, InvalidError, PreconditionError
 from infra.lakefs.store import repositories
 from infra.lakefs.store.entries import canonical
+from infra.lakefs.store.globs import matches
 
 MAX_RULES = 1000
 
 
 def is_protected(patterns: Sequence[str], branch: str) -> bool:
-    return any(_expression(pattern).fullmatch(branch) for pattern in patterns)
+    return matches(patterns, branch)
 
 
 def refuse_protected(repository: repositories.Repository, branch: str, act: str) -> None:
@@ -39,7 +39,3 @@ def set_rules(connection: sqlite3.Connection, name: str, patterns: Sequence[str]
         raise InvalidError(f"{len(patterns)} rules, allowed are {MAX_RULES}")
     unique = sorted(set(patterns))
     connection.execute("UPDATE repositories SET protection=? WHERE id=?", (canonical(unique), name))
-
-
-def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern), re.DOTALL)

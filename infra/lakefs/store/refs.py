@@ -92,6 +92,16 @@ def resolve(connection: sqlite3.Connection, repository: str, expression: str) ->
     return Ref(commit, None, explicitly_staged=False)
 
 
+def starting_branch(connection: sqlite3.Connection, repository: str, expression: str) -> str | None:
+    """The branch that `resolve` would start from; None where that is a tag, an id or nothing."""
+    parsed = EXPRESSION.fullmatch(expression)
+    for name in (expression, parsed["base"] if parsed else expression):
+        start = _named(connection, repository, name)
+        if start is not None:
+            return start.branch
+    return None
+
+
 def resolve_commit(connection: sqlite3.Connection, repository: str, expression: str) -> Commit:
     """The commit an expression names; staged changes are no commit."""
     found = resolve(connection, repository, expression)
