@@ -58,11 +58,13 @@ class _Target:
             return entry, repositories.get(connection, self.repository).namespace
 
     def put(self, data: bytearray, content_type: str) -> tuple[Entry, str]:
-        return self.stage(self.store.blobs.put(data), content_type)
+        with self.store.collection.shared():
+            return self.stage(self.store.blobs.put(data), content_type)
 
     def finish(self, writer: BlobWriter, data: bytearray, content_type: str) -> tuple[Entry, str]:
         writer.write(data)
-        return self.stage(writer.finish(), content_type)
+        with self.store.collection.shared():
+            return self.stage(writer.finish(), content_type)
 
     def begin(self) -> BlobWriter:
         with self.store.database.read() as connection:
