@@ -9,15 +9,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.lakefs import command
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
-from infra.lakefs.server import serve
 
 
 def main() -> int:
     if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        return command.main(sys.argv[1:])
+        from infra.lakefs.command import main as care
+
+        return care(sys.argv[1:])
     parser = argparse.ArgumentParser(
         "python -m infra.lakefs",
         description="An embedded server of lakeFS's HTTP API.",
@@ -42,6 +42,8 @@ def main() -> int:
         help="let action files use {{ ENV.NAME }}; repeatable",
     )
     given = parser.parse_args()
+    from infra.lakefs.server import serve
+
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         serve(
