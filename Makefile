@@ -1,4 +1,4 @@
-.PHONY: demo test ui system lock bench clean
+.PHONY: demo test ui system lock bench torture clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -21,6 +21,9 @@ test: .venv/ready  ## lint, types, contracts, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 --dist loadfile
+
+torture: .venv/ready  ## kill the embedded lakeFS 500 times while clients write; SEED=N repeats a run
+	$(BIN)/python -m tests.infra.torture $(if $(SEED),--seed $(SEED))
 
 bench: .venv/ready  ## the figures, as ratios against a baseline in the same run
 	$(BIN)/python -m tests.benchmarks
