@@ -7,11 +7,10 @@ the transaction in which they die, so that a crash in between leaves work and no
 from __future__ import annotations
 
 import sqlite3
-import sys
 import threading
-import traceback
 
 from infra.lakefs.errors import LakeFSError
+from infra.lakefs.log import log_failure
 from infra.lakefs.store.database import Database
 
 PIECE = 2048
@@ -76,5 +75,5 @@ class Sweeper:
             self._due.clear()
             try:
                 sweep(self._database, self._closing)
-            except LakeFSError:
-                traceback.print_exc(file=sys.stderr)  # dead rows harm nobody; the next time may find a disk with room
+            except LakeFSError as error:
+                log_failure(error)  # dead rows harm nobody; the next time may find a disk with room
