@@ -1,7 +1,7 @@
 """An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
 
-    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR …] [--allow-env NAME …]
-                           [--presign]
+    python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR …]
+                           [--allow-env NAME …] [--presign]
 
 It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
 `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
