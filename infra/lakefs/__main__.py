@@ -1,4 +1,7 @@
-"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR] [--presign]`."""
+"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR] [--presign]`.
+
+Verbs that look after a home are in `command`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,18 @@ from pathlib import Path
 
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
-from infra.lakefs.server import clock, offers, serve
-from infra.lakefs.share import Wanted, serve_or_share
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("python -m infra.lakefs", description="An embedded server of lakeFS's HTTP API.")
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+        from infra.lakefs.command import main as care
+
+        return care(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        "python -m infra.lakefs",
+        description="An embedded server of lakeFS's HTTP API.",
+        epilog="fsck, gc, backup and restore look after a home: python -m infra.lakefs fsck --help",
+    )
     parser.add_argument("--home", type=Path, required=True, help="the folder that holds everything; made when absent")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")
@@ -38,6 +47,9 @@ def main() -> int:
         help="let action files use {{ ENV.NAME }}; repeatable",
     )
     given = parser.parse_args()
+    from infra.lakefs.server import clock, offers, serve
+    from infra.lakefs.share import Wanted, serve_or_share
+
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         keys, alone = chosen or environment_credentials(), given.until_stdin_ends

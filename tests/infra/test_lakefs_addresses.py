@@ -310,7 +310,7 @@ async def test_what_has_expired_is_refused(store: Store) -> None:
     store.clock = lambda: moment * 1_000_000
     store.presign = True
     imports = Imports(store)
-    app = build(store, Keys(Credentials(KEY, SECRET), store.clock), imports)
+    app = build(store, Keys(Credentials(KEY, SECRET), store.clock, b"s" * 32), imports)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test/api/v1/repositories/repo", auth=(KEY, SECRET)
     ) as http:
