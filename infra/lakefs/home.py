@@ -1,7 +1,8 @@
 """The folder a server owns: a layout version, one server at a time, keys that only the owner reads.
 
-lakefs.json        {"layout": 1}
+lakefs.json        {"layout": 2}; a home of an earlier layout is migrated at start
 lock               held while a server runs
+collection.*       held while files are put and named, or removed (store/collection.py)
 server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
 signing.key        what signs addresses, URLs and scoped tokens, mode 0600; they end when it is removed
@@ -18,6 +19,7 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypedDict
@@ -25,9 +27,10 @@ from typing import Self, TypedDict
 from filelock import FileLock, Timeout
 
 from infra.lakefs.errors import HomeError, HomeTakenError
+from infra.lakefs.store.database import SCHEMA
 from infra.lakefs.store.durable import fsync_folder, write_durable
+from infra.lakefs.store.migrate import LAYOUT, migrate_file
 
-LAYOUT = 1
 SECRET_BYTES = 32
 ANNOUNCED = "server.json"
 CREDENTIALS = "credentials.json"
@@ -135,8 +138,8 @@ class Home:
 
     def _prepare(self) -> None:
         marker = self.folder / "lakefs.json"
+        layout = read_layout(marker) if marker.exists() else LAYOUT
         if marker.exists():
-            _check_layout(marker)
             if not self.database.exists() and any((self.folder / "blobs").glob("*/*")):
                 raise HomeError(f"{self.folder} holds objects but no {self.database.name}: restore that file")
         elif self.database.exists():
@@ -151,19 +154,26 @@ class Home:
                 for shard in range(256):
                     (self.folder / name / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
                 fsync_folder(self.folder / name)
+        elif layout < LAYOUT and self.database.exists():
+            migrate_file(self.database, SCHEMA)
+        if not marker.exists() or layout < LAYOUT:
+            made = marker.stat().st_mtime_ns if marker.exists() else time.time_ns()  # its time says how old the home is
             write_durable(self.temp, marker, json.dumps({"layout": LAYOUT}).encode())
+            os.utime(marker, ns=(made, made))
             fsync_folder(self.folder)
 
 
-def _check_layout(marker: Path) -> None:
+def read_layout(marker: Path) -> int:
+    """The layout a home's marker file states; HomeError when this version cannot read it."""
     try:
         layout = json.loads(marker.read_bytes())["layout"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise HomeError(f"{marker} is unreadable: restore it, it says {{'layout': {LAYOUT}}}") from error
-    if not isinstance(layout, int) or layout > LAYOUT:
+    if isinstance(layout, bool) or not isinstance(layout, int) or not 1 <= layout <= LAYOUT:
         raise HomeError(
             f"{marker.parent} has layout {layout!r}, this version reads up to {LAYOUT}: use the version that wrote it"
         )
+    return layout
 
 
 def kept_credentials(folder: Path) -> Credentials | None:

@@ -68,7 +68,7 @@ def test_a_port_in_use_is_one_clear_message(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [('{"layout": 2}', "has layout 2"), ("{}", "is unreadable"), ("", "is unreadable")]
+    ("content", "said"), [('{"layout": 99}', "has layout 99"), ("{}", "is unreadable"), ("", "is unreadable")]
 )
 def test_a_home_of_another_layout_is_refused(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "lakefs.json").write_text(content)

@@ -12,12 +12,13 @@ from typing import TypeVar
 
 from infra.lakefs.api.memory import BODIES
 from infra.lakefs.api.threads import UPLOADS, run
-from infra.lakefs.store.blobs import Blob, Blobs, BlobWriter
+from infra.lakefs.store import Store
+from infra.lakefs.store.blobs import Blob, BlobWriter
 
 T = TypeVar("T")
 
 
-async def take(chunks: AsyncIterator[bytes], blobs: Blobs, check: Callable[[], None], finish: Callable[[Blob], T]) -> T:
+async def take(chunks: AsyncIterator[bytes], store: Store, check: Callable[[], None], finish: Callable[[Blob], T]) -> T:
     """Store the bytes and return what `finish` makes of them. `check` may refuse before anything large is stored."""
     held, writer, writing = bytearray(), None, None
     try:
@@ -26,15 +27,15 @@ async def take(chunks: AsyncIterator[bytes], blobs: Blobs, check: Callable[[], N
                 held += chunk
                 if len(held) > allowed():
                     if writer is None:
-                        writer = await run(UPLOADS, _begin, blobs, check)
+                        writer = await run(UPLOADS, _begin, store, check)
                     if writing is not None:
                         await writing
                     writing, held = run(UPLOADS, writer.write, held), bytearray()
             if writer is None:
-                return await run(UPLOADS, lambda: finish(blobs.put(held)))
+                return await run(UPLOADS, _put, store, held, finish)
             if writing is not None:
                 await writing
-            return await run(UPLOADS, _end, writer, held, finish)
+            return await run(UPLOADS, _end, store, writer, held, finish)
     finally:
         if writing is not None:
             await asyncio.gather(writing, return_exceptions=True)
@@ -42,11 +43,17 @@ async def take(chunks: AsyncIterator[bytes], blobs: Blobs, check: Callable[[], N
             await run(UPLOADS, writer.abort)
 
 
-def _begin(blobs: Blobs, check: Callable[[], None]) -> BlobWriter:
+def _put(store: Store, data: bytearray, finish: Callable[[Blob], T]) -> T:
+    with store.collection.shared():
+        return finish(store.blobs.put(data))
+
+
+def _begin(store: Store, check: Callable[[], None]) -> BlobWriter:
     check()
-    return BlobWriter(blobs)
+    return BlobWriter(store.blobs)
 
 
-def _end(writer: BlobWriter, last: bytearray, finish: Callable[[Blob], T]) -> T:
+def _end(store: Store, writer: BlobWriter, last: bytearray, finish: Callable[[Blob], T]) -> T:
     writer.write(last)
-    return finish(writer.finish())
+    with store.collection.shared():
+        return finish(writer.finish())

@@ -117,5 +117,5 @@ async def put_presigned(request: Request, store: Store) -> Response:
         arrive(store, name, blob)
         return blob
 
-    blob = await take(request.stream(), store.blobs, lambda: None, finish)
+    blob = await take(request.stream(), store, lambda: None, finish)
     return Response(None, 200, {"etag": f'"{blob.md5.hex()}"'})

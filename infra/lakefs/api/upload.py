@@ -63,7 +63,7 @@ async def upload(request: Request, store: Store) -> Response:
     is_form = kind == b"multipart/form-data"
     body = _Form(options.get(b"boundary", b"")) if is_form else _Raw(checked_type(given))
     entry, namespace = await take(
-        body.content(request.stream()), store.blobs, target.check, lambda blob: target.stage(blob, body.content_type)
+        body.content(request.stream()), store, target.check, lambda blob: target.stage(blob, body.content_type)
     )
     return answer(shown(entry, namespace), 201)
 

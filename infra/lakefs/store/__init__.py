@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from infra.lakefs.store.blobs import Blobs
+from infra.lakefs.store.collection import Collection
 from infra.lakefs.store.database import Database
 from infra.lakefs.store.folders import Folders
 from infra.lakefs.store.follow import Followers
@@ -57,6 +58,7 @@ class Store:
         self.webhooks = Sender(environment or {})
         self.followers = Followers(self)
         self.resets: Counter[tuple[str, str]] = Counter()
+        self.collection = Collection(folder)
         self._branch_locks: dict[tuple[str, str], threading.Lock] = {}
 
     def branch_lock(self, repository: str, branch: str) -> threading.Lock:

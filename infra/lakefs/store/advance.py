@@ -74,7 +74,7 @@ def advance(store: Store, repository: str, branch: str, make_plan: Callable[[sql
         staging.clear(connection, repository, branch, taken)
         return plan.commit
 
-    with store.branch_lock(repository, branch):
+    with store.branch_lock(repository, branch), store.collection.shared():
         made = hooks.change(store, f"branch '{branch}'", propose, move)
     store.sweeper.wake()
     return made

@@ -17,7 +17,11 @@ from typing import Any, TypeVar
 
 from infra.lakefs.errors import HomeError, LakeFSError, storage_error
 from infra.lakefs.store.durable import fsync_folder
+<<<<<<< HEAD
 from infra.lakefs.store.migrate import add_mark
+=======
+from infra.lakefs.store.migrate import migrate
+>>>>>>> ee87890 (Layout 2: the database says its layout, refs say what they left, and who puts files and names them holds a lock)
 
 T = TypeVar("T")
 BATCH = 256
@@ -37,6 +41,9 @@ CREATE TABLE IF NOT EXISTS branches (
 CREATE TABLE IF NOT EXISTS tags (
   repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE, name TEXT NOT NULL, head TEXT NOT NULL,
   PRIMARY KEY (repository, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reflog (
+  repository TEXT NOT NULL REFERENCES repositories ON DELETE CASCADE, head TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (repository, head)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS staging (
   repository TEXT NOT NULL, branch TEXT NOT NULL, path BLOB NOT NULL, sequence INTEGER NOT NULL,
   sha256 BLOB, md5 BLOB, size INTEGER, mtime INTEGER, content_type TEXT, metadata TEXT, digest BLOB,
@@ -100,8 +107,12 @@ class Database:
         self._led = False
         try:
             self._writer = self._connect()
+<<<<<<< HEAD
             self._writer.executescript(SCHEMA)
             add_mark(self._writer)
+=======
+            migrate(self._writer, SCHEMA)
+>>>>>>> ee87890 (Layout 2: the database says its layout, refs say what they left, and who puts files and names them holds a lock)
             fsync_folder(path.parent)
         except (OSError, sqlite3.Error) as error:
             raise HomeError(f"{path} cannot be opened: {error}") from error

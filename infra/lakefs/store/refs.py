@@ -134,9 +134,10 @@ def deletable_branch(connection: sqlite3.Connection, repository: str, name: str,
 
 
 def delete_branch(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> None:
-    deletable_branch(connection, repository, name, force)
+    head = deletable_branch(connection, repository, name, force).head
     connection.execute("DELETE FROM branches WHERE repository=? AND name=?", (repository, name))
     staging.leave(connection, repository, name, staging.mark(connection))
+    log_head(connection, repository, head)
 
 
 def new_tag(connection: sqlite3.Connection, repository: str, name: str, source: str, force: bool) -> Commit:
@@ -160,8 +161,16 @@ def deletable_tag(connection: sqlite3.Connection, repository: str, name: str, fo
 
 
 def delete_tag(connection: sqlite3.Connection, repository: str, name: str, force: bool) -> None:
-    deletable_tag(connection, repository, name, force)
+    head = deletable_tag(connection, repository, name, force).head
     connection.execute("DELETE FROM tags WHERE repository=? AND name=?", (repository, name))
+    log_head(connection, repository, head)
+
+
+def log_head(connection: sqlite3.Connection, repository: str, head: str) -> None:
+    """Write down that a ref went away from a commit and when by the system's clock: `gc` counts a grace from then."""
+    connection.execute(
+        "INSERT OR REPLACE INTO reflog VALUES (?,?,CAST(strftime('%s','now') AS INTEGER))", (repository, head)
+    )
 
 
 def page_branches(

@@ -34,10 +34,11 @@ def hard_reset(store: Store, repository: str, branch: str, ref: str, force: bool
     """Set the branch to `ref` and forget what is staged."""
 
     def change(connection: sqlite3.Connection) -> None:
-        refs.existing_branch(connection, repository, branch)
+        before = refs.existing_branch(connection, repository, branch).head
         refuse_protected(repositories.writable(connection, repository, force), branch, "reset")
         head = refs.resolve_commit(connection, repository, ref)
         connection.execute("UPDATE branches SET head=? WHERE repository=? AND name=?", (head.id, repository, branch))
+        refs.log_head(connection, repository, before)
         staging.clear(connection, repository, branch)
         store.resets[repository, branch] += 1
 
