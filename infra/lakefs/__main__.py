@@ -1,4 +1,7 @@
-"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR] [--presign]`."""
+"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR] [--presign]`.
+
+Verbs that look after a home are in `command`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from infra.lakefs import command
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
 from infra.lakefs.server import clock, offers, serve
@@ -15,7 +19,13 @@ from infra.lakefs.share import Wanted, serve_or_share
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("python -m infra.lakefs", description="An embedded server of lakeFS's HTTP API.")
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+        return command.main(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        "python -m infra.lakefs",
+        description="An embedded server of lakeFS's HTTP API.",
+        epilog="fsck, gc, backup and restore look after a home: python -m infra.lakefs fsck --help",
+    )
     parser.add_argument("--home", type=Path, required=True, help="the folder that holds everything; made when absent")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--access-key", help="default: LAKEFS_ACCESS_KEY_ID, or generated in the home")

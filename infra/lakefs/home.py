@@ -30,6 +30,7 @@ from infra.lakefs.errors import HomeError, HomeTakenError
 from infra.lakefs.store.database import SCHEMA
 from infra.lakefs.store.durable import fsync_folder, write_durable
 from infra.lakefs.store.migrate import LAYOUT, migrate_file
+from infra.lakefs.store.snapshot import read_layout
 
 SECRET_BYTES = 32
 ANNOUNCED = "server.json"
@@ -142,12 +143,15 @@ class Home:
         if marker.exists():
             if not self.database.exists() and any((self.folder / "blobs").glob("*/*")):
                 raise HomeError(f"{self.folder} holds objects but no {self.database.name}: restore that file")
+        elif (self.folder / "backup.json").exists():
+            raise HomeError(f"{self.folder} is an unfinished backup or restore: finish it, or choose another folder")
         elif self.database.exists():
             raise HomeError(f"{self.folder} holds a store without {marker.name}: restore that file")
         if not marker.exists():
             self.folder.chmod(0o700)  # also where the folder was there before
         self.temp.mkdir(exist_ok=True)
-        for left in (*self.temp.iterdir(), self._announced):
+        # a home that a server ran on is no backup any more: the next backup must not replace its rows
+        for left in (*self.temp.iterdir(), self._announced, self.folder / "backup.json"):
             left.unlink(missing_ok=True)
         if not marker.exists():
             for name in SHARDED:
@@ -161,19 +165,6 @@ class Home:
             write_durable(self.temp, marker, json.dumps({"layout": LAYOUT}).encode())
             os.utime(marker, ns=(made, made))
             fsync_folder(self.folder)
-
-
-def read_layout(marker: Path) -> int:
-    """The layout a home's marker file states; HomeError when this version cannot read it."""
-    try:
-        layout = json.loads(marker.read_bytes())["layout"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HomeError(f"{marker} is unreadable: restore it, it says {{'layout': {LAYOUT}}}") from error
-    if isinstance(layout, bool) or not isinstance(layout, int) or not 1 <= layout <= LAYOUT:
-        raise HomeError(
-            f"{marker.parent} has layout {layout!r}, this version reads up to {LAYOUT}: use the version that wrote it"
-        )
-    return layout
 
 
 def kept_credentials(folder: Path) -> Credentials | None:

@@ -7,12 +7,13 @@ import heapq
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.lakefs.errors import DamagedError, NotFoundError
 from infra.lakefs.store.entries import canonical
 
 VERSION = 1
+COMMIT_FIELDS = ("parents", "tree", "message", "committer", "date", "recorded", "metadata", "generation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,14 @@ def make_commit(
     named = tuple(parent.id for parent in parents)
     date = recorded // 1_000_000 if date is None else date
     generation = 1 + max((parent.generation for parent in parents), default=0)
-    said = [VERSION, named, tree, message, committer, date, recorded, dict(metadata), generation]
-    identifier = hashlib.sha256(b"lakefs-commit-1\0" + canonical(said).encode()).hexdigest()
-    return Commit(identifier, named, tree, message, committer, date, recorded, dict(metadata), generation)
+    unnamed = Commit("", named, tree, message, committer, date, recorded, dict(metadata), generation)
+    return replace(unnamed, id=commit_id(unnamed))
+
+
+def commit_id(said: Commit) -> str:
+    """The name of what a commit says."""
+    fields = [getattr(said, name) for name in COMMIT_FIELDS]
+    return hashlib.sha256(b"lakefs-commit-1\0" + canonical([VERSION, *fields]).encode()).hexdigest()
 
 
 def insert(connection: sqlite3.Connection, repository: str, commit: Commit) -> None:
@@ -68,8 +74,10 @@ def insert(connection: sqlite3.Connection, repository: str, commit: Commit) -> N
 
 def find(connection: sqlite3.Connection, repository: str, identifier: str) -> Commit | None:
     row = connection.execute("SELECT * FROM commits WHERE repository=? AND id=?", (repository, identifier)).fetchone()
-    if row is None:
-        return None
+    return None if row is None else from_row(row)
+
+
+def from_row(row: sqlite3.Row) -> Commit:
     return Commit(
         row["id"],
         tuple(json.loads(row["parents"])),

@@ -17,11 +17,7 @@ from typing import Any, TypeVar
 
 from infra.lakefs.errors import HomeError, LakeFSError, storage_error
 from infra.lakefs.store.durable import fsync_folder
-<<<<<<< HEAD
-from infra.lakefs.store.migrate import add_mark
-=======
 from infra.lakefs.store.migrate import migrate
->>>>>>> ee87890 (Layout 2: the database says its layout, refs say what they left, and who puts files and names them holds a lock)
 
 T = TypeVar("T")
 BATCH = 256
@@ -107,12 +103,7 @@ class Database:
         self._led = False
         try:
             self._writer = self._connect()
-<<<<<<< HEAD
-            self._writer.executescript(SCHEMA)
-            add_mark(self._writer)
-=======
             migrate(self._writer, SCHEMA)
->>>>>>> ee87890 (Layout 2: the database says its layout, refs say what they left, and who puts files and names them holds a lock)
             fsync_folder(path.parent)
         except (OSError, sqlite3.Error) as error:
             raise HomeError(f"{path} cannot be opened: {error}") from error

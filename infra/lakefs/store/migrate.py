@@ -14,12 +14,6 @@ from infra.lakefs.errors import HomeError
 LAYOUT = 2
 
 
-<<<<<<< HEAD
-def add_mark(connection: sqlite3.Connection) -> None:
-    """The mark of branches up to which staged rows are dead."""
-    if "cleared" not in {row["name"] for row in connection.execute("PRAGMA table_info(branches)")}:
-        connection.execute("ALTER TABLE branches ADD COLUMN cleared INTEGER NOT NULL DEFAULT 0")
-=======
 def migrate(connection: sqlite3.Connection, schema: str) -> None:
     """Make the tables of `schema` out of none, of any earlier layout's, or of its own."""
     connection.execute("BEGIN IMMEDIATE")
@@ -27,7 +21,7 @@ def migrate(connection: sqlite3.Connection, schema: str) -> None:
         found = _readable_layout(connection)
         for statement in filter(str.strip, schema.split(";")):
             connection.execute(statement)
-        _add_marks(connection)
+        _add_mark(connection)
         if found < 2:
             # nobody wrote down what refs left before layout 2: let every commit count as just left
             connection.execute("INSERT INTO reflog SELECT repository, id, strftime('%s','now') FROM commits")
@@ -59,11 +53,7 @@ def _readable_layout(connection: sqlite3.Connection) -> int:
     return found
 
 
-def _add_marks(connection: sqlite3.Connection) -> None:
-    """The marks of branches: whatever was staged before may still be there."""
-    if "cleared" in {row[1] for row in connection.execute("PRAGMA table_info(branches)")}:
-        return
-    connection.execute("ALTER TABLE branches ADD COLUMN staged INTEGER NOT NULL DEFAULT 0")
-    connection.execute("ALTER TABLE branches ADD COLUMN cleared INTEGER NOT NULL DEFAULT 0")
-    connection.execute("UPDATE branches SET staged=(SELECT value FROM counters WHERE name='staging')")
->>>>>>> ee87890 (Layout 2: the database says its layout, refs say what they left, and who puts files and names them holds a lock)
+def _add_mark(connection: sqlite3.Connection) -> None:
+    """The mark of branches up to which staged rows are dead."""
+    if "cleared" not in {row[1] for row in connection.execute("PRAGMA table_info(branches)")}:
+        connection.execute("ALTER TABLE branches ADD COLUMN cleared INTEGER NOT NULL DEFAULT 0")

@@ -1,0 +1,211 @@
+"""Copy a home while a server writes to it: first the rows of one moment, then every file that they name.
+
+Files never change and `gc` keeps away, so whatever the rows named is still there when its turn comes. What is written
+meanwhile is the next backup's. Each object is hashed on its way. On one file system files are linked instead of copied,
+which costs no space and is no protection against that disk's end.
+
+A backup is a home: a server can run on it (and makes it a home like any other), `fsck` checks it. A second one to the
+same place adds what is new and then replaces the rows; interrupted, it leaves the one before as it was, and repeated it
+goes on where it ended. Restoring is the same copy to a new place. Keys are not copied: a restored home makes its own
+unless they are given. Content that was imported stays where it lies, unless it is asked for.
+
+What is lost in the home is taken from nowhere: an object that the backup has already is kept, any other is named.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from infra.lakefs.errors import DamagedError, HomeError
+from infra.lakefs.home import SHARDED
+from infra.lakefs.store.durable import fsync_folder, write_durable
+from infra.lakefs.store.fsck import UNKNOWN
+from infra.lakefs.store.hashed import hashed
+from infra.lakefs.store.reach import Names, note, outside
+from infra.lakefs.store.snapshot import Snapshot, connect, read_layout, snapshot, undisturbed
+
+NOTE = "backup.json"
+UNLINKABLE = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES}
+Say = Callable[[str], None]
+
+
+@dataclass
+class Copied:
+    """Files by what became of them; `outside` is imported content that stayed where it lies, `lost` what is missing
+    or damaged in the home and nowhere in the copy."""
+
+    linked: int = 0
+    copied: int = 0
+    already_there: int = 0
+    outside: int = 0
+    bytes: int = 0
+    lost: list[str] = field(default_factory=list)
+
+
+def backup(folder: Path, target: Path, *, imported: bool = False, say: Say = lambda _: None) -> Copied:
+    """Bring `target` to what `folder` holds now; HomeError when that cannot be known or written."""
+    folder, target = folder.absolute(), target.absolute()
+    read_layout(folder / "lakefs.json")
+    with undisturbed(folder), _claimed(target, {"home": str(folder)}):
+        done = _copy(folder, target, imported, say)
+        write_durable(target / "temp", target / NOTE, _noted({"home": str(folder)}, complete=True))
+        fsync_folder(target)
+    return done
+
+
+def restore(source: Path, folder: Path, say: Say = lambda _: None) -> Copied:
+    """Make a new home of a backup; HomeError unless `folder` is absent, empty, or this restore, interrupted."""
+    source, folder = source.absolute(), folder.absolute()
+    noted = _read_note(source)
+    if not noted or not noted.get("complete"):
+        raise HomeError(f"{source} holds no finished backup: repeat the backup, or choose another")
+    with undisturbed(source), _claimed(folder, {"backup": str(source)}):
+        done = _copy(source, folder, imported=False, say=say)
+        (folder / NOTE).unlink()
+        fsync_folder(folder)
+    return done
+
+
+@contextmanager
+def _claimed(target: Path, origin: dict[str, str]) -> Iterator[None]:
+    """The target, locked, prepared, and known to be ours: empty, or begun by the same command."""
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        noted = _read_note(target)
+        if noted is None and any(target.iterdir()):
+            raise HomeError(f"{target} is not empty and no backup: choose another folder")
+        if noted is not None and noted.items() & origin.items() != origin.items():
+            raise HomeError(f"{target} was made from something else ({noted}): choose another folder")
+        (target / "temp").mkdir(exist_ok=True)
+        if noted is None:
+            write_durable(target / "temp", target / NOTE, _noted(origin, complete=False))
+        with FileLock(target / "lock", timeout=0):
+            for left in (target / "temp").iterdir():
+                left.unlink()
+            for name in SHARDED:
+                for shard in range(256):
+                    (target / name / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
+                fsync_folder(target / name)
+            fsync_folder(target)
+            yield
+    except Timeout:
+        raise HomeError(f"a server or a backup works on {target}: stop it, or choose another folder") from None
+    except OSError as error:
+        raise HomeError(
+            f"{target} cannot be written ({error.strerror}): free space or choose another folder"
+        ) from error
+
+
+def _noted(origin: dict[str, str], *, complete: bool) -> bytes:
+    return json.dumps({"schema": "lakefs-backup@1", **origin, "complete": complete}).encode()
+
+
+def _read_note(folder: Path) -> dict[str, Any] | None:
+    try:
+        noted = json.loads((folder / NOTE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise HomeError(f"{folder / NOTE} is unreadable: choose another folder") from error
+    if not isinstance(noted, dict) or noted.get("schema") != "lakefs-backup@1":
+        raise HomeError(f"{folder / NOTE} is of another kind: choose another folder")
+    return noted
+
+
+def _copy(folder: Path, target: Path, imported: bool, say: Say) -> Copied:
+    """The database is taken first and put in place last, so that what is in place always has all its files."""
+    rows = target / "temp" / "refs.sqlite"
+    _copy_database(folder / "refs.sqlite", rows)
+    done = Copied()
+    with snapshot(folder, rows) as home:
+        names = Names()
+        try:
+            note(names, home, set(), say)
+        except DamagedError as error:
+            raise HomeError(f"{folder} is damaged, see fsck: {error}") from error
+        _copy_files(home, target, names, imported, done, say)
+    marker = (folder / "lakefs.json").read_bytes()
+    rows.replace(target / "refs.sqlite")
+    for stale in ("refs.sqlite-wal", "refs.sqlite-shm"):
+        (target / stale).unlink(missing_ok=True)
+    write_durable(target / "temp", target / "lakefs.json", marker)
+    fsync_folder(target)
+    return done
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    with closing(connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
+        try:
+            reading.backup(writing)
+            writing.execute("PRAGMA journal_mode=DELETE")  # one file that says it all
+        except sqlite3.Error as error:
+            raise HomeError(f"{source} cannot be copied ({error}): free space, or see fsck") from error
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _copy_files(home: Snapshot, target: Path, names: Names, imported: bool, done: Copied, say: Say) -> None:
+    place = Snapshot(target, home.connection, home.blobs, home.ranges, home.trees)
+    elsewhere = outside(home)
+    wanted = [("trees", name) for name in sorted(names.trees)] + [("ranges", name) for name in sorted(names.ranges)]
+    wanted += [("blobs", sha256.hex()) for sha256 in sorted(names.blobs) if sha256 != UNKNOWN]
+    filled: set[Path] = set()
+    for number, (kind, name) in enumerate(wanted, 1):
+        source, copy = home.path(kind, name), place.path(kind, name)
+        if kind == "blobs" and not source.exists() and bytes.fromhex(name) in elsewhere:
+            if not imported:
+                done.outside += 1
+                continue
+            source = Path(elsewhere[bytes.fromhex(name)][0])
+        problem = _bring(source, copy, target / "temp" / "file", name if kind == "blobs" else None, done)
+        if problem is not None:
+            done.lost.append(f"{kind[:-1]} {name} {problem}")
+        filled.add(copy.parent)
+        say(f"{number} of {len(wanted)} files, {done.bytes / 1e9:.2f} GB")
+    for shard in filled:
+        fsync_folder(shard)
+
+
+def _bring(source: Path, copy: Path, temp: Path, sha256: str | None, done: Copied) -> str | None:
+    """Put a file into the copy, whole or not at all; what is wrong with it, if anything."""
+    size = source.stat().st_size if source.exists() else None
+    if copy.exists() and size in (None, copy.stat().st_size):
+        done.already_there += 1
+        return None
+    if size is None:
+        return "is missing"
+    temp.unlink(missing_ok=True)
+    linked = source.name == copy.name and _link(source, temp)
+    if not linked:
+        shutil.copyfile(source, temp)
+        with temp.open("rb") as file:
+            os.fsync(file.fileno())
+    if sha256 is not None and hashed(temp).sha256.hex() != sha256:
+        temp.unlink()
+        return "holds other bytes than its name says"
+    temp.replace(copy)
+    done.linked += linked
+    done.copied += not linked
+    done.bytes += size
+    return None
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno in UNLINKABLE:
+            return False
+        raise
+    return True

@@ -1,0 +1,258 @@
+"""Read everything again and say what is not what its name says, and whom that concerns.
+
+Every row, tree, range and blob is looked at, also those that nothing names: a blob that is damaged today would be taken
+for stored content tomorrow. Imported content is read where it lies. Nothing is changed, nothing waits; beside a running
+server it sees the home of the moment it began.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from pathlib import Path
+
+from infra.lakefs.errors import DamagedError
+from infra.lakefs.store import commits
+from infra.lakefs.store.commits import Commit
+from infra.lakefs.store.entries import Entry, make_entry
+from infra.lakefs.store.hashed import Hashed, hashed
+from infra.lakefs.store.ranges import is_cut
+from infra.lakefs.store.reach import CommitKey, outside
+from infra.lakefs.store.snapshot import Snapshot
+from infra.lakefs.store.trees import Tree
+
+UNKNOWN = bytes(32)  # instead of a sha256: linked to an address whose bytes the server never had
+THREADS = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Damage:
+    """`kind` is database, ref, commit, staged, tree, range, object, blob or source; `name` is what the store calls it.
+
+    `key` is the damaged thing for the search of what it reaches: a commit's repository and id, a tree's or a range's
+    id, a blob's sha256; None where `name` says it all.
+    """
+
+    kind: str
+    name: str
+    problem: str
+    key: CommitKey | str | bytes | None = None
+
+
+@dataclass
+class Findings:
+    """`checked` counts what was read, by kind; `unnamed` files are of use to nobody and `gc`'s business."""
+
+    damage: list[Damage] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    unnamed: int = 0
+
+    def count(self, kind: str, number: int = 1) -> None:
+        self.checked[kind] = self.checked.get(kind, 0) + number
+
+
+Say = Callable[[str], None]
+
+
+def fsck(home: Snapshot, say: Say = lambda _: None) -> Findings:
+    """Everything that is damaged or missing; empty `damage` means that every digest was computed again and is right."""
+    findings = Findings()
+    try:
+        _check_database(home, findings)
+        known = _check_commits(home, findings)
+        _check_refs(home, findings, known)
+        named = _Objects(findings)
+        for path, entry in _staged(home, findings):
+            named.add(f"staged '{_shown(path)}'", entry)
+        trees = _check_trees(home, findings, {commit.tree for commit in known.values()} - {""})
+        _check_ranges(home, findings, trees, named, say)
+        _check_blobs(home, findings, named.expected, say)
+    except sqlite3.Error as error:
+        findings.damage.append(Damage("database", "refs.sqlite", f"cannot be read on: {error}"))
+    return findings
+
+
+class _Objects:
+    """What entries say of blobs: MD5 and size, which must be the same wherever one blob is named."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.expected: dict[bytes, bytes] = {}
+        self._findings = findings
+
+    def add(self, where: str, entry: Entry) -> None:
+        self._findings.count("objects")
+        again = make_entry(
+            entry.path, entry.sha256, entry.md5, entry.size, entry.mtime, entry.content_type, entry.user_metadata
+        )
+        if again.digest != entry.digest:
+            self._findings.damage.append(
+                Damage("object", where, "its fields are not those its digest was made of", entry.sha256)
+            )
+        if entry.sha256 == UNKNOWN:
+            return
+        said = _said(entry.md5, entry.size)
+        if self.expected.setdefault(entry.sha256, said) != said:
+            self._findings.damage.append(
+                Damage("object", where, "says another size or MD5 than other objects of the same sha256", entry.sha256)
+            )
+
+
+def _said(md5: bytes, size: int) -> bytes:
+    return md5 + size.to_bytes(8, "big", signed=True)
+
+
+def _shown(path: bytes) -> str:
+    return path.decode(errors="replace")[:200]
+
+
+def _check_database(home: Snapshot, findings: Findings) -> None:
+    for (said,) in home.connection.execute("PRAGMA integrity_check(20)"):
+        if said != "ok":
+            findings.damage.append(Damage("database", "refs.sqlite", said))
+    for table, _, parent, _ in home.connection.execute("PRAGMA foreign_key_check"):
+        findings.damage.append(Damage("database", table, f"has a row whose row in {parent} is missing"))
+
+
+def _check_commits(home: Snapshot, findings: Findings) -> dict[CommitKey, Commit]:
+    found: dict[CommitKey, Commit] = {}
+    for row in home.connection.execute("SELECT * FROM commits"):
+        findings.count("commits")
+        key = (row["repository"], row["id"])
+        try:
+            found[key] = commits.from_row(row)
+            right = commits.commit_id(found[key]) == key[1]
+        except (ValueError, TypeError) as error:
+            findings.damage.append(Damage("commit", key[1], f"cannot be read: {error}", key))
+            continue
+        if not right:
+            findings.damage.append(Damage("commit", key[1], "says something else than its id was made of", key))
+    for key, commit in found.items():
+        parents = [found.get((key[0], parent)) for parent in commit.parents]
+        findings.damage += [
+            Damage("commit", name, f"is missing, a parent of {key[1]}", key)
+            for name, parent in zip(commit.parents, parents, strict=True)
+            if parent is None
+        ]
+        if None not in parents and commit.generation != 1 + max((p.generation for p in parents if p), default=0):
+            findings.damage.append(Damage("commit", key[1], "has another generation than its parents give it", key))
+    return found
+
+
+def _check_refs(home: Snapshot, findings: Findings, known: Iterable[CommitKey]) -> None:
+    for kind, table in (("branch", "branches"), ("tag", "tags")):
+        for repository, name, head in home.connection.execute(f"SELECT repository, name, head FROM {table}"):  # noqa: S608
+            findings.count(table)
+            if (repository, head) not in known:
+                findings.damage.append(Damage("ref", f"{kind} {name} of {repository}", f"names the missing {head}"))
+    branches = {tuple(row) for row in home.connection.execute("SELECT repository, name FROM branches")}
+    for repository, branch in home.connection.execute("SELECT id, default_branch FROM repositories"):
+        if (repository, branch) not in branches:
+            findings.damage.append(Damage("ref", f"branch {branch} of {repository}", "is missing, the default branch"))
+
+
+def _staged(home: Snapshot, findings: Findings) -> Iterator[tuple[bytes, Entry]]:
+    for row in home.connection.execute("SELECT * FROM staging WHERE digest IS NOT NULL"):
+        findings.count("staged")
+        names = ("path", "sha256", "md5", "size", "mtime", "content_type", "metadata", "digest")
+        yield row["path"], Entry(*(row[name] for name in names))
+
+
+def _check_trees(home: Snapshot, findings: Findings, named: set[str]) -> dict[str, Tree]:
+    found: dict[str, Tree] = {}
+    stored = {identifier for identifier, _ in home.files("trees")}
+    for identifier in sorted(named | stored):
+        findings.count("trees")
+        findings.unnamed += identifier not in named
+        try:
+            tree = found[identifier] = home.trees.load(identifier)
+        except (DamagedError, ValueError, KeyError, OSError) as error:
+            findings.damage.append(Damage("tree", identifier, str(error), identifier))
+            continue
+        if any(left.last >= right.first or not is_cut(left.last) for left, right in pairwise(tree.ranges)):
+            findings.damage.append(Damage("tree", identifier, "its ranges are out of order or wrongly cut", identifier))
+    return found
+
+
+def _check_ranges(home: Snapshot, findings: Findings, trees: dict[str, Tree], named: _Objects, say: Say) -> None:
+    infos = {info.id: info for tree in trees.values() for info in tree.ranges}
+    stored = {identifier for identifier, _ in home.files("ranges")}
+    for number, identifier in enumerate(sorted(infos.keys() | stored), 1):
+        findings.count("ranges")
+        findings.unnamed += identifier not in infos
+        info = infos.get(identifier)
+        holds = f" ({info.count} objects from '{_shown(info.first)}' to '{_shown(info.last)}')" if info else ""
+        try:
+            rows = home.ranges.load(identifier)
+            paths = rows.paths
+            entries = list(rows.entries())
+        except (DamagedError, ValueError, OSError) as error:
+            findings.damage.append(Damage("range", identifier, f"{error}{holds}", identifier))
+            continue
+        if any(a >= b for a, b in pairwise(paths)) or any(map(is_cut, paths[:-1])):
+            findings.damage.append(Damage("range", identifier, f"its rows are out of order{holds}", identifier))
+        if info and (info.first, info.last, info.count) != (paths[0], paths[-1], len(paths)):
+            findings.damage.append(Damage("range", identifier, f"is not what its tree says{holds}", identifier))
+        for entry in entries:
+            named.add(f"'{_shown(entry.path)}' of range {identifier}", entry)
+        say(f"{number} of {len(infos.keys() | stored)} ranges read, {len(named.expected)} objects named")
+
+
+def _check_blobs(home: Snapshot, findings: Findings, expected: dict[bytes, bytes], say: Say) -> None:
+    """Hash every file once, named or not; then look for named content that no file of the store holds."""
+    left = dict(expected)
+    read = 0
+    for identifier, got in _hashed(home.files("blobs")):
+        findings.count("blobs")
+        sha256, name = bytes.fromhex(identifier), f"sha256:{identifier}"
+        said = left.pop(sha256, None)
+        findings.unnamed += said is None
+        if isinstance(got, OSError):
+            findings.damage.append(Damage("blob", name, f"cannot be read: {got.strerror or got}", sha256))
+            continue
+        read += got.size
+        if got.sha256 != sha256:
+            problem = f"its {got.size} bytes have the digest sha256:{got.sha256.hex()}"
+            findings.damage.append(Damage("blob", name, problem + ("" if said else "; nothing names it"), sha256))
+        elif said is not None and said != _said(got.md5, got.size):
+            findings.damage.append(Damage("blob", name, "objects say another size or MD5 of it", sha256))
+        say(f"{findings.checked['blobs']} blobs read, {read / 1e9:.2f} GB; {len(left)} objects left")
+    findings.count("bytes", read)
+    elsewhere = outside(home) if left else {}
+    for sha256, said in left.items():
+        paths = elsewhere.get(sha256, [])
+        name = f"sha256:{sha256.hex()}"
+        if not paths:
+            findings.damage.append(Damage("blob", name, "is missing: restore it from a backup", sha256))
+            continue
+        findings.count("sources")
+        if not any(_holds(Path(path), sha256, said) for path in paths):
+            problem = f"{paths[0]} changed outside or is gone: bring back what was imported"
+            findings.damage.append(Damage("source", name, problem, sha256))
+        say(f"{findings.checked['sources']} imported files read")
+
+
+def _holds(path: Path, sha256: bytes, said: bytes) -> bool:
+    try:
+        got = hashed(path)
+    except OSError:
+        return False
+    return got.sha256 == sha256 and _said(got.md5, got.size) == said
+
+
+def _hashed(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, Hashed | OSError]]:
+    """Files with what they hold, hashed on threads a few ahead."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        while ahead := [(name, pool.submit(_attempt, path)) for name, path in islice(files, 64 * THREADS)]:
+            for name, hashing in ahead:
+                yield name, hashing.result()
+
+
+def _attempt(path: Path) -> Hashed | OSError:
+    try:
+        return hashed(path)
+    except OSError as error:
+        return error

@@ -1,0 +1,89 @@
+"""What a home's rows name: commits that refs reach, and the trees, ranges and blobs that those and staged rows name."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from infra.lakefs.errors import DamagedError
+from infra.lakefs.store.snapshot import Snapshot
+
+CommitKey = tuple[str, str]  # repository, id
+
+
+@dataclass
+class Names:
+    """Names of files; `commits` and `sequence` say up to where the rows were read."""
+
+    commits: set[CommitKey] = field(default_factory=set)
+    trees: set[str] = field(default_factory=set)
+    ranges: set[str] = field(default_factory=set)
+    blobs: set[bytes] = field(default_factory=set)
+    sequence: int = -1
+
+
+def reached(connection: sqlite3.Connection, left_after: int | None = None) -> set[CommitKey]:
+    """Commits that branches and tags reach; with a time also those that a ref left after it. DamagedError when one of
+    them is missing."""
+    parents: dict[CommitKey, list[str]] = {
+        (row[0], row[1]): json.loads(row[2])
+        for row in connection.execute("SELECT repository, id, parents FROM commits")
+    }
+    heads = "SELECT repository, head FROM branches UNION SELECT repository, head FROM tags"
+    waiting: list[CommitKey] = [(row[0], row[1]) for row in connection.execute(heads)]
+    if left_after is not None:
+        left = connection.execute("SELECT repository, head FROM reflog WHERE at > ?", (left_after,))
+        waiting += [(row[0], row[1]) for row in left]
+    found: set[CommitKey] = set()
+    while waiting:
+        key = waiting.pop()
+        if key in found:
+            continue
+        if key not in parents:
+            raise DamagedError(f"commit {key[1]} of {key[0]} is named but missing: restore the database")
+        found.add(key)
+        waiting += [(key[0], parent) for parent in parents[key]]
+    return found
+
+
+def note(names: Names, home: Snapshot, dead: set[CommitKey], say: Callable[[str], None]) -> None:
+    """Add what rows name that came since `names` were noted last; `dead` commits name nothing."""
+    connection = home.connection
+    fresh: set[str] = set()
+    for repository, identifier, tree in connection.execute("SELECT repository, id, tree FROM commits"):
+        key = (repository, identifier)
+        if key not in names.commits and key not in dead:
+            names.commits.add(key)
+            fresh.add(tree)
+    fresh -= names.trees | {""}
+    for number, identifier in enumerate(sorted(fresh), 1):
+        _note_tree(names, home, identifier)
+        say(f"{number} of {len(fresh)} trees looked through, {len(names.blobs)} objects named")
+    staged = connection.execute(
+        "SELECT sha256, sequence FROM staging WHERE sequence > ? AND sha256 IS NOT NULL", (names.sequence,)
+    )
+    for sha256, sequence in staged:
+        names.blobs.add(sha256)
+        names.sequence = max(names.sequence, sequence)
+    if "addresses" in home.tables():
+        names.blobs.update(row[0] for row in connection.execute("SELECT sha256 FROM addresses"))
+
+
+def outside(home: Snapshot) -> dict[bytes, list[str]]:
+    """Content that may lie in files outside of the home, where it was imported from."""
+    found: dict[bytes, list[str]] = defaultdict(list)
+    if "sources" in home.tables():
+        for sha256, path in home.connection.execute("SELECT sha256, path FROM sources ORDER BY path"):
+            found[sha256].append(path)
+    return found
+
+
+def _note_tree(names: Names, home: Snapshot, identifier: str) -> None:
+    names.trees.add(identifier)
+    missing: Iterable[str] = [info.id for info in home.trees.load(identifier).ranges if info.id not in names.ranges]
+    for range_id in missing:
+        names.blobs.update(entry.sha256 for entry in home.ranges.load(range_id).entries())
+        names.ranges.add(range_id)
