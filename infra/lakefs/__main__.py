@@ -11,16 +11,15 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from infra.lakefs import command
 from infra.lakefs.errors import HomeError
 from infra.lakefs.home import chosen_credentials, environment_credentials
-from infra.lakefs.server import clock, offers, serve
-from infra.lakefs.share import Wanted, serve_or_share
 
 
 def main() -> int:
     if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        return command.main(sys.argv[1:])
+        from infra.lakefs.command import main as care
+
+        return care(sys.argv[1:])
     parser = argparse.ArgumentParser(
         "python -m infra.lakefs",
         description="An embedded server of lakeFS's HTTP API.",
@@ -48,6 +47,9 @@ def main() -> int:
         help="let action files use {{ ENV.NAME }}; repeatable",
     )
     given = parser.parse_args()
+    from infra.lakefs.server import clock, offers, serve
+    from infra.lakefs.share import Wanted, serve_or_share
+
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         keys, alone = chosen or environment_credentials(), given.until_stdin_ends

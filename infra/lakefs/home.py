@@ -3,6 +3,7 @@
 lakefs.json        {"layout": 2}; a home of an earlier layout is migrated at start
 lock               held while a server runs
 collection.*       held while files are put and named, or removed (store/collection.py)
+maintenance.lock   held by fsck, gc and backup
 server.json        where it listens, while it runs
 credentials.json   generated keys, mode 0600 (absent when keys are given)
 signing.key        what signs addresses, URLs and scoped tokens, mode 0600; they end when it is removed

@@ -83,16 +83,16 @@ def _claimed(target: Path, origin: dict[str, str]) -> Iterator[None]:
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         noted = _read_note(target)
-        if noted is None and any(target.iterdir()):
+        if noted is None and {path.name for path in target.iterdir()} - {"temp", "lock"}:
             raise HomeError(f"{target} is not empty and no backup: choose another folder")
         if noted is not None and noted.items() & origin.items() != origin.items():
             raise HomeError(f"{target} was made from something else ({noted}): choose another folder")
-        (target / "temp").mkdir(exist_ok=True)
-        if noted is None:
-            write_durable(target / "temp", target / NOTE, _noted(origin, complete=False))
         with FileLock(target / "lock", timeout=0):
+            (target / "temp").mkdir(exist_ok=True)
             for left in (target / "temp").iterdir():
                 left.unlink()
+            if noted is None:
+                write_durable(target / "temp", target / NOTE, _noted(origin, complete=False))
             for name in SHARDED:
                 for shard in range(256):
                     (target / name / f"{shard:02x}").mkdir(parents=True, exist_ok=True)

@@ -162,18 +162,21 @@ def _staged(home: Snapshot, findings: Findings) -> Iterator[tuple[bytes, Entry]]
 
 
 def _check_trees(home: Snapshot, findings: Findings, named: set[str]) -> dict[str, Tree]:
+    """The named trees. What a tree names that nothing names may be gone already, so only its own digest counts."""
     found: dict[str, Tree] = {}
     stored = {identifier for identifier, _ in home.files("trees")}
     for identifier in sorted(named | stored):
         findings.count("trees")
         findings.unnamed += identifier not in named
         try:
-            tree = found[identifier] = home.trees.load(identifier)
+            tree = home.trees.load(identifier)
         except (DamagedError, ValueError, KeyError, OSError) as error:
             findings.damage.append(Damage("tree", identifier, str(error), identifier))
             continue
         if any(left.last >= right.first or not is_cut(left.last) for left, right in pairwise(tree.ranges)):
             findings.damage.append(Damage("tree", identifier, "its ranges are out of order or wrongly cut", identifier))
+        if identifier in named:
+            found[identifier] = tree
     return found
 
 
@@ -196,7 +199,7 @@ def _check_ranges(home: Snapshot, findings: Findings, trees: dict[str, Tree], na
             findings.damage.append(Damage("range", identifier, f"its rows are out of order{holds}", identifier))
         if info and (info.first, info.last, info.count) != (paths[0], paths[-1], len(paths)):
             findings.damage.append(Damage("range", identifier, f"is not what its tree says{holds}", identifier))
-        for entry in entries:
+        for entry in entries if info else ():
             named.add(f"'{_shown(entry.path)}' of range {identifier}", entry)
         say(f"{number} of {len(infos.keys() | stored)} ranges read, {len(named.expected)} objects named")
 

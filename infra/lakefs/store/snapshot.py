@@ -75,6 +75,7 @@ def snapshot(folder: Path, database: Path | None = None) -> Iterator[Snapshot]:
 @contextmanager
 def undisturbed(folder: Path, *, alone: bool = False) -> Iterator[None]:
     """No `gc` removes files meanwhile; `alone` is `gc` itself, which waits for nobody: HomeError when it would."""
+    read_layout(folder / "lakefs.json")
     path = folder / "maintenance.lock"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
