@@ -1,4 +1,4 @@
-.PHONY: demo test fuzz ui system lock bench clean
+.PHONY: demo test fuzz torture ui system lock bench clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -24,6 +24,9 @@ test: .venv/ready  ## lint, types, contracts, tests
 
 fuzz: .venv/ready  ## many requests to the embedded lakeFS, made from its own routes and bodies
 	ASSAY_FUZZ_EXAMPLES=20000 $(BIN)/pytest -n 0 --timeout 7200 tests/infra/test_lakefs_fuzz.py
+
+torture: .venv/ready  ## kill the embedded lakeFS 500 times while clients write; SEED=N repeats a run
+	$(BIN)/python -m tests.infra.torture $(if $(SEED),--seed $(SEED))
 
 bench: .venv/ready  ## the figures, as ratios against a baseline in the same run
 	$(BIN)/python -m tests.benchmarks

@@ -131,12 +131,11 @@ def test_a_damaged_tree_or_range_reaches_its_commits(kind: str, how: Callable[[P
         ("UPDATE tags SET head='00'", "ref", "names the missing 00"),
         ("DELETE FROM branches WHERE name='main'", "ref", "the default branch"),
         ("UPDATE staging SET size=9", "object", "its fields are not those"),
-        ("UPDATE staging SET branch='none'", "database", "row whose row in branches is missing"),
+        ("UPDATE tags SET repository='none'", "database", "row whose row in repositories is missing"),
     ],
 )
 def test_damaged_rows_are_named(statement: str, kind: str, said: str, store: Store) -> None:
     filled(store)
-    store.close()
     with sqlite3.connect(folder_of(store) / "refs.sqlite") as connection:
         connection.execute(statement)
     connection.close()
@@ -185,7 +184,6 @@ def test_the_command_works_beside_a_server_and_on_a_stopped_home(tmp_path: Path,
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write where nobody else may")
 def test_a_home_that_cannot_be_written_is_read(store: Store) -> None:
     filled(store)
-    store.close()
     folder_of(store).chmod(0o500)
     try:
         assert told(folder_of(store)) == []

@@ -179,7 +179,7 @@ def meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     """Have something happen once, when a new tree was made and no commit names it yet."""
 
     def arrange(act: Callable[[], Any]) -> None:
-        edit, left = store.trees.edit, [1]
+        edit, left = store.trees.edit_rows, [1]
 
         def edit_and_act(*arguments: Any) -> Any:
             made = edit(*arguments)
@@ -188,7 +188,7 @@ def meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
                 act()
             return made
 
-        monkeypatch.setattr(store.trees, "edit", edit_and_act)
+        monkeypatch.setattr(store.trees, "edit_rows", edit_and_act)
 
     return arrange
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.lakefs.errors import DamagedError
 from infra.lakefs.store.fsck import Damage
-from infra.lakefs.store.reach import CommitKey
+from infra.lakefs.store.reach import CommitKey, staged
 from infra.lakefs.store.snapshot import Snapshot
 
 LISTED = 20  # of anything that may be many
@@ -101,7 +101,7 @@ class _Reach:
                         self._places[entry.sha256].append((identifier, entry.path.decode(errors="replace")))
             except (DamagedError, ValueError, OSError):
                 continue  # a damage of its own
-        for row in home.connection.execute("SELECT * FROM staging WHERE sha256 IS NOT NULL"):
+        for row in staged(home):
             if row["sha256"] in blobs:
                 path = row["path"].decode(errors="replace")
                 self._staged[row["sha256"]].append(

@@ -74,6 +74,7 @@ class Blobs:
         name = sha256.hex()
         return self._folder / name[:2] / name[2:]
 
+    def put(self, data: bytes | bytearray) -> Blob:
         """Store small content in one go. Content already stored is compared, not written again: damage heals."""
         sha256, md5 = hashlib.sha256(data).digest(), hashlib.md5(data, usedforsecurity=False).digest()
         target = self.path(sha256)

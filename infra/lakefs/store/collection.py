@@ -33,7 +33,7 @@ class Collection:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """No file vanishes meanwhile. Held by many at once; nobody takes it twice, which could wait for itself."""
+        """No file vanishes meanwhile. Held by many at once."""
         with ExitStack() as stack:
             with _opened(self._gate) as gate:
                 fcntl.flock(gate, fcntl.LOCK_SH)

@@ -18,10 +18,10 @@ from pathlib import Path
 from infra.lakefs.errors import DamagedError
 from infra.lakefs.store import commits
 from infra.lakefs.store.commits import Commit
-from infra.lakefs.store.entries import Entry, make_entry
+from infra.lakefs.store.entries import Entry, row_digests
 from infra.lakefs.store.hashed import Hashed, hashed
-from infra.lakefs.store.ranges import is_cut
-from infra.lakefs.store.reach import CommitKey, outside
+from infra.lakefs.store.ranges import cuts, is_cut
+from infra.lakefs.store.reach import CommitKey, outside, staged
 from infra.lakefs.store.snapshot import Snapshot
 from infra.lakefs.store.trees import Tree
 
@@ -66,8 +66,8 @@ def fsck(home: Snapshot, say: Say = lambda _: None) -> Findings:
         known = _check_commits(home, findings)
         _check_refs(home, findings, known)
         named = _Objects(findings)
-        for path, entry in _staged(home, findings):
-            named.add(f"staged '{_shown(path)}'", entry)
+        for entry in _staged(home, findings):
+            named.add(f"staged '{_shown(entry.path)}'", entry)
         trees = _check_trees(home, findings, {commit.tree for commit in known.values()} - {""})
         _check_ranges(home, findings, trees, named, say)
         _check_blobs(home, findings, named.expected, say)
@@ -85,10 +85,8 @@ class _Objects:
 
     def add(self, where: str, entry: Entry) -> None:
         self._findings.count("objects")
-        again = make_entry(
-            entry.path, entry.sha256, entry.md5, entry.size, entry.mtime, entry.content_type, entry.user_metadata
-        )
-        if again.digest != entry.digest:
+        row = (entry.path, entry.sha256, entry.md5, entry.size)
+        if row_digests([row], entry.content_type, entry.metadata) != [entry.digest]:
             self._findings.damage.append(
                 Damage("object", where, "its fields are not those its digest was made of", entry.sha256)
             )
@@ -154,11 +152,11 @@ def _check_refs(home: Snapshot, findings: Findings, known: Iterable[CommitKey]) 
             findings.damage.append(Damage("ref", f"branch {branch} of {repository}", "is missing, the default branch"))
 
 
-def _staged(home: Snapshot, findings: Findings) -> Iterator[tuple[bytes, Entry]]:
-    for row in home.connection.execute("SELECT * FROM staging WHERE digest IS NOT NULL"):
+def _staged(home: Snapshot, findings: Findings) -> Iterator[Entry]:
+    names = ("path", "sha256", "md5", "size", "mtime", "content_type", "metadata", "digest")
+    for row in staged(home):
         findings.count("staged")
-        names = ("path", "sha256", "md5", "size", "mtime", "content_type", "metadata", "digest")
-        yield row["path"], Entry(*(row[name] for name in names))
+        yield Entry(*(row[name] for name in names))
 
 
 def _check_trees(home: Snapshot, findings: Findings, named: set[str]) -> dict[str, Tree]:
@@ -190,12 +188,12 @@ def _check_ranges(home: Snapshot, findings: Findings, trees: dict[str, Tree], na
         holds = f" ({info.count} objects from '{_shown(info.first)}' to '{_shown(info.last)}')" if info else ""
         try:
             rows = home.ranges.load(identifier)
-            paths = rows.paths
+            paths: list[bytes] = rows.paths.to_pylist()
             entries = list(rows.entries())
         except (DamagedError, ValueError, OSError) as error:
             findings.damage.append(Damage("range", identifier, f"{error}{holds}", identifier))
             continue
-        if any(a >= b for a, b in pairwise(paths)) or any(map(is_cut, paths[:-1])):
+        if any(a >= b for a, b in pairwise(paths)) or cuts(paths[:-1]):
             findings.damage.append(Damage("range", identifier, f"its rows are out of order{holds}", identifier))
         if info and (info.first, info.last, info.count) != (paths[0], paths[-1], len(paths)):
             findings.damage.append(Damage("range", identifier, f"is not what its tree says{holds}", identifier))

@@ -62,14 +62,22 @@ def note(names: Names, home: Snapshot, dead: set[CommitKey], say: Callable[[str]
     for number, identifier in enumerate(sorted(fresh), 1):
         _note_tree(names, home, identifier)
         say(f"{number} of {len(fresh)} trees looked through, {len(names.blobs)} objects named")
-    staged = connection.execute(
-        "SELECT sha256, sequence FROM staging WHERE sequence > ? AND sha256 IS NOT NULL", (names.sequence,)
-    )
-    for sha256, sequence in staged:
-        names.blobs.add(sha256)
-        names.sequence = max(names.sequence, sequence)
+    for row in staged(home, names.sequence):
+        names.blobs.add(row["sha256"])
+        names.sequence = max(names.sequence, row["sequence"])
     if "addresses" in home.tables():
         names.blobs.update(row[0] for row in connection.execute("SELECT sha256 FROM addresses"))
+
+
+def staged(home: Snapshot, after: int = -1) -> Iterable[sqlite3.Row]:
+    """Staged objects of a later sequence. Rows that their branch's mark covers are dead: nobody sees them any more."""
+    columns = {row["name"] for row in home.connection.execute("PRAGMA table_info(branches)")}
+    dead = "AND sequence <= cleared" if "cleared" in columns else "AND 0"  # layout 1 deleted them at once
+    return home.connection.execute(
+        "SELECT staging.* FROM staging JOIN branches ON branches.repository = staging.repository AND name = branch "  # noqa: S608 - constants
+        f"WHERE sequence > ? AND sha256 IS NOT NULL AND NOT (1 {dead})",
+        (after,),
+    )
 
 
 def outside(home: Snapshot) -> dict[bytes, list[str]]:
@@ -85,5 +93,5 @@ def _note_tree(names: Names, home: Snapshot, identifier: str) -> None:
     names.trees.add(identifier)
     missing: Iterable[str] = [info.id for info in home.trees.load(identifier).ranges if info.id not in names.ranges]
     for range_id in missing:
-        names.blobs.update(entry.sha256 for entry in home.ranges.load(range_id).entries())
+        names.blobs.update(home.ranges.load(range_id).batch.column("sha256").to_pylist())
         names.ranges.add(range_id)
