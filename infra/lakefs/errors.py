@@ -86,6 +86,6 @@ def storage_error(error: OSError | sqlite3.Error) -> LakeFSError:
                 f"the store cannot write ({error.strerror}); nothing was changed: free space, repeat"
             )
         return LakeFSError(f"the store cannot reach its files ({error.strerror}); nothing was changed")
-    if isinstance(error, sqlite3.OperationalError) and ("full" in str(error) or "I/O" in str(error)):
+    if isinstance(error, sqlite3.OperationalError) and any(word in str(error) for word in ("full", "I/O", "readonly")):
         return StorageFullError(f"the store cannot write ({error}); nothing was changed: free space, repeat")
     return LakeFSError(f"the store's database refused ({error}); nothing was changed")

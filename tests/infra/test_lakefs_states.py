@@ -44,6 +44,8 @@ paths = st.sampled_from(PATHS)
 values = st.tuples(st.sampled_from([b"", b"1", b"22", b"333"]), st.sampled_from(["", "m"]))
 names = st.sampled_from(["main", "left", "right", "up"])
 numbers = st.integers(0, 1 << 20)
+edits = st.dictionaries(paths, st.one_of(values, values, st.none()), min_size=1, max_size=6)
+tidies = st.sampled_from([True, True, True, False])  # whether what is staged is reset first
 
 
 def three_way(base: Content, source: Content, destination: Content, strategy: str) -> Content:
@@ -87,7 +89,7 @@ class Model:
 
     def merge_base(self, left: str, right: str) -> Content:
         common = [self.commits[i] for i in self.ancestors(left) & self.ancestors(right)]
-        return self.contents[max(common, key=lambda c: (c.generation, c.recorded)).id] if common else {}
+        return self.contents[min(common, key=lambda c: (-c.generation, -c.recorded, c.id)).id] if common else {}
 
     def parent(self, identifier: str, number: int, ambiguous: type[LakeFSError]) -> Content:
         parents = self.commits[identifier].parents
@@ -167,15 +169,37 @@ class StoreMachine(RuleBasedStateMachine):
         assert made.generation == 1 + max(self.model.commits[parent].generation for parent in parents)
         self.model.add(branch, made, content)
 
+    def tidy(self, branch: str, tidy: bool) -> None:
+        """Reset what is a change; what is staged and changes nothing stays, since it must be harmless."""
+        if tidy and self.model.is_dirty(branch):
+            self.reset(branch, "reset", b"a")
+
     def refuse_dirty(self, branch: str) -> None:
         if self.model.is_dirty(branch):
             raise InvalidError("model")
 
-    @initialize()
-    def create(self) -> None:
+    @initialize(start=edits, work=st.lists(edits, min_size=3, max_size=3))
+    def create(self, start: dict[bytes, Value | None], work: list[dict[bytes, Value | None]]) -> None:
+        """A repository whose branches went apart."""
         self.write(lambda c: repositories.create(c, "repo", "local://repo", "main", False, self.store.clock()))
         first = self.read(lambda c: refs.resolve_commit(c, "repo", "main"))
         self.model.add("main", first, {})
+        self.work("main", start, commits=True)
+        for name, change in zip(("left", "right", "main"), work, strict=True):
+            if name != "main":
+                self.create_branch(name, 0)
+            self.work(name, change, commits=True)
+
+    @rule(name=names, change=edits, commits=st.booleans())
+    def work(self, name: str, change: dict[bytes, Value | None], commits: bool) -> None:
+        """What a client does between two merges."""
+        for path, value in change.items():
+            if value is None:
+                self.delete(name, {path})
+            else:
+                self.upload(name, path, value)
+        if commits:
+            self.commit(name, False)
 
     @rule(name=names, path=paths, value=values)
     def upload(self, name: str, path: bytes, value: Value) -> None:
@@ -217,29 +241,33 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(
         name=names,
-        number=numbers,
+        source=st.one_of(names, names, numbers),
+        tidy=tidies,
         strategy=st.sampled_from(["", "", "source-wins", "dest-wins"]),
         squash=st.booleans(),
         empty=st.booleans(),
     )
-    def merge(self, name: str, number: int, strategy: str, squash: bool, empty: bool) -> None:
-        branch, tip = self.branch(name), self.known(number % 4)
+    def merge(self, name: str, source: str | int, tidy: bool, strategy: str, squash: bool, empty: bool) -> None:
+        branch = self.branch(name)
+        tip = self.known(source) if isinstance(source, int) else self.model.branches[self.branch(source)]
+        self.tidy(branch, tidy)
 
         def expect() -> Content:
             self.refuse_dirty(branch)
             head = self.model.branches[branch]
-            base, source = self.model.merge_base(head, tip), self.model.contents[tip]
-            if base == source and not empty:
+            base, theirs = self.model.merge_base(head, tip), self.model.contents[tip]
+            if base == theirs and not empty:
                 raise InvalidError("model")
-            return three_way(base, source, self.model.contents[head], strategy)
+            return three_way(base, theirs, self.model.contents[head], strategy)
 
         options: Mapping[str, Any] = {"strategy": strategy, "squash": squash, "allow_empty": empty}
         parents = [self.model.branches[branch], tip][: 1 if squash else 2]
         self.attempt(lambda: merge(self.store, "repo", tip, branch, **options), expect, branch, parents)
 
-    @rule(name=names, number=numbers, parent=st.integers(0, 3), empty=st.booleans())
-    def revert(self, name: str, number: int, parent: int, empty: bool) -> None:
+    @rule(name=names, number=numbers, parent=st.integers(0, 3), empty=st.booleans(), tidy=tidies)
+    def revert(self, name: str, number: int, parent: int, empty: bool, tidy: bool) -> None:
         branch, bad = self.branch(name), self.known(number)
+        self.tidy(branch, tidy)
 
         def expect() -> Content:
             self.refuse_dirty(branch)
@@ -255,9 +283,10 @@ class StoreMachine(RuleBasedStateMachine):
             lambda: revert(self.store, "repo", branch, bad, parent, allow_empty=empty), expect, branch, parents
         )
 
-    @rule(name=names, number=numbers, parent=st.sampled_from([None, 1, 2]))
-    def cherry_pick(self, name: str, number: int, parent: int | None) -> None:
+    @rule(name=names, number=numbers, parent=st.sampled_from([None, 1, 2]), tidy=tidies)
+    def cherry_pick(self, name: str, number: int, parent: int | None, tidy: bool) -> None:
         branch, picked = self.branch(name), self.known(number)
+        self.tidy(branch, tidy)
 
         def expect() -> Content:
             self.refuse_dirty(branch)
@@ -313,6 +342,10 @@ class StoreMachine(RuleBasedStateMachine):
         else:
             self.write(lambda c: refs.create_tag(c, "repo", name, target, False))
             self.model.tags[name] = target
+
+    @rule(back=st.integers(1, 100))
+    def set_clock_back(self, back: int) -> None:
+        self.seconds = itertools.count(next(self.seconds) - back)
 
     @rule()
     def restart(self) -> None:
@@ -402,7 +435,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
-    max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
-import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -36,6 +34,7 @@ from infra.lakefs.api import (
 from infra.lakefs.api.call import Call, Query, answer
 from infra.lakefs.api.upload import upload
 from infra.lakefs.errors import LakeFSError, NotOfferedError, TooLargeError, storage_error
+from infra.lakefs.log import log_failure
 from infra.lakefs.store import Store
 from infra.lakefs.store.imports import Imports
 
@@ -244,7 +243,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _broken(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError | sqlite3.Error)
-    traceback.print_exception(error, file=sys.stderr)
+    log_failure(error)
     return _error(request, storage_error(error))
 
 

@@ -7,12 +7,11 @@ the transaction in which they die, so that a crash in between leaves work and no
 from __future__ import annotations
 
 import sqlite3
-import sys
 import threading
 import time
-import traceback
 
 from infra.lakefs.errors import LakeFSError
+from infra.lakefs.log import log_failure
 from infra.lakefs.store.database import Database
 
 PIECE = 2048
@@ -82,5 +81,5 @@ class Sweeper:
             self._due.clear()
             try:
                 sweep(self._database, self._closing)
-            except (LakeFSError, sqlite3.Error):
-                traceback.print_exc(file=sys.stderr)  # dead rows harm nobody; the next time may find a disk with room
+            except (LakeFSError, sqlite3.Error) as error:
+                log_failure(error)  # dead rows harm nobody; the next time may find a disk with room
