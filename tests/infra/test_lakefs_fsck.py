@@ -181,6 +181,41 @@ def test_the_command_works_beside_a_server_and_on_a_stopped_home(tmp_path: Path,
     assert done.stdout.splitlines()[-1].startswith("damaged: ")
 
 
+def test_imported_content_is_read_where_it_lies(tmp_path: Path, start: Any) -> None:
+    """Sound, then changed outside; a backup leaves it there or takes it along."""
+    home, data = tmp_path / "home", tmp_path / "data"
+    data.mkdir()
+    for name in ("one", "two"):
+        (data / name).write_text(name)
+    server = start(home, "--allow-import", str(data))
+    repository = server.repository()
+    body = {
+        "paths": [{"path": f"local://{data}", "destination": "in/", "type": "common_prefix"}],
+        "commit": {"message": "imported"},
+    }
+    begun = server.http.post(f"{repository}/branches/main/import", json=body).json()["id"]
+    while not (status := server.http.get(f"{repository}/branches/main/import", params={"id": begun}).json())[
+        "completed"
+    ]:
+        assert "error" not in status
+    with snapshot(home) as found:
+        assert fsck(found).checked["sources"] == 2
+    assert told(home) == []
+    left = json.loads(run("backup", "--home", str(home), "--to", str(tmp_path / "left"), "--json").stdout)
+    taken = json.loads(
+        run("backup", "--home", str(home), "--to", str(tmp_path / "taken"), "--imported", "--json").stdout
+    )
+    assert (left["outside"], left["copied"], taken["outside"], taken["copied"]) == (2, 0, 0, 2)
+    (data / "two").write_text("TWO")
+    (item,) = told(home)
+    assert (item["kind"], item["paths"]["first"], names(item, "branches")) == ("source", ["in/two"], ["main"])
+    assert f"{data}/two changed outside" in item["problem"]
+    assert len(told(tmp_path / "left")) == 1
+    assert told(tmp_path / "taken") == []
+    assert run("fsck", "--home", str(home)).returncode == 1
+    assert run("gc", "--home", str(home), "--grace", "0", "--apply").returncode == 0
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write where nobody else may")
 def test_a_home_that_cannot_be_written_is_read(store: Store) -> None:
     filled(store)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra.lakefs.errors import HomeError, NotFoundError
-from infra.lakefs.store import Store, collection, objects, refs, repositories
+from infra.lakefs.store import Store, addresses, collection, objects, refs, repositories
 from infra.lakefs.store.commit import commit
 from infra.lakefs.store.fsck import fsck
 from infra.lakefs.store.gc import DAY, Garbage, gc
@@ -124,6 +124,13 @@ def test_a_deleted_repository_goes_and_content_shared_with_others_stays(store: S
     assert set(collect(store).files["blobs"]) == {gone.sha256.hex()}
     assert store.blobs.path(shared).exists()
     assert damage(store) == []
+
+
+def test_what_lies_at_a_given_address_stays_until_that_expires(store: Store) -> None:
+    addressed = store.blobs.put(b"uploaded, not yet linked")
+    addresses.arrive(store, f"{store.clock() // 1_000_000 + 3600}-x-y", addressed)
+    assert collect(store).files["blobs"] == {}
+    assert store.blobs.path(addressed.sha256).exists()
 
 
 def test_temporary_files_of_a_day_go_and_younger_ones_stay_whatever_the_grace(store: Store) -> None:

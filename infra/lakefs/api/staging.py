@@ -88,19 +88,20 @@ def _stage(call: Call, given: ObjectStageCreation, status: int) -> Response:
     content_type = checked_type(given.content_type or "")
     with store.database.read() as connection:
         objects.check_writable(connection, repository, branch, given.force)
-    blob = content_at(store, repository, given.physical_address, given.checksum, given.size_bytes)
-    entry = objects.stage(
-        store,
-        repository,
-        branch,
-        path,
-        blob,
-        content_type,
-        given.metadata or {},
-        only_new="if-none-match" in call.headers,
-        force=given.force,
-        mtime=given.mtime,
-    )
+    with store.collection.shared():
+        blob = content_at(store, repository, given.physical_address, given.checksum, given.size_bytes)
+        entry = objects.stage(
+            store,
+            repository,
+            branch,
+            path,
+            blob,
+            content_type,
+            given.metadata or {},
+            only_new="if-none-match" in call.headers,
+            force=given.force,
+            mtime=given.mtime,
+        )
     with store.database.read() as connection:
         namespace = repositories.get(connection, repository).namespace
         outside = sources.address(connection, entry.sha256)

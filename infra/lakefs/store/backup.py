@@ -29,9 +29,9 @@ from filelock import FileLock, Timeout
 
 from infra.lakefs.errors import DamagedError, HomeError
 from infra.lakefs.home import SHARDED
+from infra.lakefs.store.contents import UNKNOWN
 from infra.lakefs.store.durable import fsync_folder, write_durable
-from infra.lakefs.store.fsck import UNKNOWN
-from infra.lakefs.store.hashed import hashed
+from infra.lakefs.store.hashing import digest_file
 from infra.lakefs.store.reach import Names, note, outside
 from infra.lakefs.store.snapshot import Snapshot, connect, read_layout, snapshot, undisturbed
 
@@ -162,15 +162,18 @@ def _copy_files(home: Snapshot, target: Path, names: Names, imported: bool, done
     wanted += [("blobs", sha256.hex()) for sha256 in sorted(names.blobs) if sha256 != UNKNOWN]
     filled: set[Path] = set()
     for number, (kind, name) in enumerate(wanted, 1):
-        source, copy = home.path(kind, name), place.path(kind, name)
-        if kind == "blobs" and not source.exists() and bytes.fromhex(name) in elsewhere:
-            if not imported:
-                done.outside += 1
-                continue
-            source = Path(elsewhere[bytes.fromhex(name)][0])
-        problem = _bring(source, copy, target / "temp" / "file", name if kind == "blobs" else None, done)
-        if problem is not None:
-            done.lost.append(f"{kind[:-1]} {name} {problem}")
+        sources, copy = [home.path(kind, name)], place.path(kind, name)
+        if kind == "blobs" and not sources[0].exists() and bytes.fromhex(name) in elsewhere:
+            sources = [Path(path) for path in elsewhere[bytes.fromhex(name)]] if imported else []
+            done.outside += not imported
+        problems = []
+        for source in sources:
+            problem = _bring(source, copy, target / "temp" / "file", name if kind == "blobs" else None, done)
+            if problem is None:
+                break
+            problems.append(problem)
+        else:
+            done.lost += [f"{kind[:-1]} {name} {problem}" for problem in problems[:1]]
         filled.add(copy.parent)
         say(f"{number} of {len(wanted)} files, {done.bytes / 1e9:.2f} GB")
     for shard in filled:
@@ -191,7 +194,7 @@ def _bring(source: Path, copy: Path, temp: Path, sha256: str | None, done: Copie
         shutil.copyfile(source, temp)
         with temp.open("rb") as file:
             os.fsync(file.fileno())
-    if sha256 is not None and hashed(temp).sha256.hex() != sha256:
+    if sha256 is not None and digest_file(temp)[0].hex() != sha256:
         temp.unlink()
         return "holds other bytes than its name says"
     temp.replace(copy)

@@ -18,14 +18,14 @@ from pathlib import Path
 from infra.lakefs.errors import DamagedError
 from infra.lakefs.store import commits
 from infra.lakefs.store.commits import Commit
+from infra.lakefs.store.contents import UNKNOWN
 from infra.lakefs.store.entries import Entry, row_digests
-from infra.lakefs.store.hashed import Hashed, hashed
+from infra.lakefs.store.hashing import Hashed, digest_file
 from infra.lakefs.store.ranges import cuts, is_cut
 from infra.lakefs.store.reach import CommitKey, outside, staged
 from infra.lakefs.store.snapshot import Snapshot
 from infra.lakefs.store.trees import Tree
 
-UNKNOWN = bytes(32)  # instead of a sha256: linked to an address whose bytes the server never had
 THREADS = os.cpu_count() or 1
 
 
@@ -214,11 +214,12 @@ def _check_blobs(home: Snapshot, findings: Findings, expected: dict[bytes, bytes
         if isinstance(got, OSError):
             findings.damage.append(Damage("blob", name, f"cannot be read: {got.strerror or got}", sha256))
             continue
-        read += got.size
-        if got.sha256 != sha256:
-            problem = f"its {got.size} bytes have the digest sha256:{got.sha256.hex()}"
+        found, md5, (size, *_) = got
+        read += size
+        if found != sha256:
+            problem = f"its {size} bytes have the digest sha256:{found.hex()}"
             findings.damage.append(Damage("blob", name, problem + ("" if said else "; nothing names it"), sha256))
-        elif said is not None and said != _said(got.md5, got.size):
+        elif said is not None and said != _said(md5, size):
             findings.damage.append(Damage("blob", name, "objects say another size or MD5 of it", sha256))
         say(f"{findings.checked['blobs']} blobs read, {read / 1e9:.2f} GB; {len(left)} objects left")
     findings.count("bytes", read)
@@ -238,10 +239,10 @@ def _check_blobs(home: Snapshot, findings: Findings, expected: dict[bytes, bytes
 
 def _holds(path: Path, sha256: bytes, said: bytes) -> bool:
     try:
-        got = hashed(path)
+        found, md5, (size, *_) = digest_file(path)
     except OSError:
         return False
-    return got.sha256 == sha256 and _said(got.md5, got.size) == said
+    return (found, _said(md5, size)) == (sha256, said)
 
 
 def _hashed(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, Hashed | OSError]]:
@@ -254,6 +255,6 @@ def _hashed(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, Hashed | O
 
 def _attempt(path: Path) -> Hashed | OSError:
     try:
-        return hashed(path)
+        return digest_file(path)
     except OSError as error:
         return error

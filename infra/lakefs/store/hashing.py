@@ -77,6 +77,22 @@ def digest(descriptor: int) -> Hashed:
     return sha256.digest(), md5.digest(), before
 
 
+def digest_file(path: str | os.PathLike[str]) -> Hashed:
+    """As `digest`, of a file by its name; read again where it was only given another name meanwhile."""
+    descriptor = os.open(path, FLAGS)
+    try:
+        for _ in range(2):
+            try:
+                return digest(descriptor)
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+                os.lseek(descriptor, 0, os.SEEK_SET)
+        return digest(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def digest_names(folder: int, names: Sequence[str]) -> Columns | Failed:
     """The digests of files in an opened folder, or the first that could not be read."""
     sha256, md5, known = bytearray(), bytearray(), array("q")
