@@ -10,6 +10,13 @@ DIR/server.json says where it listens while it runs. Whoever starts another on i
 that it accepts, gets its line and status 0. SIGTERM and SIGINT end it with status 0; status 2 is a refusal to start,
 with one sentence on stderr.
 
+A home is looked after beside its server or without one (`infra.lakefs.command`):
+
+    python -m infra.lakefs fsck --home DIR                    reads every digest again, names what is damaged and whom
+    python -m infra.lakefs gc --home DIR [--grace 24h] [--apply]       what no ref reaches; says it, or removes it
+    python -m infra.lakefs backup --home DIR --to DIR2                 the home of one moment; repeated it brings more
+    python -m infra.lakefs restore --from DIR2 --home NEW              a new home of a backup, without the keys
+
 What it answers below /api/v1, as lakeFS 1.84 does (`lakefs-sdk` 1.86 parses every answer):
 
 | part | offered | answers 501 |
@@ -53,8 +60,12 @@ URLs too, which the configuration says to whoever asks with a token.
 
 What it promises:
 
-- An answered write is on disk. `kill -9` at any moment leaves the old state or the new; a full disk is a 507 that
-  changed nothing.
+- An answered write is on disk. `kill -9` at any moment leaves the old state or the new; a full or read-only disk is a
+  507 that changed nothing, and the same call works when there is room again. `make torture` tries it.
+- A commit stays readable as long as a branch or a tag reaches it, and for the grace time of `gc` afterwards; then `gc`
+  removes the commit with all that it alone holds, and its id is unknown. Nothing else is ever removed.
+- A home has a layout version. Every later version reads it (tests/infra/golden) and migrates it in one transaction; an
+  earlier one refuses it.
 - Equal content has equal names: an object by the sha256 of its bytes, a range and a tree by the hash of their rows, in
   which size, digests, content type and metadata count and time does not.
 - Readers see one moment and wait for nobody. Commits and merges of one branch queue; none is lost, and however many

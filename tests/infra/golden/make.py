@@ -37,7 +37,7 @@ def main() -> None:
             fill(server)
             said = describe(server)
         with tarfile.open(target, "w:gz") as archive:
-            archive.add(home, "home")
+            archive.add(home, "home", filter=lambda member: None if member.name == "home/signing.key" else member)
     target.with_name(f"layout-{LAYOUT}.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n")
     print(f"{target}: {target.stat().st_size} bytes")
 
