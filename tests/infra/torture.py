@@ -63,7 +63,7 @@ class Client:
     repository: str
     state: State
     random: random.Random
-    history: dict[str, Objects] = field(default_factory=dict)  # commits that a hard reset may go to
+    history: dict[str, Objects] = field(default_factory=dict)  # where a hard reset may go, oldest first
     merged: Objects = field(default_factory=dict)  # of the commit that main has
     merges: list[str] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
@@ -95,6 +95,11 @@ class Client:
 
     def _settle(self, state: State) -> None:
         self.state, self.possible = state, None
+        if state.head in self.history:  # later ones are reached by nothing now, so that `gc` may take them
+            names = list(self.history)
+            self.history = {name: self.history[name] for name in names[: names.index(state.head) + 1]}
+        else:
+            self.history[state.head] = state.committed
 
     def _upload(self, http: httpx.Client) -> None:
         path = f"{self.name}/{self.random.randrange(30)}"
@@ -120,7 +125,6 @@ class Client:
         self.possible = State("", self.state.shown, self.state.shown)
         made = self._sent(http, "POST", f"/branches/{self.name}/commits", json={"message": self.message}).json()
         self._settle(replace(self.possible, head=made["id"]))
-        self.history[self.state.head] = self.state.committed
 
     def _reset(self, http: httpx.Client) -> None:
         self.possible = replace(self.state, shown=self.state.committed)
@@ -164,7 +168,6 @@ class Client:
         if found != self.state and not self._is_possible(http, found):
             raise Broken(f"{self.name} is {found}, expected {self.state} or {self.possible} of '{self.message}'")
         self._settle(found)
-        self.history[found.head] = found.committed
         mine = {path: md5 for path, md5 in main.items() if path.startswith(f"{self.name}/")}
         if mine not in (self.merged, self.merging):
             raise Broken(f"main has {mine} of {self.name}, expected {self.merged} or {self.merging}")
