@@ -11,11 +11,11 @@ import secrets
 import sqlite3
 import sys
 import threading
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from infra.lakefs.errors import BusyError, ConflictError, LakeFSError, NotFoundError, storage_error
+from infra.lakefs.log import log_failure
 from infra.lakefs.store import Store, refs, repositories
 from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.ingest import Wanted, ingest
@@ -138,10 +138,10 @@ class Imports:
         except LakeFSError as error:
             self._fail(identifier, progress, f"import error: {error}")
         except (OSError, sqlite3.Error) as error:
-            traceback.print_exception(error, file=sys.stderr)
+            log_failure(error)
             self._fail(identifier, progress, f"import error: {storage_error(error)}")
         except Exception as error:  # noqa: BLE001 - nobody waits for this thread, the status has to say it
-            traceback.print_exception(error, file=sys.stderr)
+            log_failure(error)
             self._fail(identifier, progress, "import error: internal error: see the server's log")
         else:
             self._forget(identifier)
