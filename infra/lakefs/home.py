@@ -19,8 +19,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Sequence
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypedDict
