@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from infra.lakefs.errors import HomeError
+from infra.lakefs.errors import HomeError, LakeFSError, storage_error
 from infra.lakefs.store.affected import LISTED, affected
 from infra.lakefs.store.backup import Copied, backup, restore
 from infra.lakefs.store.fsck import fsck
@@ -36,8 +37,11 @@ def main(arguments: list[str]) -> int:
     run: Callable[[argparse.Namespace], int] = given.run
     try:
         return run(given)
-    except HomeError as error:
+    except (HomeError, LakeFSError) as error:
         print(f"lakefs: {error}", file=sys.stderr)
+        return 2
+    except (OSError, sqlite3.Error) as error:
+        print(f"lakefs: {storage_error(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lakefs: interrupted; nothing is half-done, repeat it to go on", file=sys.stderr)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from infra.lakefs import command
 from infra.lakefs.errors import HomeError, NotFoundError
 from infra.lakefs.store import Store, addresses, collection, objects, refs, repositories
 from infra.lakefs.store.commit import commit
@@ -263,6 +264,17 @@ def test_the_lock_is_what_saves_them(locked: bool, store: Store, monkeypatch: py
         objects.stage(store, "repo", "main", b"a", blob, "text/plain", {})
     racing.join()
     assert (damage(store) == []) == locked
+
+
+def test_a_store_that_never_rests_is_left_alone_and_said(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(collection, "PATIENCE_SECONDS", 0.1)
+    unnamed = store.blobs.put(b"unnamed")
+    with store.collection.shared():
+        assert command.main(["gc", "--home", str(folder_of(store)), "--grace", "0", "--apply"]) == 2
+    assert "not at rest" in capsys.readouterr().err
+    assert store.blobs.path(unnamed.sha256).exists()
 
 
 def test_uploads_pass_while_gc_waits_for_a_long_commit(store: Store) -> None:

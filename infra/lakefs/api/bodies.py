@@ -19,9 +19,7 @@ T = TypeVar("T")
 
 
 async def take(chunks: AsyncIterator[bytes], store: Store, check: Callable[[], None], finish: Callable[[Blob], T]) -> T:
-    """Store the bytes and return what `finish`, which names them in a row, makes of them. `check` may refuse before
-    anything large is stored.
-    """
+    """Store the bytes and return what `finish` makes of them. `check` may refuse before anything large is stored."""
     held, writer, writing = bytearray(), None, None
     try:
         with BODIES.share() as allowed:
@@ -45,9 +43,9 @@ async def take(chunks: AsyncIterator[bytes], store: Store, check: Callable[[], N
             await run(UPLOADS, writer.abort)
 
 
-def _put(store: Store, whole: bytearray, finish: Callable[[Blob], T]) -> T:
+def _put(store: Store, data: bytearray, finish: Callable[[Blob], T]) -> T:
     with store.collection.shared():
-        return finish(store.blobs.put(whole))
+        return finish(store.blobs.put(data))
 
 
 def _begin(store: Store, check: Callable[[], None]) -> BlobWriter:

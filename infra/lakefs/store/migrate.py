@@ -54,6 +54,6 @@ def _readable_layout(connection: sqlite3.Connection) -> int:
 
 
 def _add_mark(connection: sqlite3.Connection) -> None:
-    """The mark of branches up to which staged rows are dead, which layout 1 lacks."""
+    """The mark of branches up to which staged rows are dead."""
     if "cleared" not in {row[1] for row in connection.execute("PRAGMA table_info(branches)")}:
         connection.execute("ALTER TABLE branches ADD COLUMN cleared INTEGER NOT NULL DEFAULT 0")
