@@ -7,6 +7,7 @@ established is None or incomplete, and the floor says that it is missing.
 from __future__ import annotations
 
 import io
+from datetime import datetime
 
 from catalog.domain.base import sha256
 from catalog.domain.dataset import Version
@@ -60,7 +61,7 @@ def _unapproved(context: Context, manifest_digest: str) -> str:
     return "no approval is recorded" if approval is None else unsigned(context, approval)
 
 
-def quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
+def quarantine(context: Context, origin: MadeFrom, as_of: datetime | None = None) -> QuarantineSearch:
     """Search all that went in, or was opened, for quarantined content under any name."""
     names: dict[str, str] = {}
     count = 0
@@ -75,7 +76,7 @@ def quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
             names |= dict.fromkeys((*folder.fingerprints, *folder.objects), folder.path[-200:])
         if run.end is not None:
             names |= {f.sha256: f.path[-200:] for f in run.end.opened if f.sha256 not in names}
-    inside = holders(context, {f.sha256 for f in origin.beside})
+    inside = holders(context, {f.sha256 for f in origin.beside}, as_of)
     for file in origin.beside:
         names |= dict.fromkeys(inside.get(file.sha256, ()), file.path[-200:])
     return QuarantineSearch(episodes=count, found=quarantined(context, names))
@@ -87,6 +88,7 @@ def recall(
     origin: MadeFrom,
     proofs: list[tuple[Evidence, Plan]],
     policy: ActivePolicy | None,
+    as_of: datetime | None = None,
 ) -> RecallSearch:
     """Whether a recall reached the model, its runs and bases, their inputs, its evidence, or its weights elsewhere."""
     nodes = {str(urn.model(model.digest_)): f"model {model.manifest.name}"}
@@ -102,7 +104,7 @@ def recall(
     nodes |= {str(urn.evidence(e.digest_)): f"evidence of {e.signer}" for e, _ in proofs}
     if policy is not None:
         nodes[str(urn.policy(policy.digest_))] = f"policy {policy.policy.name}"
-    return RecallSearch(nodes=len(nodes), found=recalled(context, nodes, frozenset(weights)))
+    return RecallSearch(nodes=len(nodes), found=recalled(context, nodes, frozenset(weights), as_of))
 
 
 def ancestry(context: Context, origin: MadeFrom) -> AncestrySearch:

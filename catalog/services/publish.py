@@ -24,7 +24,8 @@ from catalog.domain.release import (
 from catalog.errors import AssayError, Unavailable
 from catalog.services import release_records
 from catalog.services.context import Context
-from catalog.services.still_allowed import Standing, still_allowed
+from catalog.services.questioned import say_once, standing_of
+from catalog.services.still_allowed import Standing
 
 FALLBACKS = 3
 
@@ -126,16 +127,19 @@ def _document(
     release: Release | None = next((r for r in allowed if r.manifest.id == chosen.release), None)
     if release is None and chosen.release is not None:
         reason = "the chosen release is not in what approvers signed for this class; approve and promote again"
-    if release is not None and not (standing := _standing(context, release)).allowed:
+    standing = standing_of(context, release) if release is not None else Standing("none is chosen")
+    if release is not None and not standing.allowed:
         same = before is not None and (before.release, before.requested_at) == (chosen.release, chosen.requested_at)
         if before is not None and same and not standing.known:
             log.warning("the lease of release %s is not renewed: %s", release.manifest.id, standing.why_not)
             return _without(before, {line.release for line in denied.releases})
         reason = f"release {release.manifest.number} is suspended: {standing.why_not}"[:4000]
         release = None
+    if release is not None and standing.question:
+        say_once(context, release, standing.question)
     number = release.manifest.number if release is not None else 0
     others = [r for r in reversed(allowed) if r.manifest.number < number]
-    fallbacks = [r.manifest.id for r in others[: 2 * FALLBACKS] if _standing(context, r).allowed][:FALLBACKS]
+    fallbacks = [r.manifest.id for r in others[: 2 * FALLBACKS] if standing_of(context, r).allowed][:FALLBACKS]
     hours = release.manifest.lease_hours if release is not None else context.lease_hours
     return CurrentRelease(
         device_class=chosen.device_class,
@@ -149,20 +153,6 @@ def _document(
         epoch=denied.epoch,
         audit_head=denied.audit_head,
     )
-
-
-def _standing(context: Context, release: Release) -> Standing:
-    """Today's floor, looked at again when the epoch rose or a quarter of a lease went by, and while it is not known."""
-    now, _ = context.records.now()
-    _, epoch = context.records.head()
-    looked = context.standings.get(release.manifest.id)
-    fresh = timedelta(hours=release.manifest.lease_hours) / 4
-    if looked is not None and looked[0] == epoch and now - looked[1] <= fresh:
-        return looked[2]
-    standing = still_allowed(context, release)
-    if standing.known:
-        context.standings[release.manifest.id] = (epoch, now, standing)
-    return standing
 
 
 def _look_again(context: Context, releases: list[Release]) -> None:

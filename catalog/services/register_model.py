@@ -129,6 +129,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         run = find_run(write.connection, model.run)
         put_run(write, run.model_copy(update={"outputs": (*run.outputs, digest)}))
     lineage_edges.of_model(write, model)
+    work.context.standings.clear()  # what is live may hold the same weights: the next poll looks again
     opened.of_model(write, model)
     write.audit("model.register", digest, name=manifest.name, run=model.run, files=len(manifest.files))
     return {"name": manifest.name, "model": digest}
