@@ -124,6 +124,7 @@ def shown(context: Context, found: Release) -> Proposal:
     return Proposal(
         release=found,
         decision=context.decision(found.manifest.decision),
+        model=context.model(found.manifest.model).manifest,
         published_role=context.releases.role(found.manifest.device_class).document(),
         signed_by=tuple(s.principal for s in signed),
     )
