@@ -93,6 +93,6 @@ def _record(context: Context, by: str, found: Release, decision: Decision, signa
         write.insert(tables.release_signature, signature, release=found.manifest.id, keyid=signature.keyid)
         write.audit(
             "release.approve", decision.digest(), release=found.manifest.id, keyid=signature.keyid,
-            model=found.manifest.model, seen=decision.audit_head.document(),
+            model=found.manifest.model, seen=decision.audit_head.document(), record=signature.digest(),
         )  # fmt: skip
         lineage_edges.of_signature(write, by, decision)

@@ -30,7 +30,6 @@ def deny_reached(
         found = release_records.find(write.connection, identity)
         if found.allowed_at is None or release_records.denials(write.connection, identity):
             continue
-        entry = write.audit("release.deny", identity, model=found.manifest.model, reason=reason, recall=recall)
         denial = Denial(
             id=context.ids(),
             release=identity,
@@ -39,7 +38,15 @@ def deny_reached(
             recall=recall,
             by=write.actor,
             at=write.now,
-            audit_seq=entry.seq,
+            audit_seq=write.head.size,
+        )
+        write.audit(
+            "release.deny",
+            identity,
+            model=denial.model,
+            reason=reason,
+            recall=recall,
+            record=denial.digest(),
         )
         write.insert(tables.denial, denial, id=denial.id, release=identity, model=denial.model)
         release_records.put(write, found, "denied")

@@ -201,7 +201,7 @@ def _take_in(write: Write, enrolment: Enrolment, signers: list[str]) -> None:
         expires_at=enrolment.expires_at,
     )
     write.insert(tables.key, key, keyid=key.keyid, public=key.public, principal=key.principal, role=key.role)
-    write.audit("key.enrol", key.keyid, principal=key.principal, role=key.role, by=signers)
+    write.audit("key.enrol", key.keyid, principal=key.principal, role=key.role, by=signers, record=key.digest())
     if enrolment.device is not None:
         device = Device(
             name=enrolment.name,

@@ -1,7 +1,8 @@
 """Publish what the records say: allowed releases, the choice of each class under a fresh lease, everything denied.
 
 The release repository is a projection. What a crash left unpublished, the next poll publishes; a lease is recorded
-before a device can see it, so the end of every exposure is known.
+before a device can see it, so the end of every exposure is known. Records that are not what the audit log says permit
+nothing: then only what makes safe is published.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from catalog.domain.release import (
     ReleaseManifest,
     RoleSignature,
 )
-from catalog.errors import AssayError, Unavailable
+from catalog.errors import AssayError, Damaged, Unavailable
 from catalog.services import release_records
 from catalog.services.context import Context
 from catalog.services.questioned import say_once, standing_of
+from catalog.services.records_agree import records_agree
 from catalog.services.still_allowed import Standing
 
 FALLBACKS = 3
@@ -47,7 +49,8 @@ def publish(context: Context, *, renew: bool = False) -> bool:
     """Bring the repository to what the records say; whether anything was written.
 
     Leases are renewed at half of their time, by `renew` at once. A release that today's floor forbids is suspended at
-    once; where that cannot be looked at, what was published stays, is not renewed, and ends with its lease.
+    once; where that cannot be looked at, what was published stays, is not renewed, and ends with its lease. So it does
+    where the records disagree with the log, and `Damaged("audit-damaged")` is raised when denials have been published.
     """
     if not context.releases.exists:
         return False
@@ -55,6 +58,11 @@ def publish(context: Context, *, renew: bool = False) -> bool:
         wanted = _wanted(context, renew=renew)
         if not wanted.changed:
             return False
+        damage = _damage(context)
+        if damage is not None:
+            wanted = _safe(context, wanted)
+            if not wanted.changed:
+                raise damage
         if not context.release_key.is_file():
             what = "the online key of the release repository cannot be read"
             raise Unavailable(
@@ -73,6 +81,8 @@ def publish(context: Context, *, renew: bool = False) -> bool:
             expires=wanted.denied.issued_at + timedelta(hours=context.lease_hours),
         )
         context.boundary("publish", "published")
+    if damage is not None:
+        raise damage
     return True
 
 
@@ -83,6 +93,33 @@ def publish_or_say(context: Context) -> tuple[str, ...]:
     except AssayError as error:
         return (f"not published yet, and tried again at every poll: {error.what}"[:4000],)
     return ()
+
+
+def _damage(context: Context) -> Damaged | None:
+    try:
+        with context.records.read() as c:
+            records_agree(c)
+    except Damaged as error:
+        return error
+    return None
+
+
+def _safe(context: Context, wanted: _Wanted) -> _Wanted:
+    """Of what is wanted only denials and classes without a release, beside what was published; none is taken back."""
+    choices, published, _ = context.releases.said()
+    before = published.releases if published is not None else ()
+    known = {line.release for line in before}
+    lines = (*before, *(line for line in wanted.denied.releases if line.release not in known))
+    gone = {line.release for line in lines}
+    none = {document.device_class: document for document in wanted.current if document.release is None}
+    current = []
+    for name, said in choices.items():
+        document = none.get(name, said)
+        if document.release in gone:
+            document = said.model_copy(update={"release": None, "fallbacks": (), "reason": "withdrawn"})
+        current.append(_without(document, gone))
+    changed = lines != before or any(_differs(choices[d.device_class], d) for d in current)
+    return _Wanted({}, (), tuple(current), wanted.denied.model_copy(update={"releases": lines}), changed)
 
 
 def _wanted(context: Context, *, renew: bool) -> _Wanted:
