@@ -45,7 +45,7 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
     head, epoch = context.records.head()
     as_of = unhurried(context)
     tree = log_tree(context, head.size)
-    training = tuple(Training(r, tuple(reproductions(context, r.id))) for r in made_from(context, model).runs)
+    training = tuple(Training(r, tuple(reproductions(context, r.id))) for r in made_from(context, model).every_run)
     proofs = tuple(_proof(context, digest) for digest in decision.evidence)
     data = tuple(_data(context, digest) for digest in decision.data)
     subjects = [model.digest_, decision.digest(), *decision.evidence, *decision.data]

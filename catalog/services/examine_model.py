@@ -59,7 +59,7 @@ def examine_model(
     run = context.run(model.run) if model.run is not None else None
     proofs = _evidence(context, model, device_class) if rests_on is None else _named(context, rests_on)
     origin = made_from(context, model, told_by)
-    assured = assurance(context, origin.runs) if run else None
+    assured = assurance(context, origin.runs, origin.twins) if run else None
     versions = list(origin.versions)
     digests, files = model_facts.files(context, model)
     floor = ModelFloor(

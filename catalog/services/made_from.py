@@ -26,16 +26,25 @@ RECORDED = frozenset({".parquet", ".mcap", ".hdf5", ".h5", ".mp4", ".bag", ".arr
 
 @dataclass(frozen=True)
 class MadeFrom:
-    """The model's run first, then those of its bases; the bases themselves; files opened that no input holds."""
+    """The model's run first, then those of its bases; the bases themselves; files opened that no input holds.
+
+    `twins` are runs of models with the same weights: what they were given went in, what assures them assures only them.
+    """
 
     runs: tuple[Run, ...]
+    twins: tuple[Run, ...]
     bases: tuple[Ancestor, ...]
     versions: tuple[Version, ...]
     beside: tuple[OpenedFile, ...]
 
+    @property
+    def every_run(self) -> tuple[Run, ...]:
+        """All runs that the weights are said to come from."""
+        return self.runs + self.twins
+
 
 def made_from(context: Context, model: Model, as_of: datetime | None = None) -> MadeFrom:
-    """Follow base models, conversions, and registered weights that a run opened or a model holds, to their beginning.
+    """Follow base models, conversions, registered weights that a run opened, and models of the same weights.
 
     `as_of` leaves out what was registered later.
     """
@@ -43,28 +52,34 @@ def made_from(context: Context, model: Model, as_of: datetime | None = None) -> 
         known = {m.digest_: m for m in records.many(c, tables.model, Model, order="digest")}
     known = {digest: m for digest, m in known.items() if as_of is None or m.registered_at <= as_of}
     runs: dict[str, Run] = {}
+    twins: dict[str, Run] = {}
     bases: dict[str, Ancestor] = {}
-    pending, seen = [model], {model.digest_}
-    while pending:
-        current = pending.pop()
+    continued, same, seen = [model], list[Model](), {model.digest_}
+    while continued or same:
+        twin, current = not continued, (continued or same).pop()
         run = context.run(current.run) if current.run is not None else None
-        if run is not None:
-            runs[run.id] = run
-        for name, digest in _continued(current, run, known):
+        if run is not None and run.id not in runs:
+            (twins if twin else runs)[run.id] = run
+        found = [(name, digest, twin) for name, digest in _continued(current, run, known)]
+        found += [(f"{m.manifest.name}, with the same weights", m.digest_, True) for m in _same(current, known)]
+        for name, digest, as_twin in found:
             if digest in seen:
                 continue
             seen.add(digest)
             base = known.get(digest)
             why = "not known here, so neither is what it was fitted on" if base is None else ""
             if base is not None:
-                pending.append(base)
+                (same if as_twin else continued).append(base)
                 why = "" if base.run is not None else "it has no training record"
             bases[digest] = Ancestor(name=f"model {name}"[:200], digest_=digest, approved=not why, why_not=why)
-    inputs = [i for run in runs.values() for i in run.inputs if isinstance(i, VersionInput)]
+    every = (*runs.values(), *twins.values())
+    inputs = [i for run in every for i in run.inputs if isinstance(i, VersionInput)]
     versions = {i.manifest_digest: context.version(i.manifest_digest) for i in inputs}
     models = [m for m in known.values() if m.digest_ in seen]
-    beside = _beside(context, runs.values(), versions.values(), models, as_of)
-    return MadeFrom(tuple(runs.values()), tuple(bases.values()), tuple(versions.values()), beside)
+    beside = _beside(context, every, versions.values(), models, as_of)
+    return MadeFrom(
+        tuple(runs.values()), tuple(twins.values()), tuple(bases.values()), tuple(versions.values()), beside
+    )
 
 
 def _continued(model: Model, run: Run | None, known: dict[str, Model]) -> list[tuple[str, str]]:
@@ -73,11 +88,15 @@ def _continued(model: Model, run: Run | None, known: dict[str, Model]) -> list[t
         found.append((base.name, base.digest_))
     if model.manifest.converted_from is not None:
         found.append((model.manifest.name, model.manifest.converted_from))
-    read = set(model.manifest.weights())
     if run is not None and run.end is not None:
-        read |= {f.sha256 for f in run.end.opened}
-    found += [(m.manifest.name, m.digest_) for m in known.values() if read & m.manifest.weights()]
+        read = {f.sha256 for f in run.end.opened} - model.manifest.weights()
+        found += [(m.manifest.name, m.digest_) for m in known.values() if read & m.manifest.weights()]
     return found
+
+
+def _same(model: Model, known: dict[str, Model]) -> list[Model]:
+    weights = model.manifest.weights()
+    return [m for m in known.values() if weights & m.manifest.weights()]
 
 
 def _beside(

@@ -44,7 +44,7 @@ def inputs(context: Context, origin: MadeFrom) -> tuple[InputState, ...]:
         InputState(name=f.path[-200:], digest_=f.sha256, kind="file", approved=False, why_not=why)
         for f in origin.beside
     ]
-    return (*(_input(context, i) for run in origin.runs for i in run.inputs), *beside)
+    return (*(_input(context, i) for run in origin.every_run for i in run.inputs), *beside)
 
 
 def _input(context: Context, item: VersionInput | FolderInput) -> InputState:
@@ -70,7 +70,7 @@ def quarantine(context: Context, origin: MadeFrom, as_of: datetime | None = None
         count += len(episodes)
         names |= {e.fingerprint: f"{version.dataset} {e.root}" for e in episodes}
         names |= {o.sha256: f"{version.dataset} {o.path}" for o in objects if o.rows}
-    for run in origin.runs:
+    for run in origin.every_run:
         for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
             count += len(folder.fingerprints)
             names |= dict.fromkeys((*folder.fingerprints, *folder.objects), folder.path[-200:])
@@ -94,7 +94,7 @@ def recall(
     nodes = {str(urn.model(model.digest_)): f"model {model.manifest.name}"}
     nodes |= {str(urn.model(b.digest_)): f"{b.name}, which it continues" for b in origin.bases}
     weights = set(model.manifest.weights())
-    for run in origin.runs:
+    for run in origin.every_run:
         nodes[str(urn.run(run.id))] = f"training run {run.start.name}"
         weights |= {f.sha256 for f in run.end.opened} if run.end is not None else set()
         for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
