@@ -18,7 +18,7 @@ from catalog.db import tables
 from catalog.domain.base import canonical, sha256
 from catalog.errors import Damaged
 
-Records = Iterator[tuple[str, str]]  # what it is called, and the digest of what is recorded
+Held = Iterator[tuple[str, str]]  # what it is called, and the digest of what is recorded
 Said = dict[str, str]
 NAMED = 5
 UNKNOWN = ""  # an older entry's digest
@@ -113,7 +113,7 @@ def _revoked(compromised: bool, since: str) -> str:
     return f"{'compromised' if compromised else 'lost'} {since}"
 
 
-def _quarantines(connection: Connection) -> Records:
+def _quarantines(connection: Connection) -> Held:
     marks: dict[str, list[tuple[str, str, str, int]]] = {}
     for row in connection.execute(select(tables.quarantined)):
         marks.setdefault(row.quarantine, []).append((row.digest, row.of, row.root, row.number))
@@ -122,7 +122,7 @@ def _quarantines(connection: Connection) -> Records:
         yield name, quarantine_record(held, marks.get(found["id"], ()))
 
 
-def _approvals(connection: Connection) -> Records:
+def _approvals(connection: Connection) -> Held:
     signed: dict[str, list[tuple[str, str, str]]] = {}
     for row in connection.execute(select(tables.signature)):
         signed.setdefault(row.decision, []).append((row.keyid, row.at, sha256(row.envelope.encode())))
@@ -130,7 +130,7 @@ def _approvals(connection: Connection) -> Records:
         yield found["manifest_digest"], approval_record(held, signed.get(found["decision"], ()))
 
 
-def _recalls(connection: Connection) -> Records:
+def _recalls(connection: Connection) -> Held:
     revoked: dict[str, list[str]] = {}
     for urn, recall in connection.execute(select(tables.revoked.c.urn, tables.revoked.c.recall)):
         revoked.setdefault(recall, []).append(urn)
@@ -138,29 +138,29 @@ def _recalls(connection: Connection) -> Records:
         yield found["id"], recall_record(held, revoked.get(found["id"], ()))
 
 
-def _denials(connection: Connection) -> Records:
+def _denials(connection: Connection) -> Held:
     for found, held in _filed(connection, tables.denial, "id", "release", "model"):
         yield _denial(found["release"], found["audit_seq"]), held
 
 
-def _signatures(connection: Connection) -> Records:
+def _signatures(connection: Connection) -> Held:
     for found, held in _filed(connection, tables.release_signature, "release", "keyid"):
         yield _signature(found["release"], found["keyid"]), held
 
 
-def _keys(connection: Connection) -> Records:
+def _keys(connection: Connection) -> Held:
     for found, held in _filed(connection, tables.key, "keyid", "public", "principal", "role"):
         enrolled = canonical(found | {"revoked_at": None, "compromised": False})
         yield found["keyid"], held if held == ELSEWHERE else sha256(enrolled)
 
 
-def _revocations(connection: Connection) -> Records:
+def _revocations(connection: Connection) -> Held:
     for found, _ in _filed(connection, tables.key):
         if found["revoked_at"] is not None or found["compromised"]:
             yield found["keyid"], _revoked(found["compromised"], found["revoked_at"])
 
 
-def _policies(connection: Connection) -> Records:
+def _policies(connection: Connection) -> Held:
     within = dict.fromkeys(("name", "version", "decides", "device_class"), "policy")
     for found, held in _filed(connection, tables.policy, "digest", **within):
         same = sha256(canonical(found["policy"])) == found["digest"]
@@ -176,7 +176,7 @@ def _filed(connection: Connection, table: Table, *own: str, **within: str) -> It
         yield found, sha256(row.body.encode()) if same else ELSEWHERE
 
 
-_HELD: dict[str, Callable[[Connection], Records]] = {
+_HELD: dict[str, Callable[[Connection], Held]] = {
     "quarantine": _quarantines,
     "approval of": _approvals,
     "recall": _recalls,
