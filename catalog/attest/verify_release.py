@@ -73,15 +73,14 @@ def _approver(case: Case, name: str) -> tuple[Key, AuditEntry]:
 
 
 def _barred(case: Case) -> set[str]:
-    """Who may not approve: the authors of the runs, whoever signed the evidence, and who alone enrolled that key."""
+    """Who may not approve: the authors of the runs, and whoever signed the evidence."""
     barred: set[str] = set()
     number = 1
     while (name := f"runs/{number}.json") in case.opened.files:
         barred.add(case.opened.document(name, Run).by)
         number += 1
     for digest in case.known.evidence:
-        signer = case.log.one("evidence.receive", digest).actor
-        barred |= {signer, *(k.enrolled_by for k in case.root.keys if (k.principal, k.role) == (signer, "evaluator"))}
+        barred.add(case.log.one("evidence.receive", digest).actor)
     return barred | {e.actor for e in case.log.all("model.register", case.model)}
 
 

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from catalog.attest.envelope import DECISION, verify
 from catalog.db import records, tables
-from catalog.domain.dataset import Approval, Version
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence
 from catalog.domain.model import Model
-from catalog.domain.principal import Key
 from catalog.domain.release import Proposal, Release, ReleaseSignature, RoleSignature
 from catalog.errors import Conflict, Refused
 from catalog.services import lineage_edges, release_records
@@ -69,34 +65,13 @@ def _signed(context: Context, by: str, found: Release, envelope: dict[str, Any],
 
 
 def authors(context: Context, model: Model) -> dict[str, str]:
-    """Who may approve nothing of a model, and why: who registered it, made its run or signed its evidence.
-
-    Nor who alone let in a key that vouches for it: it may be in the same hands.
-    """
-    origin = made_from(context, model)
+    """Who may approve nothing of a model, and why: who registered it, made its run or signed its evidence."""
     found = {model.registered_by: "registered the model"}
-    found |= {run.by: f"is the author of run {run.id}" for run in origin.every_run}
+    found |= {run.by: f"is the author of run {run.id}" for run in made_from(context, model).every_run}
     with context.records.read() as c:
-        keys = {key.keyid: key for key in records.many(c, tables.key, Key, order="keyid")}
-        vouching: dict[str, str] = {}
-        for version in origin.versions:
-            vouching |= dict.fromkeys(_signers(c, version), "approved its data")
         for evidence in records.many(c, tables.evidence, Evidence, order="id", model=model.digest_):
             found[evidence.signer] = "signed its evidence"
-            vouching[evidence.keyid] = "signed its evidence"
-    for keyid, what in vouching.items():
-        if (key := keys.get(keyid)) is not None:
-            found.setdefault(key.enrolled_by, f"alone enrolled {key.principal}, who {what},")
     return found
-
-
-def _signers(connection: Connection, version: Version) -> list[str]:
-    """The keys that approved a version of data."""
-    s = tables.signature.c
-    approval = records.one(connection, tables.approval, Approval, manifest_digest=version.manifest_digest)
-    if approval is None:
-        return []
-    return list(connection.execute(select(s.keyid).where(s.decision == approval.decision)).scalars())
 
 
 def _separate(context: Context, found: Release, by: str) -> None:

@@ -7,24 +7,22 @@ import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from catalog.attest.envelope import DECISION, ENROLMENT, cosign, sign
+from catalog.attest.envelope import DECISION, cosign, sign
 from catalog.attest.keys import generate, keyid
 from catalog.attest.roles import sign_role
 from catalog.db import tables
 from catalog.domain.approved import Wanted
-from catalog.domain.base import canonical, sha256
-from catalog.domain.enrolment import KeyRequest
+from catalog.domain.base import canonical
 from catalog.domain.principal import Key
 from catalog.domain.release import Proposal, RoleSignature
 from catalog.domain.run import RunEnd
 from catalog.errors import AssayError
 from catalog.services import plan, train
 from catalog.services.approve_release import approve_release
-from catalog.services.enrol import enrol, propose_enrolment
 from catalog.services.propose_release import propose_release
 from tests.attack.attacker import CLASS, Attack, edit_bootstrap, statement
 from tests.support.house import House, model_folder
@@ -191,40 +189,3 @@ def test_who_signed_the_evidence_approves_nothing_on_it(many: Attack, tmp_path: 
     proposal = propose_release(context, "approver-1", "judged", CLASS)
     error = refused(many, "separation-of-duties", proposal, "approver-1", many.key("approver-1"))
     assert "signed its evidence" in error.what
-
-
-@pytest.mark.parametrize("role", ["evaluator", "steward"])
-def test_who_alone_let_in_a_key_approves_nothing_that_it_vouches_for(
-    tmp_path: Path, role: Literal["evaluator", "steward"]
-) -> None:
-    """One approver holds the key of a newcomer that they enrolled themself: its evidence, or its data, is their own."""
-    house = House.begin(tmp_path)
-    with house.open() as desk:
-        found = Attack(house, desk)
-        newcomer = enrolled_alone(found, tmp_path, role)
-        desk.register("arm", "one", recording(tmp_path / "arm-one"))
-        desk.check("arm", "one")
-        desk.approve("arm", "one", by=newcomer if role == "steward" else "steward")
-        plan.enrol_line(desk.context, "approver-2", "reach", CLASS)
-        digest = found.model("judged", tmp_path / "m", found.run("judged-run", "arm"), 35)
-        if role == "evaluator":
-            made = statement(found, found.plan("judged", by=newcomer), evaluator=newcomer)
-            found.bring(made, by=newcomer, key=found.key(newcomer))
-        else:
-            found.bring(statement(found, found.plan("judged")))
-        assert found.gate("judged").verdict == "eligible"
-        proposal = propose_release(desk.context, "approver-2", "judged", CLASS)
-        error = refused(found, "separation-of-duties", proposal, "approver-1", found.key("approver-1"))
-        assert f"alone enrolled {newcomer}" in error.what
-        desk.sign_release("judged", "approver-2")
-        assert desk.fails(lambda: desk.promote("judged")).kind == "approvals-missing"
-        assert found.audited("release.promote.refused", digest)
-
-
-def enrolled_alone(attack: Attack, folder: Path, role: Literal["evaluator", "steward"]) -> str:
-    """A newcomer by the signature of approver-1 only; their key lies where its holder keeps it."""
-    name = f"new-{role}"
-    asked = KeyRequest(name=name, key_role=role, public=generate(attack.key(name)), token_digest=sha256(name.encode()))
-    shown = propose_enrolment(attack.desk.context, "approver-1", asked)
-    enrol(attack.desk.context, "approver-1", sign(shown.enrolment.canonical(), ENROLMENT, attack.key("approver-1")))
-    return name
