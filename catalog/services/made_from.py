@@ -60,7 +60,7 @@ def made_from(context: Context, model: Model, as_of: datetime | None = None) -> 
         run = context.run(current.run) if current.run is not None else None
         if run is not None and run.id not in runs:
             (twins if twin else runs)[run.id] = run
-        found = [(name, digest, twin) for name, digest in _continued(current, run, known)]
+        found = [(f"{name}, which it continues", digest, twin) for name, digest in _continued(current, run, known)]
         found += [(f"{m.manifest.name}, with the same weights", m.digest_, True) for m in _same(current, known)]
         for name, digest, as_twin in found:
             if digest in seen:

@@ -92,7 +92,7 @@ def recall(
 ) -> RecallSearch:
     """Whether a recall reached the model, its runs and bases, their inputs, its evidence, or its weights elsewhere."""
     nodes = {str(urn.model(model.digest_)): f"model {model.manifest.name}"}
-    nodes |= {str(urn.model(b.digest_)): f"{b.name}, which it continues" for b in origin.bases}
+    nodes |= {str(urn.model(b.digest_)): b.name for b in origin.bases}
     weights = set(model.manifest.weights())
     for run in origin.every_run:
         nodes[str(urn.run(run.id))] = f"training run {run.start.name}"
