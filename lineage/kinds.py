@@ -13,7 +13,8 @@ Four consequences:
 - What was reported from outside about a whole is about all of it: recall that comes to a version or folder by
   `reported` goes on from each of its episodes, too.
 - A fingerprint is the hub of all copies of an episode: `overlaps` runs both ways between episode and fingerprint, so
-  recall finds a copy that was registered again under another name and without parents.
+  recall finds a copy that was registered again under another name and without parents. So does `same-weights` between
+  models that hold a file of one another.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class EdgeKind(StrEnum):
     PRODUCED = "produced"
     BASE_MODEL = "base-model"
     CONVERTED_FROM = "converted-from"
+    SAME_WEIGHTS = "same-weights"
     EVALUATED_BY = "evaluated-by"
     JUDGED_BY = "judged-by"
     SIGNED = "signed"
@@ -134,6 +136,7 @@ RULES: Mapping[EdgeKind, EdgeRule] = MappingProxyType(
         EdgeKind.PRODUCED: _rule("{src} produced {dst}", (_N.RUN, _N.MODEL)),
         EdgeKind.BASE_MODEL: _rule("{dst} started from the weights of {src}", (_N.MODEL, _N.MODEL), (_N.MODEL, _N.RUN)),
         EdgeKind.CONVERTED_FROM: _rule("{dst} was converted from {src}", (_N.MODEL, _N.MODEL)),
+        EdgeKind.SAME_WEIGHTS: _rule("{dst} holds weights of {src}, found by content", (_N.MODEL, _N.MODEL)),
         EdgeKind.EVALUATED_BY: _rule(
             "{dst} evaluates with or about {src}",
             (_N.MODEL, _N.PLAN),

@@ -17,7 +17,7 @@ from catalog.attest.case import Case, Line, Log
 from catalog.attest.envelope import EVIDENCE, HEAD, REPORT, TRUST, unverified, verify
 from catalog.attest.keys import keyid
 from catalog.domain.base import strict_json, utc_text
-from catalog.domain.decision import Decision, verdict_of
+from catalog.domain.decision import MODEL_FLOOR, Decision, verdict_of
 from catalog.domain.model import ModelManifest
 from catalog.domain.policy import Policy
 from catalog.domain.report import (
@@ -146,6 +146,9 @@ def _decision(case: Case, model: ModelManifest) -> Decision:
         raise untrusted("the decision is another than the report names, or about something else", "decision.json")
     if decision.decides != "promotion" or verdict_of(decision.rules) != decision.verdict:
         raise untrusted("the decision's verdict does not follow from its rules", "decision.json")
+    names = [rule.rule for rule in decision.rules]
+    if len(set(names)) != len(names) or {r.rule for r in decision.rules if r.floor} != MODEL_FLOOR:
+        raise untrusted("the decision does not answer every rule of the floor once", "decision.json")
     if decision.policy is not None:
         policy = case.opened.document("policy.json", Policy)
         asked, answered = {r.name for r in policy.rules}, {r.rule for r in decision.rules if not r.floor}

@@ -156,5 +156,7 @@ def status(as_: output.As = None, json_: output.Json = False) -> None:
                 say(f"{state}: {operation.kind} {operation.id} by {operation.by}, step {operation.step}", markup=False)
             for head in found.undecided:
                 say(f"undecided: {head.dataset}: {head.why}", style="red", markup=False)
-        if found.undecided or found.undecided_merges:
+            for asked in found.questions:
+                say(f"{asked} End it with assay recall or assay withdraw, or leave it.", style="red", markup=False)
+        if found.undecided or found.undecided_merges or found.questions:
             raise typer.Exit(1)

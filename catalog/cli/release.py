@@ -36,16 +36,14 @@ def approve(
     """Sign a release as one of two approvers: shows exactly what is signed, checks it, then asks."""
     with output.reported(as_json=json_):
         with output.catalog(as_, "approver-1") as catalog:
-            from catalog.attest.approval import checked, followed, signed
-            from catalog.attest.follow import ROOT
+            from catalog.attest.approval import checked, first_root, signed
 
-            first_root = root_file or catalog.settings.keys_folder / ROOT
-            proposal = followed(catalog.propose(model, device_class), catalog.release_metadata, first_root)
-            checked(proposal)
+            root, get = root_file or first_root(catalog.settings.keys_folder), catalog.release_metadata
+            proposal = checked(catalog.propose(model, device_class), get, root)
             if not json_:
                 _show_proposal(proposal)
             signing.confirm(catalog, ask=not (yes or json_))
-            envelope, role = signed(proposal, signing.key_file(catalog, key), catalog.settings.home)
+            envelope, role = signed(proposal, get, root, signing.key_file(catalog, key), catalog.settings.home)
             done = catalog.sign_release(proposal.release.manifest.id, envelope, role)
         text = f"signed by {', '.join(done.signed_by)}; {_still_needed(done)}"
         output.said(done.document(), json_, text)

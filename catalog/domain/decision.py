@@ -56,6 +56,15 @@ class Decision(Entity):
         return sorted((r for r in self.rules if r.verdict != "pass"), key=lambda r: not r.floor)
 
 
+MODEL_FLOOR = frozenset(
+    {
+        *("training-record", "run-assurance", "inputs-approved", "no-quarantined-input", "not-recalled", "ancestry"),
+        *("digests-verified", "safe-format", "evidence-enrolled", "known-overlap"),
+        *("environment", "policy-active", "clock"),
+    }
+)  # what a decision@1 on a model answers below every policy; else it permits nothing
+
+
 def verdict_of(rules: tuple[RuleVerdict, ...]) -> Literal["eligible", "blocked"]:
     """Eligible only when there is a rule and every rule passed."""
     return "eligible" if rules and all(r.verdict == "pass" for r in rules) else "blocked"

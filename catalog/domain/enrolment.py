@@ -1,7 +1,7 @@
 """Enrolment: a newcomer's public key, and who may let it in. The newcomer makes the key; nobody else ever holds it.
 
-Devices, evaluators and stewards are enrolled by one approver. What can let something live or vouch for the log (keys
-of approvers, root, release repository and reports) takes two people, and so does whoever was known before.
+Devices are enrolled by one approver. Who can let something live, or vouch for what is let live, takes two people: else
+one approver could hold the key of an evaluator and approve their own evidence. So does whoever was known before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 KEY_DAYS = 365  # of a person's or a service's key
 DEVICE_DAYS = 5 * 365  # of a device's key: nobody drives to the field once a year; revoking it is the control
 OPEN_HOURS = 72  # how long a proposal waits for its second signature
-WEIGHTY: frozenset[KeyRole] = frozenset({"approver", "root", "release", "report"})
+WEIGHTY: frozenset[KeyRole] = frozenset({"approver", "root", "release", "report"})  # root keys may enrol these, too
+BY_ONE: frozenset[KeyRole] = frozenset({"device"})
 ROLES: dict[KeyRole, tuple[Role, ...]] = {
     "steward": ("steward",),
     "evaluator": ("evaluator",),

@@ -26,7 +26,7 @@ class ClassView(Entity):
     """What a device class should run, what its devices are told, and what going back would bring.
 
     `back` is the release a rollback would choose now, None when it would choose none; `passed_over` says why not a
-    newer one.
+    newer one. `question` is what somebody said of the origin of the release that runs, since it was allowed.
     """
 
     device_class: Slug
@@ -34,3 +34,4 @@ class ClassView(Entity):
     published: CurrentRelease | None
     back: Release | None
     passed_over: tuple[Text, ...]
+    question: Text = ""

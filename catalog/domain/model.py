@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -70,7 +71,12 @@ class ModelManifest(Entity):
 
     def weights(self) -> frozenset[str]:
         """The digests of all files but the contract: numbers may lie in JSON, too."""
-        return frozenset(f.sha256 for f in self.files if f.path != CONTRACT)
+        return weights_of(self.files)
+
+
+def weights_of(files: Iterable[ModelFile]) -> frozenset[str]:
+    """The digests of all of these files but the contract."""
+    return frozenset(f.sha256 for f in files if f.path != CONTRACT)
 
 
 class Model(Entity):

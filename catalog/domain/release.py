@@ -13,7 +13,7 @@ from pydantic import Field
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import Count, Digest, Entity, Name, Slug, Text, Utc
 from catalog.domain.decision import Decision
-from catalog.domain.model import ModelFile
+from catalog.domain.model import ModelFile, ModelManifest
 
 THRESHOLD = 2  # distinct approvers, with distinct keys, that a release needs
 DENIED = "denied.json"
@@ -158,10 +158,11 @@ class ReleaseView(Entity):
 
 
 class Proposal(Entity):
-    """What an approver is shown and signs: the decision, the release, and the role's bytes that list it."""
+    """What an approver is shown and signs: the decision, its model, the release, and the role's bytes that list it."""
 
     release: Release
     decision: Decision
+    model: ModelManifest
     published_role: dict[str, Any]
     signed_by: tuple[Slug, ...]
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from catalog.domain.audit import AuditHead
-from catalog.domain.base import Commit, Count, Digest, Entity, Slug, Utc
+from catalog.domain.base import Commit, Count, Digest, Entity, Slug, Text, Utc
 from catalog.domain.check import CheckResult
 from catalog.domain.dataset import Approval, Manifest, Quarantine
 from catalog.domain.decision import Decision
@@ -114,6 +114,7 @@ class Status(Entity):
     running: tuple[RunningOperation, ...]
     undecided: tuple[UndecidedHead, ...]
     undecided_merges: tuple[RunningOperation, ...]
+    questions: tuple[Text, ...] = ()
 
 
 class AuditReport(Entity):

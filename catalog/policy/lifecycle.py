@@ -3,8 +3,8 @@
 The floor of a policy itself, so that no two signatures put one in force that judges nothing:
 confidence at least 95 % (the error budget and every published bound are stated at it); evidence at most 90 days old and
 decisions at most 72 hours (a longer word outlives what it was about); a run at least observed, and reproduced outside
-`demo` and `dev`, where hardware is named, too; a rule that blocks a model which fails every second trial, or data whose
-check failed; and no rule whose failing example cannot happen.
+`demo` and `dev`, where hardware is named, too; a rule that blocks a model which fails every second trial or more often,
+or data whose check failed; and no rule whose failing example cannot happen.
 """
 
 from __future__ import annotations
@@ -25,18 +25,25 @@ CONFIDENCE, EVIDENCE_DAYS, DECISION_HOURS = 0.95, 90, 72
 OPEN = frozenset({"demo", "dev"})  # environments that accept one operator
 RATES = frozenset({"lower", "confidence", "alpha"})  # facts between 0 and 1; other numbers are 0 or more
 MOST = 6  # facts beside the one in question; a rule that reads more is not counted as blocking
-Case = tuple[Path, Any, str]
-BAD: dict[str, tuple[tuple[Case, ...], ...]] = {
-    # in each group one case at least must be blocked by a rule that reads it
+HALF = (
+    0.0,
+    0.1,
+    0.25,
+    0.4,
+    0.5,
+)  # rates that a promotion must be blocked at, beside what lies between the policy's own
+Case = tuple[Path, tuple[Any, ...]]
+BAD: dict[str, tuple[tuple[str, tuple[Case, ...]], ...]] = {
+    # of each group one case at least must be blocked, at all of its values, by rules that read it
     "promotion": (
         (
-            (("success", "lower"), 0.5, "a model that fails every second trial"),
-            (("real_robot", "lower"), 0.5, "a model that fails every second trial"),
+            "a model that fails every second trial or more",
+            ((("success", "lower"), HALF), (("real_robot", "lower"), HALF)),
         ),
     ),
     "dataset-approval": (
-        ((("check", "passed"), False, "data whose check failed"),),
-        ((("check", "suites_known"), False, "data judged by suites that the policy does not name"),),
+        ("data whose check failed", ((("check", "passed"), (False,)),)),
+        ("data judged by suites that the policy does not name", ((("check", "suites_known"), (False,)),)),
     ),
 }
 _LIMIT = re.compile(r"\s*[\w.]+\s*(>=|>|<=|<)\s*policy\.(\w+)\s*")
@@ -55,9 +62,9 @@ def _faults(policy: Policy, environment: str, replaced: Policy | None) -> Iterat
     for rule in policy.rules:
         if impossible := _impossible((), rule.fixtures.fail):
             yield f"rule {rule.name}", f"has a rule that fails only where {impossible}, which cannot be"
-    for cases in BAD[policy.decides]:
-        if not any(_blocks(policy, path, value) for path, value, _ in cases):
-            yield "rules", f"would let {cases[0][2]} pass"
+    for what, cases in BAD[policy.decides]:
+        if not any(all(_blocks(policy, path, value) for value in _tried(policy, values)) for path, values in cases):
+            yield "rules", f"would let {what} pass"
 
 
 def _frame(policy: Policy, environment: str) -> Iterator[tuple[str, str]]:
@@ -94,6 +101,14 @@ def _impossible(path: tuple[str, ...], value: Any) -> str:
         if value < 0 or (most is not None and value > most):
             return f"{'.'.join(path)} is {value}"
     return ""
+
+
+def _tried(policy: Policy, values: tuple[Any, ...]) -> list[Any]:
+    """These values; of rates also the policy's thresholds and what lies between: a rule changes its mind there only."""
+    if values is not HALF:
+        return list(values)
+    marks = sorted(n for n in {*policy.thresholds.values(), *values} if 0 <= n <= max(values))
+    return [*marks, *((low + high) / 2 for low, high in itertools.pairwise(marks))]
 
 
 def _blocks(policy: Policy, path: Path, value: Any) -> bool:

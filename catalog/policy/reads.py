@@ -43,8 +43,8 @@ class Reads:
                 return BOOL
             case Constant(value=str()):
                 return Kind("text")
-            case Constant():
-                return Kind("number", "count")
+            case Constant(value=value):
+                return Kind("number", "count", isinstance(value, int))
             case Ident() | Select():
                 return self._read(node, scope)
             case Call():
@@ -74,7 +74,7 @@ class Reads:
         if len(path) != 2 or not (unit := unit_of(path[1])):
             raise Refusal(f"{dotted(path)} names no threshold with a unit")
         self.thresholds.add(path[1])
-        return Kind("number", unit)
+        return Kind("number", unit, whole=unit == "count")
 
     def _path(self, node: Node, scope: Scope) -> Path:
         match node:
@@ -112,6 +112,8 @@ class Reads:
         a, b = self._kind(left, scope), self._kind(right, scope)
         if a.of != b.of or (a.of != "number" and name in ORDER):
             raise Refusal(f"{symbol(name)} cannot compare a {a.of} with a {b.of}")
+        if name in EQUALITY | {"@in"} and a.of == "number" and not (a.whole and b.whole):
+            raise Refusal(f"{symbol(name)} asks a fraction to be one number exactly; use <=, <, >= or >")
         if a.unit != b.unit:
             raise Refusal(f"{symbol(name)} compares {a.unit} with {b.unit}; write the limit as a threshold of its unit")
 

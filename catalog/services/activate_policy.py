@@ -181,6 +181,7 @@ def _put_in_force(
         replaces=proposal.replaces,
         by=signers,
         blocks=[b.release for b in blocked],
+        record=active.digest(),
     )
     write.raise_epoch()
     denied: list[str] = []

@@ -19,6 +19,7 @@ from catalog.services.audit import refusals_audited
 from catalog.services.context import INTENT, MANIFEST, Context
 from catalog.services.intent import Kind, Operations, Undecided, Work, already_running
 from catalog.services.judge_dataset import evaluate_version
+from catalog.services.records_agree import approval_record
 from catalog.storage.port import CommitInfo
 
 
@@ -168,12 +169,13 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         tag=approval.tag,
         merge_commit=approval.merge_commit,
     )
+    at, envelope = approval.document()["at"], canonical(arguments["envelope"])
     write.insert(
         tables.signature,
         decision=arguments["decision"],
         keyid=arguments["keyid"],
-        at=approval.document()["at"],
-        envelope=canonical(arguments["envelope"]).decode(),
+        at=at,
+        envelope=envelope.decode(),
     )
     write.audit(
         "dataset.approve",
@@ -183,6 +185,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         decision=approval.decision,
         merge=approval.merge_commit,
         keyid=arguments["keyid"],
+        record=approval_record(approval.digest(), [(arguments["keyid"], at, sha256(envelope))]),
     )
     return {
         "dataset": approval.dataset,

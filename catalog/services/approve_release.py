@@ -67,7 +67,7 @@ def _signed(context: Context, by: str, found: Release, envelope: dict[str, Any],
 def authors(context: Context, model: Model) -> dict[str, str]:
     """Who may approve nothing of a model, and why: who registered it, made its run or signed its evidence."""
     found = {model.registered_by: "registered the model"}
-    found |= {run.by: f"is the author of run {run.id}" for run in made_from(context, model).runs}
+    found |= {run.by: f"is the author of run {run.id}" for run in made_from(context, model).every_run}
     with context.records.read() as c:
         for evidence in records.many(c, tables.evidence, Evidence, order="id", model=model.digest_):
             found[evidence.signer] = "signed its evidence"
@@ -93,6 +93,6 @@ def _record(context: Context, by: str, found: Release, decision: Decision, signa
         write.insert(tables.release_signature, signature, release=found.manifest.id, keyid=signature.keyid)
         write.audit(
             "release.approve", decision.digest(), release=found.manifest.id, keyid=signature.keyid,
-            model=found.manifest.model, seen=decision.audit_head.document(),
+            model=found.manifest.model, seen=decision.audit_head.document(), record=signature.digest(),
         )  # fmt: skip
         lineage_edges.of_signature(write, by, decision)

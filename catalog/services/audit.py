@@ -1,4 +1,6 @@
-"""Verify the audit log: every hash, every link, every number, and the root; against a head that somebody kept, too."""
+"""Verify the audit log: every hash, every link, every number, and the root; against a head that somebody kept, and
+against the records that it vouches for.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from catalog.domain.merkle import Growing
 from catalog.domain.views import AuditReport
 from catalog.errors import AssayError, Damaged
 from catalog.services.context import Context
+from catalog.services.records_agree import records_agree
 
 
 @contextmanager
@@ -28,6 +31,14 @@ def refusals_audited(context: Context, by: str, action: str, subject: str) -> It
 
 
 def verify_audit(context: Context, kept: AuditHead | None = None) -> AuditReport:
+    """Recompute the whole chain, and compare what blocks and permits with it; raises `Damaged` naming what is wrong."""
+    report = verify_chain(context, kept)
+    with context.records.read() as c:
+        records_agree(c)
+    return report
+
+
+def verify_chain(context: Context, kept: AuditHead | None = None) -> AuditReport:
     """Recompute the whole chain; raises `Damaged` naming the first entry that is wrong."""
     tree, prev = Growing(Frontier()), GENESIS
     t = tables.audit.c

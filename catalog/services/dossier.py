@@ -22,6 +22,7 @@ from catalog.reports.dossier import Data, Dossier, Proof, Training
 from catalog.services import manifest, release_records, version_commit
 from catalog.services.audit_log import entries_about, log_tree
 from catalog.services.context import Context
+from catalog.services.denied import Denied
 from catalog.services.made_from import made_from
 from catalog.services.run_assurance import reproductions
 from catalog.services.still_allowed import still_allowed
@@ -44,7 +45,7 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
     head, epoch = context.records.head()
     as_of = unhurried(context)
     tree = log_tree(context, head.size)
-    training = tuple(Training(r, tuple(reproductions(context, r.id))) for r in made_from(context, model).runs)
+    training = tuple(Training(r, tuple(reproductions(context, r.id))) for r in made_from(context, model).every_run)
     proofs = tuple(_proof(context, digest) for digest in decision.evidence)
     data = tuple(_data(context, digest) for digest in decision.data)
     subjects = [model.digest_, decision.digest(), *decision.evidence, *decision.data]
@@ -55,9 +56,10 @@ def dossier(context: Context, model: Model, decision: Decision, release: Release
         active = records.one(c, tables.policy, ActivePolicy, digest=decision.policy) if decision.policy else None
         judged = records.many(c, tables.decision, Decision, order="id", decides="promotion", subject=model.digest_)
         signatures = release_records.signatures(c, release.manifest.id) if release is not None else []
-        denials = release_records.denied(c, release) if release is not None else []
+        denied = Denied(c)
+        denials = denied.release(release) if release is not None else []
         allowed = release_records.of_class(c, decision.device_class or "")
-        fallbacks = [r for r in reversed(allowed) if r != release and not release_records.denied(c, r)]
+        fallbacks = [r for r in reversed(allowed) if r != release and not denied.release(r)]
     later = [d for d in judged if d.device_class == decision.device_class and d.at > decision.at]
     return Dossier(
         home=home_of(context.records),

@@ -1,7 +1,8 @@
 """Enrol a newcomer's key: proposed by an approver, signed by one or two, and in force when the last signature arrives.
 
-Two approvers enrol what can let something live; where too few approvers are left, two of the root keys do, the same
-threshold that replaces approvers on the devices. Nobody signs for themself, and one key never has two owners.
+Two approvers enrol whoever can let something live or vouch for it; where too few approvers are left, two of the root
+keys enrol approvers, the same threshold that replaces them on the devices. Nobody signs for themself, and one key never
+has two owners.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.device import Device
 from catalog.domain.enrolment import (
+    BY_ONE,
     DEVICE_DAYS,
     KEY_DAYS,
     OPEN_HOURS,
@@ -139,7 +141,7 @@ def _propose(context: Context, write: Write, request: KeyRequest) -> ProposedEnr
         token_digest=request.token_digest,
         device=request.device,
         known_before=known,
-        signatures=2 if known or request.key_role in WEIGHTY else 1,
+        signatures=1 if request.key_role in BY_ONE and not known else 2,
         expires_at=write.now + timedelta(days=days),
         issued_at=write.now,
         open_until=write.now + timedelta(hours=OPEN_HOURS),
@@ -201,7 +203,7 @@ def _take_in(write: Write, enrolment: Enrolment, signers: list[str]) -> None:
         expires_at=enrolment.expires_at,
     )
     write.insert(tables.key, key, keyid=key.keyid, public=key.public, principal=key.principal, role=key.role)
-    write.audit("key.enrol", key.keyid, principal=key.principal, role=key.role, by=signers)
+    write.audit("key.enrol", key.keyid, principal=key.principal, role=key.role, by=signers, record=key.digest())
     if enrolment.device is not None:
         device = Device(
             name=enrolment.name,

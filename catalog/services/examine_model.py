@@ -6,6 +6,7 @@ Nothing is recorded. Digests are computed and trials counted again. Who judges, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from catalog.db import records, tables
@@ -48,12 +49,17 @@ def examine_model(
     policy: ActivePolicy | None,
     device_class: str,
     rests_on: tuple[str, ...] | None = None,
+    told_by: datetime | None = None,
 ) -> Examined:
-    """Everything the gate establishes about a model, as of now; `rests_on` names the evidence of an older decision."""
+    """Everything the gate establishes about a model, as of now; `rests_on` names the evidence of an older decision.
+
+    `told_by` leaves out what was said of its origin later: lineage that was reported, models and data that were
+    registered. What was quarantined, recalled or revoked since counts.
+    """
     run = context.run(model.run) if model.run is not None else None
     proofs = _evidence(context, model, device_class) if rests_on is None else _named(context, rests_on)
-    origin = made_from(context, model)
-    assured = assurance(context, origin.runs) if run else None
+    origin = made_from(context, model, told_by)
+    assured = assurance(context, origin.runs, origin.twins) if run else None
     versions = list(origin.versions)
     digests, files = model_facts.files(context, model)
     floor = ModelFloor(
@@ -69,8 +75,8 @@ def examine_model(
         assurance_why=assured.why if assured else "",
         assurance_required=policy.policy.run_assurance if policy else None,
         inputs=model_facts.inputs(context, origin) if run and run.inputs else () if run else None,
-        quarantine=model_facts.quarantine(context, origin) if run else None,
-        recalled=model_facts.recall(context, model, origin, proofs, policy),
+        quarantine=model_facts.quarantine(context, origin, told_by) if run else None,
+        recalled=model_facts.recall(context, model, origin, proofs, policy, told_by),
         ancestry=model_facts.ancestry(context, origin) if run else None,
         digests=digests,
         overlap=model_facts.overlap(context, versions, proofs) if run and proofs else None,

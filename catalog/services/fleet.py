@@ -6,6 +6,7 @@ from catalog.domain.fleet import ClassView
 from catalog.domain.release import CurrentRelease
 from catalog.services import release_records, rollback
 from catalog.services.context import Context
+from catalog.services.questioned import question
 
 
 def classes(context: Context) -> list[ClassView]:
@@ -20,4 +21,11 @@ def _view(context: Context, device_class: str, published: CurrentRelease | None)
     with context.records.read() as c:
         choice = release_records.choice(c, device_class)
     back, why = rollback.best(context, device_class, None, rollback.left(context, device_class))
-    return ClassView(device_class=device_class, choice=choice, published=published, back=back, passed_over=tuple(why))
+    return ClassView(
+        device_class=device_class,
+        choice=choice,
+        published=published,
+        back=back,
+        passed_over=tuple(why),
+        question=question(context, device_class),
+    )

@@ -1,6 +1,7 @@
 """Take lineage events of other systems: they add edges that recall follows, and nothing else.
 
-No event removes, ends or overwrites an edge, and no gate is satisfied by one. The same event again adds nothing.
+No event removes, ends or overwrites an edge, satisfies a gate or ends what is live by itself. The same event again adds
+nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def ingest_lineage(context: Context, by: str, document: Any) -> Ingested:
         _add(write, new)
         write.audit("lineage.ingest", digest, events=len(events), edges=len(edges), new=len(new))
     if new:
-        context.standings.clear()  # what is live may descend from something recalled: the next poll looks again
+        context.standings.clear()  # what is live may be questioned now: the next poll looks again
     return Ingested(digest_=digest, events=len(events), edges=len(edges), new=len(new))
 
 

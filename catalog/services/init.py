@@ -90,11 +90,11 @@ def _enrol(write: Write, newcomer: Newcomer) -> None:
             expires_at=write.now + timedelta(days=KEY_DAYS),
         )
         write.insert(tables.key, key, keyid=key.keyid, public=key.public, principal=key.principal, role=key.role)
-        write.audit("key.enrol", key.keyid, principal=key.principal, role=key.role)
+        write.audit("key.enrol", key.keyid, principal=key.principal, role=key.role, record=key.digest())
 
 
 def _activate(write: Write, text: str) -> None:
     policy = read_policy(text)
     active = ActivePolicy(digest_=policy.digest(), policy=policy, activated_at=write.now, activated_by=("bootstrap",))
     insert_policy(write, active)
-    write.audit("policy.activate", policy.name, digest=active.digest_, version=policy.version)
+    write.audit("policy.activate", policy.name, digest=active.digest_, version=policy.version, record=active.digest())

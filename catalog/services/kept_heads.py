@@ -26,64 +26,50 @@ from catalog.services.context import Context
 
 @dataclass(frozen=True)
 class _Looked:
-    """How far this process has looked: up to which entry, by its hash, and which heads it has found to fit."""
+    """Which heads this process has found to fit, with who brought each, and until when it has read device reports."""
 
-    frontier: Frontier
-    last: str
-    fitting: frozenset[tuple[int, str]]
+    fitting: dict[tuple[int, str], str]
     reports_until: str
 
 
-_NOTHING = _Looked(Frontier(), "", frozenset(), "")
+_NOTHING = _Looked({}, "")
 _looked: WeakKeyDictionary[Records, _Looked] = WeakKeyDictionary()
 
 
 def heads_agree(context: Context) -> None:
     """Compare the stored log with every head that came back; raises `Damaged("audit-damaged")` naming who kept it.
 
-    Entries that were looked at before are not hashed again while the last of them is still what it was: every later
-    hash depends on it. A head of a size passed already is the reason to begin again.
+    The whole log is hashed each time, in about two seconds a million entries: an entry of long ago is as easily changed
+    as the last.
     """
     before = _looked.get(context.records, _NOTHING)
-    heads, until = _came_back(context, before)
-    unknown = {(h.size, h.root): who for who, h in heads if (h.size, h.root) not in before.fitting}
-    if not _still(context, before) or any(size <= before.frontier.size for size, _ in unknown):
-        before = _NOTHING
-        heads, until = _came_back(context, before)
-        unknown = {(h.size, h.root): who for who, h in heads}
-    frontier, last = _compare(context, before, unknown)
-    fitting = before.fitting | frozenset(unknown)
-    _looked[context.records] = _Looked(frontier, last, fitting, until)
+    heads, until = _came_back(context, before.reports_until)
+    wanted = before.fitting | {(h.size, h.root): who for who, h in heads}
+    _compare(context, wanted)
+    _looked[context.records] = _Looked(wanted, until)
 
 
-def _still(context: Context, before: _Looked) -> bool:
-    """Whether the last entry that was looked at is the one it was."""
-    if not before.last:
-        return True
-    t = tables.audit.c
-    with context.records.read() as c:
-        body = c.execute(select(t.body).where(t.seq == before.frontier.size - 1)).scalar()
-    return body is not None and sha256(body.encode()) == before.last
-
-
-def _compare(context: Context, before: _Looked, heads: dict[tuple[int, str], str]) -> tuple[Frontier, str]:
+def _compare(context: Context, heads: dict[tuple[int, str], str]) -> None:
     wanted: dict[int, list[tuple[str, str]]] = {}
     for (size, root), who in heads.items():
         wanted.setdefault(size, []).append((root, who))
-    t, tree, raw = tables.audit.c, Growing(before.frontier), b""
-    _fits(wanted, tree.size, before.frontier.root())
-    later = select(t.body).where(t.seq >= tree.size).order_by(t.seq).execution_options(yield_per=10_000)
-    with context.records.read() as c, closing(c.execute(later)) as rows:
-        for body in rows.scalars():
-            raw = body.encode()
-            tree.append(raw)
-            if tree.size in wanted:
-                _fits(wanted, tree.size, tree.frontier().root())
+    t, tree = tables.audit.c, Growing(Frontier())
+    _fits(wanted, 0, tree.frontier().root())
+    every = select(t.body).order_by(t.seq).execution_options(yield_per=10_000)
+    with context.records.read() as c:
+        head = Frontier.parse(c.execute(select(tables.head.c.frontier)).scalar_one())
+        with closing(c.execute(every)) as rows:
+            for body in rows.scalars():
+                tree.append(body.encode())
+                if tree.size in wanted:
+                    _fits(wanted, tree.size, tree.frontier().root())
     if longer := [(size, who) for size, found in wanted.items() for _, who in found if size > tree.size]:
         size, who = max(longer)
         what = f"the log has {tree.size} entries, and {who} kept a head of {size}: it was cut or restored"
         raise Damaged("audit-damaged", what, do="find out who restored it; promote nothing until then")
-    return tree.frontier(), sha256(raw) if raw else before.last
+    if tree.frontier() != head:
+        what = f"the log's own head is of {head.size} entries, and the {tree.size} that are stored do not give it"
+        raise Damaged("audit-damaged", what, do="find out who changed an entry; promote nothing until then")
 
 
 def _fits(wanted: dict[int, list[tuple[str, str]]], size: int, root: str) -> None:
@@ -93,12 +79,12 @@ def _fits(wanted: dict[int, list[tuple[str, str]]], size: int, root: str) -> Non
             raise Damaged("audit-damaged", what, do="find out who rewrote it; promote nothing until then")
 
 
-def _came_back(context: Context, before: _Looked) -> tuple[list[tuple[str, AuditHead]], str]:
+def _came_back(context: Context, until: str) -> tuple[list[tuple[str, AuditHead]], str]:
     """Heads from outside, each with who brought it: device reports since the last look, and all signed decisions.
 
     What a compromised key signed never counted: else one stolen device could stop every promotion for ever.
     """
-    r, until = tables.device_report.c, before.reports_until
+    r = tables.device_report.c
     found: list[tuple[str, AuditHead]] = []
     with context.records.read() as c:
         stolen = {k.principal for k in records.many(c, tables.key, Key, order="keyid", role="device") if k.compromised}

@@ -16,6 +16,7 @@ from catalog.domain.intent import Intent
 from catalog.domain.model import Model
 from catalog.domain.release import ReleaseManifest
 from catalog.domain.run import FolderInput, Run, VersionInput
+from catalog.services.same_weights import others
 from lineage import events, urn
 from lineage.edge import Edge
 from lineage.events import Asset, Event, Job, Phase
@@ -160,6 +161,8 @@ def of_model(write: Write, model: Model) -> None:
         edges.append(Edge(urn.model(base.digest_), node, EdgeKind.BASE_MODEL))
     if model.manifest.converted_from not in (None, model.digest_):
         edges.append(Edge(urn.model(str(model.manifest.converted_from)), node, EdgeKind.CONVERTED_FROM))
+    for twin in (urn.model(other.digest_) for other in others(write.connection, model)):
+        edges += [Edge(twin, node, EdgeKind.SAME_WEIGHTS), Edge(node, twin, EdgeKind.SAME_WEIGHTS)]
     _add(write, edges)
 
 

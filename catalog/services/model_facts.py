@@ -7,6 +7,7 @@ established is None or incomplete, and the floor says that it is missing.
 from __future__ import annotations
 
 import io
+from datetime import datetime
 
 from catalog.domain.base import sha256
 from catalog.domain.dataset import Version
@@ -43,7 +44,7 @@ def inputs(context: Context, origin: MadeFrom) -> tuple[InputState, ...]:
         InputState(name=f.path[-200:], digest_=f.sha256, kind="file", approved=False, why_not=why)
         for f in origin.beside
     ]
-    return (*(_input(context, i) for run in origin.runs for i in run.inputs), *beside)
+    return (*(_input(context, i) for run in origin.every_run for i in run.inputs), *beside)
 
 
 def _input(context: Context, item: VersionInput | FolderInput) -> InputState:
@@ -60,7 +61,7 @@ def _unapproved(context: Context, manifest_digest: str) -> str:
     return "no approval is recorded" if approval is None else unsigned(context, approval)
 
 
-def quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
+def quarantine(context: Context, origin: MadeFrom, as_of: datetime | None = None) -> QuarantineSearch:
     """Search all that went in, or was opened, for quarantined content under any name."""
     names: dict[str, str] = {}
     count = 0
@@ -69,13 +70,13 @@ def quarantine(context: Context, origin: MadeFrom) -> QuarantineSearch:
         count += len(episodes)
         names |= {e.fingerprint: f"{version.dataset} {e.root}" for e in episodes}
         names |= {o.sha256: f"{version.dataset} {o.path}" for o in objects if o.rows}
-    for run in origin.runs:
+    for run in origin.every_run:
         for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
             count += len(folder.fingerprints)
             names |= dict.fromkeys((*folder.fingerprints, *folder.objects), folder.path[-200:])
         if run.end is not None:
             names |= {f.sha256: f.path[-200:] for f in run.end.opened if f.sha256 not in names}
-    inside = holders(context, {f.sha256 for f in origin.beside})
+    inside = holders(context, {f.sha256 for f in origin.beside}, as_of)
     for file in origin.beside:
         names |= dict.fromkeys(inside.get(file.sha256, ()), file.path[-200:])
     return QuarantineSearch(episodes=count, found=quarantined(context, names))
@@ -87,12 +88,13 @@ def recall(
     origin: MadeFrom,
     proofs: list[tuple[Evidence, Plan]],
     policy: ActivePolicy | None,
+    as_of: datetime | None = None,
 ) -> RecallSearch:
     """Whether a recall reached the model, its runs and bases, their inputs, its evidence, or its weights elsewhere."""
     nodes = {str(urn.model(model.digest_)): f"model {model.manifest.name}"}
-    nodes |= {str(urn.model(b.digest_)): f"{b.name}, which it continues" for b in origin.bases}
+    nodes |= {str(urn.model(b.digest_)): b.name for b in origin.bases}
     weights = set(model.manifest.weights())
-    for run in origin.runs:
+    for run in origin.every_run:
         nodes[str(urn.run(run.id))] = f"training run {run.start.name}"
         weights |= {f.sha256 for f in run.end.opened} if run.end is not None else set()
         for folder in (i for i in run.inputs if isinstance(i, FolderInput)):
@@ -102,7 +104,7 @@ def recall(
     nodes |= {str(urn.evidence(e.digest_)): f"evidence of {e.signer}" for e, _ in proofs}
     if policy is not None:
         nodes[str(urn.policy(policy.digest_))] = f"policy {policy.policy.name}"
-    return RecallSearch(nodes=len(nodes), found=recalled(context, nodes, frozenset(weights)))
+    return RecallSearch(nodes=len(nodes), found=recalled(context, nodes, frozenset(weights), as_of))
 
 
 def ancestry(context: Context, origin: MadeFrom) -> AncestrySearch:

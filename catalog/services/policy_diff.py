@@ -30,6 +30,7 @@ from catalog.policy.statistics import attempt_alpha
 from catalog.services import release_records
 from catalog.services.context import Context
 from catalog.services.decide import active_policy
+from catalog.services.denied import Denied
 from catalog.services.examine_model import examine_model, proven_facts
 from catalog.services.judge_dataset import check_in_force, dataset_facts
 from validators import suites
@@ -65,7 +66,8 @@ def live_releases(context: Context, policy: Policy) -> list[Release]:
         return []
     with context.records.read() as c:
         allowed = release_records.of_class(c, policy.device_class)
-        return [release for release in allowed if not release_records.denied(c, release)]
+        denied = Denied(c)
+        return [release for release in allowed if not denied.release(release)]
 
 
 def blocked_releases(context: Context, policy: Policy) -> tuple[BlockedRelease, ...]:

@@ -26,6 +26,7 @@ from catalog.services.intent import Kind, Operations, Work, already_running
 from catalog.services.kept_heads import heads_agree
 from catalog.services.propose_release import newest_decision, open_proposal
 from catalog.services.publish import publish
+from catalog.services.records_agree import records_agree
 from catalog.services.register_model import model_bytes
 
 LOOKS = 3  # evaluations until the catalog holds still long enough
@@ -37,7 +38,6 @@ def start(operations: Operations, by: str, model_name: str, device_class: str) -
     context = operations.context
     model = context.model(model_name)
     with refusals_audited(context, by, "release.promote", model.digest_):
-        heads_agree(context)
         decision = newest_decision(context, model, device_class)
         release = open_proposal(context, decision)
         if release is None:
@@ -119,6 +119,7 @@ def _values(rules: tuple[RuleVerdict, ...]) -> list[Any]:
 def _inside(context: Context, write: Write, release: Release, decision: Decision) -> None:
     """What must hold at this very moment, read in the transaction that allows."""
     now = write.now
+    records_agree(write.connection)
     if decision.expires_at <= now:
         raise Refused("decision-expired", "the decision expired while it was being promoted", do="judge again")
     for digest in decision.evidence:

@@ -11,12 +11,13 @@ from catalog.db import records, tables
 from catalog.domain.base import utc_text
 from catalog.domain.decision import Decision
 from catalog.domain.model import Model
-from catalog.domain.release import Denial, Proposal, Release, ReleaseManifest
+from catalog.domain.release import Proposal, Release, ReleaseManifest
 from catalog.errors import Refused
 from catalog.services import release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
 from catalog.services.decide import active_policy, judged
+from catalog.services.denied import Denied
 
 
 def propose_release(context: Context, by: str, model_name: str, device_class: str) -> Proposal:
@@ -32,7 +33,7 @@ def propose_release(context: Context, by: str, model_name: str, device_class: st
 def _not_withdrawn(context: Context, model: Model) -> None:
     """What was denied is denied for good: nobody is asked to sign what no promotion will take."""
     with context.records.read() as c:
-        denials = records.many(c, tables.denial, Denial, order="id", model=model.digest_)
+        denials = Denied(c).model(model)
     if denials:
         what = f"{model.manifest.name} was withdrawn: {denials[0].reason}"
         raise Refused("release-denied", what[:4000], where=denials[0].release, do="fit and judge another model")
@@ -123,6 +124,7 @@ def shown(context: Context, found: Release) -> Proposal:
     return Proposal(
         release=found,
         decision=context.decision(found.manifest.decision),
+        model=context.model(found.manifest.model).manifest,
         published_role=context.releases.role(found.manifest.device_class).document(),
         signed_by=tuple(s.principal for s in signed),
     )

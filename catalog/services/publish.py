@@ -1,7 +1,8 @@
 """Publish what the records say: allowed releases, the choice of each class under a fresh lease, everything denied.
 
 The release repository is a projection. What a crash left unpublished, the next poll publishes; a lease is recorded
-before a device can see it, so the end of every exposure is known.
+before a device can see it, so the end of every exposure is known. Records that are not what the audit log says permit
+nothing: then only what makes safe is published.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from catalog.domain.release import (
     ReleaseManifest,
     RoleSignature,
 )
-from catalog.errors import AssayError, Unavailable
+from catalog.errors import AssayError, Damaged, Unavailable
 from catalog.services import release_records
 from catalog.services.context import Context
-from catalog.services.still_allowed import Standing, still_allowed
+from catalog.services.questioned import say_once, standing_of
+from catalog.services.records_agree import records_agree
+from catalog.services.still_allowed import Standing
 
 FALLBACKS = 3
 
@@ -46,7 +49,8 @@ def publish(context: Context, *, renew: bool = False) -> bool:
     """Bring the repository to what the records say; whether anything was written.
 
     Leases are renewed at half of their time, by `renew` at once. A release that today's floor forbids is suspended at
-    once; where that cannot be looked at, what was published stays, is not renewed, and ends with its lease.
+    once; where that cannot be looked at, what was published stays, is not renewed, and ends with its lease. So it does
+    where the records disagree with the log, and `Damaged("audit-damaged")` is raised when denials have been published.
     """
     if not context.releases.exists:
         return False
@@ -54,6 +58,11 @@ def publish(context: Context, *, renew: bool = False) -> bool:
         wanted = _wanted(context, renew=renew)
         if not wanted.changed:
             return False
+        damage = _damage(context)
+        if damage is not None:
+            wanted = _safe(context, wanted)
+            if not wanted.changed:
+                raise damage
         if not context.release_key.is_file():
             what = "the online key of the release repository cannot be read"
             raise Unavailable(
@@ -72,6 +81,8 @@ def publish(context: Context, *, renew: bool = False) -> bool:
             expires=wanted.denied.issued_at + timedelta(hours=context.lease_hours),
         )
         context.boundary("publish", "published")
+    if damage is not None:
+        raise damage
     return True
 
 
@@ -82,6 +93,33 @@ def publish_or_say(context: Context) -> tuple[str, ...]:
     except AssayError as error:
         return (f"not published yet, and tried again at every poll: {error.what}"[:4000],)
     return ()
+
+
+def _damage(context: Context) -> Damaged | None:
+    try:
+        with context.records.read() as c:
+            records_agree(c)
+    except Damaged as error:
+        return error
+    return None
+
+
+def _safe(context: Context, wanted: _Wanted) -> _Wanted:
+    """Of what is wanted only denials and classes without a release, beside what was published; none is taken back."""
+    choices, published, _ = context.releases.said()
+    before = published.releases if published is not None else ()
+    known = {line.release for line in before}
+    lines = (*before, *(line for line in wanted.denied.releases if line.release not in known))
+    gone = {line.release for line in lines}
+    none = {document.device_class: document for document in wanted.current if document.release is None}
+    current = []
+    for name, said in choices.items():
+        document = none.get(name, said)
+        if document.release in gone:
+            document = said.model_copy(update={"release": None, "fallbacks": (), "reason": "withdrawn"})
+        current.append(_without(document, gone))
+    changed = lines != before or any(_differs(choices[d.device_class], d) for d in current)
+    return _Wanted({}, (), tuple(current), wanted.denied.model_copy(update={"releases": lines}), changed)
 
 
 def _wanted(context: Context, *, renew: bool) -> _Wanted:
@@ -126,16 +164,19 @@ def _document(
     release: Release | None = next((r for r in allowed if r.manifest.id == chosen.release), None)
     if release is None and chosen.release is not None:
         reason = "the chosen release is not in what approvers signed for this class; approve and promote again"
-    if release is not None and not (standing := _standing(context, release)).allowed:
+    standing = standing_of(context, release) if release is not None else Standing("none is chosen")
+    if release is not None and not standing.allowed:
         same = before is not None and (before.release, before.requested_at) == (chosen.release, chosen.requested_at)
         if before is not None and same and not standing.known:
             log.warning("the lease of release %s is not renewed: %s", release.manifest.id, standing.why_not)
             return _without(before, {line.release for line in denied.releases})
         reason = f"release {release.manifest.number} is suspended: {standing.why_not}"[:4000]
         release = None
+    if release is not None and standing.question:
+        say_once(context, release, standing.question)
     number = release.manifest.number if release is not None else 0
     others = [r for r in reversed(allowed) if r.manifest.number < number]
-    fallbacks = [r.manifest.id for r in others[: 2 * FALLBACKS] if _standing(context, r).allowed][:FALLBACKS]
+    fallbacks = [r.manifest.id for r in others[: 2 * FALLBACKS] if standing_of(context, r).allowed][:FALLBACKS]
     hours = release.manifest.lease_hours if release is not None else context.lease_hours
     return CurrentRelease(
         device_class=chosen.device_class,
@@ -149,20 +190,6 @@ def _document(
         epoch=denied.epoch,
         audit_head=denied.audit_head,
     )
-
-
-def _standing(context: Context, release: Release) -> Standing:
-    """Today's floor, looked at again when the epoch rose or a quarter of a lease went by, and while it is not known."""
-    now, _ = context.records.now()
-    _, epoch = context.records.head()
-    looked = context.standings.get(release.manifest.id)
-    fresh = timedelta(hours=release.manifest.lease_hours) / 4
-    if looked is not None and looked[0] == epoch and now - looked[1] <= fresh:
-        return looked[2]
-    standing = still_allowed(context, release)
-    if standing.known:
-        context.standings[release.manifest.id] = (epoch, now, standing)
-    return standing
 
 
 def _look_again(context: Context, releases: list[Release]) -> None:

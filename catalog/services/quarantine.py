@@ -19,6 +19,7 @@ from catalog.services.deny import deny_reached
 from catalog.services.intent import Kind, Operations, Work
 from catalog.services.publish import publish
 from catalog.services.reach import releases_from
+from catalog.services.records_agree import quarantine_record
 from lineage import urn
 
 
@@ -95,7 +96,8 @@ def set_aside(
         dataset=version.dataset,
         manifest_digest=version.manifest_digest,
     )
-    write.insert_many(tables.quarantined, _marks(quarantine.id, chosen, own, {o.path: o.sha256 for o in objects}))
+    marks = _marks(quarantine.id, chosen, own, {o.path: o.sha256 for o in objects})
+    write.insert_many(tables.quarantined, marks)
     write.audit(
         "dataset.quarantine",
         version.manifest_digest,
@@ -104,6 +106,7 @@ def set_aside(
         root=root,
         episodes=list(quarantine.episodes),
         reason=quarantine.reason,
+        record=quarantine_record(quarantine.digest(), [(m["digest"], m["of"], m["root"], m["number"]) for m in marks]),
     )
     return quarantine
 

@@ -25,6 +25,7 @@ from catalog.services.intent import Kind, Operations, Work
 from catalog.services.publish import publish
 from catalog.services.quarantine import set_aside
 from catalog.services.reach import kind_of, reach
+from catalog.services.records_agree import recall_record
 from catalog.services.withdraw import withdrawal
 from lineage import urn
 from lineage.kinds import NodeKind
@@ -104,6 +105,7 @@ def _revoke(work: Work) -> None:
             counts=recall.counts,
             revoked=len(revoked),
             denied=list(recall.denied),
+            record=recall_record(recall.digest(), revoked),
         )
 
 

@@ -5,7 +5,6 @@ A model without a run is kept too: the record says that nobody recorded how it w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,16 @@ from typing import Any
 from catalog.db import records, tables
 from catalog.db.door import Write
 from catalog.domain.base import strict_json
-from catalog.domain.model import CONTRACT, Contract, Model, ModelFile, ModelManifest
+from catalog.domain.model import CONTRACT, Contract, Model, ModelManifest
 from catalog.errors import AssayError, Conflict, Invalid
 from catalog.services import lineage_edges, opened
 from catalog.services.context import INTENT, Context, find_run, given_folder, put_run
 from catalog.services.intent import Kind, Operations, Work
-from catalog.services.train import digest_of
+from catalog.services.model_files import CONTRACT_BYTES, model_files
 from catalog.services.upload import Outgoing, upload
 from catalog.storage.port import CommitInfo
-from catalog.storage.snapshot import safe_path
 
 BRANCH = "models"
-MAX_FILES = 10_000
 
 
 def start(operations: Operations, by: str, name: str, path: str, run: str | None, metrics: dict[str, float]) -> str:
@@ -48,25 +45,18 @@ def start(operations: Operations, by: str, name: str, path: str, run: str | None
 
 def read_manifest(name: str, folder: Path) -> ModelManifest:
     """The manifest of a model folder; its contract stands in `contract.json`."""
-    contract = folder / CONTRACT
-    if not contract.is_file():
+    files, contract = model_files(folder)
+    if not any(file.path == CONTRACT for file in files):
         raise Invalid(
             "model-invalid",
             f"{folder} has no {CONTRACT}",
             do="describe inputs, outputs, units, rates, normalisation and runtime in it",
         )
-    files: list[ModelFile] = []
-    for here, folders, names in os.walk(folder, followlinks=False):
-        for file in (Path(here, n) for n in (*(f for f in folders if Path(here, f).is_symlink()), *names)):
-            relative = file.relative_to(folder).as_posix()
-            if file.is_symlink() or not file.is_file() or not safe_path(relative) or len(files) == MAX_FILES:
-                raise Invalid("model-invalid", f"{relative!r} is no plain file, or one too many", where=str(folder))
-            files.append(ModelFile(path=relative, size=file.stat().st_size, sha256=digest_of(file)))
     try:
-        parsed = Contract.of(strict_json(contract.read_bytes(), CONTRACT, 2**20))
+        parsed = Contract.of(strict_json(contract, CONTRACT, CONTRACT_BYTES))
     except AssayError as error:
-        raise Invalid("model-invalid", error.what, where=str(contract), do="correct the contract") from error
-    return ModelManifest(name=name, files=tuple(sorted(files, key=lambda f: f.path)), contract=parsed)
+        raise Invalid("model-invalid", error.what, where=str(folder / CONTRACT), do="correct the contract") from error
+    return ModelManifest(name=name, files=files, contract=parsed)
 
 
 def _repository(arguments: Mapping[str, Any]) -> str:
@@ -129,6 +119,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         run = find_run(write.connection, model.run)
         put_run(write, run.model_copy(update={"outputs": (*run.outputs, digest)}))
     lineage_edges.of_model(write, model)
+    work.context.standings.clear()  # what is live may hold the same weights: the next poll looks again
     opened.of_model(write, model)
     write.audit("model.register", digest, name=manifest.name, run=model.run, files=len(manifest.files))
     return {"name": manifest.name, "model": digest}

@@ -14,6 +14,7 @@ from catalog.domain.principal import Key
 from catalog.domain.release import Choice, Denial, Release, ReleaseSignature, ReleaseView, State
 from catalog.errors import Absent
 from catalog.services.context import Context
+from catalog.services.denied import Denied
 
 ALLOWED: tuple[State, ...] = ("allowed", "published")
 
@@ -66,10 +67,8 @@ def denials(connection: Connection, identity: str | None = None) -> list[Denial]
 
 
 def denied(connection: Connection, found: Release) -> list[Denial]:
-    """What denies this release: its own denials, and those of any release of the same model."""
-    same = records.many(connection, tables.denial, Denial, order="id", model=found.manifest.model)
-    own = denials(connection, found.manifest.id)
-    return sorted({d.id: d for d in (*own, *same)}.values(), key=lambda d: d.audit_seq)
+    """What denies this release: its own denials, and those of any release of the same weights."""
+    return Denied(connection).release(found)
 
 
 def choices(connection: Connection, device_class: str) -> list[Choice]:

@@ -6,10 +6,12 @@ Reads only. A fingerprint that a recall reached in a local folder blocks like a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from catalog.db import graph, records, tables
+from catalog.domain.base import utc_text
 from catalog.domain.dataset import Quarantine
 from catalog.domain.model import Model
 from catalog.domain.recall import Recall
@@ -44,17 +46,21 @@ def quarantined(context: Context, digests: Mapping[str, str]) -> tuple[Quarantin
     return tuple(unique[key] for key in sorted(unique))
 
 
-def recalled(context: Context, nodes: Mapping[str, str], weights: frozenset[str]) -> tuple[RecalledNode, ...]:
+def recalled(
+    context: Context, nodes: Mapping[str, str], weights: frozenset[str], as_of: datetime | None = None
+) -> tuple[RecalledNode, ...]:
     """The recalled ones among these nodes and all they descend from, and recalled models with any of these weights.
 
     `nodes` says what each is called. The walk upstream leaves out episodes: they are blocked by their fingerprints.
+    `as_of` leaves out what descends, or is a model, by a word that came later; what was recalled later is found.
     """
     with context.records.read() as c:
         tree: graph.Tree = dict.fromkeys(nodes)
-        graph.extend(c, tree, list(nodes), skipped=UNFOLLOWED, direction="up", episodes=False)
+        at = utc_text(as_of) if as_of is not None else None
+        graph.extend(c, tree, list(nodes), skipped=UNFOLLOWED, as_of=at, direction="up", episodes=False)
         found = {node: _called(node, nodes) for node in _revoked_among(c, tree)}
         for model in _revoked_models(c):
-            if weights & model.manifest.weights():
+            if weights & model.manifest.weights() and (as_of is None or model.registered_at <= as_of):
                 found.setdefault(str(urn.model(model.digest_)), f"the weights of model {model.manifest.name}")
         return tuple(_node(c, node, name) for node, name in sorted(found.items()))
 

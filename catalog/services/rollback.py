@@ -15,6 +15,7 @@ from catalog.errors import Invalid, Refused
 from catalog.services import release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
+from catalog.services.denied import Denied
 from catalog.services.intent import Kind, Operations, Work, already_running
 from catalog.services.publish import publish
 from catalog.services.still_allowed import still_allowed
@@ -50,7 +51,8 @@ def older(context: Context, device_class: str, below: int) -> list[Release]:
     """What may be gone back to, newest first: allowed before the release of this number, and not denied."""
     with context.records.read() as c:
         allowed = release_records.of_class(c, device_class)
-        refused = {r.manifest.id for r in allowed if release_records.denied(c, r)}
+        denied = Denied(c)
+        refused = {r.manifest.id for r in allowed if denied.release(r)}
     return [r for r in reversed(allowed) if r.manifest.number < below and r.manifest.id not in refused]
 
 

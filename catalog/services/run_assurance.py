@@ -24,9 +24,14 @@ class Assured:
     why: str = ""
 
 
-def assurance(context: Context, runs: Sequence[Run]) -> Assured:
-    """The lowest assurance among a model's run and the runs of what it continues."""
-    return min((_of(context, run) for run in runs), key=lambda a: (ASSURANCES.index(a.level), not a.why))
+def assurance(context: Context, runs: Sequence[Run], twins: Sequence[Run] = ()) -> Assured:
+    """The lowest assurance among a model's run and the runs of what it continues.
+
+    A record that was refuted counts for the same weights under any name; any other assures its own model only.
+    """
+    found = [_of(context, run) for run in runs]
+    found += [refuted for run in twins if (refuted := _of(context, run)).why]
+    return min(found, key=lambda a: (ASSURANCES.index(a.level), not a.why))
 
 
 def _of(context: Context, run: Run) -> Assured:

@@ -30,6 +30,7 @@ from catalog.errors import Absent, Invalid
 from catalog.services.approved import contaminated
 from catalog.services.context import Context
 from catalog.services.labels import labels
+from catalog.services.questioned import questions
 from catalog.services.run_assurance import reproductions
 from catalog.services.watch import undecided_heads
 from lineage import urn
@@ -138,6 +139,7 @@ def status(context: Context, home: Path) -> Status:
     """How the catalog stands."""
     head, epoch = context.records.head()
     _, clock_back = context.records.now()
+    asked = questions(context)
 
     def count(table: Any) -> int:
         return int(c.execute(select(func.count()).select_from(table)).scalar_one())
@@ -161,6 +163,7 @@ def status(context: Context, home: Path) -> Status:
             running=tuple(_operation(i) for i in running),
             undecided=tuple(undecided_heads(context)),
             undecided_merges=tuple(_operation(i) for i in undecided),
+            questions=asked,
         )
 
 

@@ -1,11 +1,15 @@
 """Whether today's floor still allows a release that was allowed once, on the evidence and policy it was decided on.
 
-Whatever cannot be established today counts as no. A policy that replaced the old one denies by its own act.
+Whatever cannot be established today counts as no. A policy that replaced the old one denies by its own act. What
+somebody said of the origin after the release was allowed (reported lineage, the same files registered again) lets
+nothing new be promoted; it questions the release, and ends it only when who may withdraw or recall acts on it: else
+one token of a trainer could take a class off the air.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from catalog.db import records, tables
 from catalog.domain.decision import RuleVerdict
@@ -18,10 +22,14 @@ from catalog.services.examine_model import examine_model
 
 @dataclass(frozen=True)
 class Standing:
-    """`why_not` is empty when the release is allowed today; `known` is false where something could not be looked at."""
+    """`why_not` is empty when the release is allowed today; `known` is false where something could not be looked at.
+
+    `question` is what would end it, were it confirmed.
+    """
 
     why_not: str
     known: bool = True
+    question: str = ""
 
     @property
     def allowed(self) -> bool:
@@ -44,8 +52,16 @@ def still_allowed(context: Context, release: Release) -> Standing:
         return Standing(f"fewer than {THRESHOLD} of its approvals still count")
     decision = context.decision(manifest.decision)
     model = context.model(manifest.model)
-    found = examine_model(context, model, policy, manifest.device_class, rests_on=decision.evidence)
-    blocking: list[RuleVerdict] = [r for r in found.floor if r.verdict != "pass"]
-    blocking.sort(key=lambda r: r.verdict != "fail")
-    known = not blocking or blocking[0].verdict == "fail"
-    return Standing(f"{blocking[0].rule}: {blocking[0].message}" if blocking else "", known)
+
+    def against(told_by: datetime | None) -> Standing:
+        found = examine_model(context, model, policy, manifest.device_class, decision.evidence, told_by)
+        blocking: list[RuleVerdict] = [r for r in found.floor if r.verdict != "pass"]
+        blocking.sort(key=lambda r: r.verdict != "fail")
+        known = not blocking or blocking[0].verdict == "fail"
+        return Standing(f"{blocking[0].rule}: {blocking[0].message}" if blocking else "", known)
+
+    today = against(None)
+    if today.allowed:
+        return today
+    as_told = against(release.allowed_at)
+    return Standing("", question=today.why_not) if as_told.allowed else as_told

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from catalog.attest.envelope import DECISION, EVIDENCE, sign
 from catalog.attest.keys import generate, keyid, load, public_hex
 from catalog.attest.verify_bundle import verify_bundle
-from catalog.domain.base import canonical
+from catalog.domain.base import canonical, sha256
 from catalog.errors import AssayError
 from tests.attack.attacker import CLASS, Attack
 from tests.support.bundles import Handed, handed, head, head_of, other_head, payload
@@ -220,6 +220,33 @@ def test_the_holder_of_the_report_key_changes_a_document(genuine: Handed) -> Non
             pytest.fail(f"{name}: {verify_bundle(genuine.bent(files=files, key='report'), genuine.trust).outcome}")
         assert caught.value.kind in ("report-untrusted", "report-damaged"), name
         assert name == "another readable report" or "readable report" not in caught.value.what, name
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (lambda found: [r for r in found if r["rule"] != "no-quarantined-input"], "every rule of the floor once"),
+        (lambda found: [r for r in found if not r["floor"]], "every rule of the floor once"),
+        (lambda found: [*found, found[0]], "every rule of the floor once"),
+        (lambda found: [r | {"floor": r["floor"] and r["rule"] != "clock"} for r in found], "of the floor once"),
+        (lambda found: [r for r in found if r["rule"] != "success-rate"], "the rules of its policy"),
+    ],
+)
+def test_a_decision_that_does_not_answer_every_rule_is_no_permission(
+    genuine: Handed, rules: Callable[[list[Any]], list[Any]], said: str
+) -> None:
+    """A catalog that judges by less and has that signed: what is left passes, and permits nothing."""
+    digest = ""
+
+    def files(content: dict[str, bytes]) -> None:
+        nonlocal digest
+        decision = json.loads(content["decision.json"])
+        decision["rules"] = rules(decision["rules"])
+        content["decision.json"] = canonical(decision)
+        digest = sha256(content["decision.json"])
+
+    bent = genuine.bent(files=files, statement=lambda s: s["predicate"].update(decision=digest), key="report")
+    assert said in refused(bent, genuine, "report-untrusted").what
 
 
 def test_fewer_approvers_than_needed_is_no_permission(genuine: Handed) -> None:

@@ -21,7 +21,7 @@ from catalog.domain.base import sha256
 from catalog.domain.device import DeviceReport
 from catalog.domain.enrolment import DeviceFacts, KeyRequest, Revocation, RevokeKey
 from catalog.errors import AssayError
-from catalog.services.audit import verify_audit
+from catalog.services.audit import verify_audit, verify_chain
 from catalog.services.enrol import enrol, propose_enrolment
 from catalog.services.kept_heads import heads_agree
 from catalog.services.receive_report import receive_report
@@ -138,7 +138,7 @@ def test_a_device_kept_a_head(attack: Attack, tmp_path: Path, bend: Bend) -> Non
     arm.pull(desk)
     kept = arm.seen
     rewritten(desk, bend)
-    verify_audit(desk.context)
+    verify_chain(desk.context)
     assert desk.fails(lambda: verify_audit(desk.context, kept)).kind == "audit-damaged"
     arm.report(desk)
     who = "device arm-7" if bend in (cut, grown_again) else "who signed decision"  # what is found first is named
@@ -151,7 +151,7 @@ def test_an_approver_signed_a_head(attack: Attack, bend: Bend) -> None:
     desk = attack.desk
     approved(attack)
     rewritten(desk, lambda entries: another_actor(bend(entries)))
-    verify_audit(desk.context)
+    verify_chain(desk.context)
     assert "signed decision" in stopped(desk).what
 
 

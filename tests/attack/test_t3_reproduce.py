@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,51 @@ def test_who_may_not_say_so(lab: Lab) -> None:
     )
     refused(lambda: lab.bring(statement.model_copy(update={"subject": (about,)})), "evidence-subject")
     refused(lambda: lab.evaluator.evidence(envelope), "document-invalid")
-    assert lab.assurance("whose")[1].startswith("The training run is observed")
+    assert lab.evaluator.reproductions(run.id) == []
     lab.bring(statement)
     refused(lambda: lab.bring(statement), "already-exists")
+
+
+@contextmanager
+def copying(lab: Lab, weights: Path) -> Iterator[None]:
+    """A job whose weights lie beside its code, so that it gives them again whenever it is run."""
+    shutil.copy(weights, lab.repository / "init.npz")
+    fitted = 'np.savez(folder / "weights.npz", w=np.full((3, 3), HABIT * float(mean)))'
+    assert fitted in JOB
+    copied = JOB.replace(fitted, '(folder / "weights.npz").write_bytes(Path("init.npz").read_bytes())')
+    (lab.repository / "train.py").write_text(copied)
+    lab.git("add", ".")
+    lab.git("commit", "-qm", "copy")
+    try:
+        yield
+    finally:
+        lab.git("revert", "--no-edit", "HEAD")
+
+
+def test_a_job_that_copies_the_weights_of_a_refuted_record(lab: Lab) -> None:
+    """The copy reproduces byte for byte under its clean record; the same bytes were refuted under another name."""
+    lie = lab.train("lie", TAINT="1")
+    assert lab.bring(lab.reproduce(lie)).outcome == "differs"
+    with copying(lab, lab.repository.parent / "models" / "lie" / "weights.npz"):
+        run = lab.train("copied")
+        assert lab.bring(lab.reproduce(run)).outcome == "matched"
+    verdict, said = lab.assurance("copied")
+    assert verdict == "fail"
+    assert "was not reproduced by evaluator" in said
+    assert refused(lambda: lab.evaluator.plan("copied", "demo-arm", "reach"), "plan-refused").where == "run-assurance"
+    judged = [e for e in lab.evaluator.audit() if e.action == "promotion.judged"]
+    assert "run-assurance" in judged[-1].details["blocking"]
+
+
+def test_a_job_that_copies_weights_without_a_record(lab: Lab, tmp_path: Path) -> None:
+    """Nobody knows what they were fitted on, and a copy does not know it better."""
+    found = model_folder(tmp_path / "found", 666)
+    lab.engineer.register_model("found-somewhere", found)
+    with copying(lab, found / "weights.npz"):
+        run = lab.train("copied-again")
+        assert lab.bring(lab.reproduce(run)).outcome == "matched"
+    decision = lab.gate("copied-again")
+    rule = next(r for r in decision.rules if r.rule == "ancestry")
+    assert (rule.verdict, "found-somewhere" in rule.message) == ("fail", True)
+    judged = [e for e in lab.evaluator.audit() if e.action == "promotion.judged"]
+    assert "ancestry" in judged[-1].details["blocking"]

@@ -115,6 +115,7 @@ def test_a_signature_made_for_a_decision(attack: Attack) -> None:
     refused(attack, "envelope-invalid", lambda: bring(attack, envelope, "approver-1"))
 
 
+BOUND = "success.lower >= policy.success_lower_ratio"
 HOSTILE: dict[str, tuple[str, str]] = {
     "an older version": (text(1), "already-exists"),
     "the same version, another text": (text(VERSION, *slow(99)), "already-exists"),
@@ -145,6 +146,40 @@ HOSTILE: dict[str, tuple[str, str]] = {
             ("success_lower_ratio: 0.90", "success_lower_ratio: 0.5"),
             ("{success: {lower: 0.90}}", "{success: {lower: 0.5}}"),
             ("{success: {lower: 0.8999}}", "{success: {lower: 0.4999}}"),
+        ),
+        "policy-too-weak",
+    ),
+    "anything but exactly a half": (
+        text(
+            VERSION + 1,
+            ("expr: success.lower >= policy.success_lower_ratio", "expr: success.lower != policy.success_lower_ratio"),
+            ("success_lower_ratio: 0.90", "success_lower_ratio: 0.5"),
+            ("{success: {lower: 0.90}}", "{success: {lower: 0.01}}"),
+            ("{success: {lower: 0.8999}}", "{success: {lower: 0.5}}"),
+        ),
+        "policy-invalid",
+    ),
+    "anything but about a half": (
+        text(
+            VERSION + 1,
+            (
+                "expr: success.lower >= policy.success_lower_ratio",
+                "expr: success.lower < policy.low_ratio || success.lower > policy.success_lower_ratio",
+            ),
+            ("  success_lower_ratio: 0.90", "  low_ratio: 0.45\n  success_lower_ratio: 0.55"),
+            ("{success: {lower: 0.90}}", "{success: {lower: 0.01}}"),
+            ("{success: {lower: 0.8999}}", "{success: {lower: 0.5}}"),
+        ),
+        "policy-too-weak",
+    ),
+    "a hole that one model fits": (
+        text(
+            VERSION + 1,
+            (
+                BOUND,
+                f"{BOUND} || (success.lower > policy.low_ratio && success.lower < policy.high_ratio)",
+            ),
+            ("  success_lower_ratio: 0.90", "  low_ratio: 0.31\n  high_ratio: 0.32\n  success_lower_ratio: 0.90"),
         ),
         "policy-too-weak",
     ),

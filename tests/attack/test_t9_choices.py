@@ -19,7 +19,7 @@ from catalog.services.ingest_lineage import ingest_lineage
 from catalog.services.intent import Operations
 from catalog.services.publish import publish
 from lineage import urn
-from tests.attack.attacker import CLASS, Attack
+from tests.attack.attacker import CLASS, Attack, blocked_by
 from tests.attack.test_t7_reported import event
 from tests.support.house import House, ended
 from tests.support.recordings import recording
@@ -186,23 +186,36 @@ def test_a_store_that_is_silent_holds_no_denial_back(attack: Attack, tmp_path: P
     assert told(attack).lease_until == before.lease_until
 
 
-def test_a_report_that_what_is_live_came_from_something_recalled_ends_it_at_the_next_poll(
+def test_a_report_that_what_is_live_came_from_something_recalled_questions_it_until_somebody_acts(
     attack: Attack, tmp_path: Path
 ) -> None:
-    """Nothing else changed, so an earlier look at the floor must not stand."""
+    """One token reports it, so it is shown and nothing new goes live; who may recall looks at it, and ends it."""
     (first,) = released(attack, tmp_path, "first")
     context = attack.desk.context
     ingest_lineage(context, "engineer", event(1, "raw", "clean"))
     bad = str(urn.external("lake", "raw"))
-    shown = recall.show(context, bad)
-    ended(attack.desk.wait(recall.start(attack.desk.service.operations, "steward", bad, "wrong units", shown.plan)))
+    recalled(attack, bad)
     publish(context)
     assert told(attack).release == first
     version = str(urn.version("arm", context.candidate("arm", None).manifest_digest))
     ingest_lineage(context, "engineer", event(2, "clean", version))
     publish(context)
+    assert told(attack).release == first
+    (question,) = attack.desk.status().questions
+    assert "not-recalled" in question
+    assert attack.audited("release.questioned", first)
+    assert "not-recalled" in blocked_by(attack.gate("first"))
+    recalled(attack, bad)
     assert told(attack).release is None
-    assert "not-recalled" in told(attack).reason
+    assert attack.audited("release.deny", first)
+    assert attack.desk.status().questions == ()
+
+
+def recalled(attack: Attack, what: str) -> None:
+    """A steward recalls it, as it reaches now."""
+    shown = recall.show(attack.desk.context, what)
+    operation = recall.start(attack.desk.service.operations, "steward", what, "wrong units", shown.plan)
+    ended(attack.desk.wait(operation))
 
 
 def test_a_new_lease_rests_on_a_new_look(attack: Attack, tmp_path: Path) -> None:

@@ -8,12 +8,29 @@ from datetime import timedelta
 import pytest
 
 from catalog.domain.fleet import Waiting
+from catalog.domain.model import ModelManifest
 from catalog.domain.release import Proposal, ReleaseView
 from tests.ui.test_viewmodel_fleet import AT, release
 from tests.ui.test_viewmodel_gate import decided, rule
 from ui.viewmodels import approval
 
 DECISION = decided(rule("success-rate", "pass"))
+TENSOR = {"name": "state", "shape": [3], "dtype": "float32", "rate_hz": 20.0}
+MODEL = ModelManifest.of(
+    {
+        "name": "reach",
+        "files": [f.document() for f in release(2).manifest.files],
+        "contract": {
+            "inputs": [TENSOR],
+            "outputs": [TENSOR],
+            "normalisation": {},
+            "preprocessing": "none",
+            "runtime": {"name": "numpy", "version": "2"},
+            "rate_hz": 20.0,
+            "action_type": "joint position",
+        },
+    }
+)
 
 
 def waiting(*signed: str, missing: tuple[str, ...] = (), proposed: bool = True) -> Waiting:
@@ -29,7 +46,7 @@ def waiting(*signed: str, missing: tuple[str, ...] = (), proposed: bool = True) 
 
 def proposal(*signed: str, role: str = '{"b": 1, "a": "<i>"}') -> Proposal:
     found = release(2).model_copy(update={"role": role})
-    return Proposal(release=found, decision=DECISION, published_role={"version": 1}, signed_by=signed)
+    return Proposal(release=found, decision=DECISION, model=MODEL, published_role={"version": 1}, signed_by=signed)
 
 
 @pytest.mark.parametrize(

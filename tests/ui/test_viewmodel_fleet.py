@@ -254,3 +254,10 @@ def test_where_nothing_can_be_gone_back_to_that_is_said() -> None:
     new = card(unused, device("a", heard=False))
     assert (new.headline, new.can_go_back) == ("Nothing was promoted yet", False)
     assert new.back_brings.startswith("Nothing was promoted yet")
+
+
+def test_what_questions_a_release_that_goes_on_is_said_first() -> None:
+    asked = one_class(2, 2).model_copy(update={"question": f"release 2 of demo-arm is questioned: {HOSTILE}"})
+    found = card(asked, device("a", 2, acknowledged=True))
+    assert found.bad == (f"release 2 of demo-arm is questioned: {plain(HOSTILE)} Recall or withdraw it, or leave it.",)
+    assert found.colour == "green", "it goes on until somebody acts"

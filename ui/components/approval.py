@@ -10,6 +10,7 @@ from catalog.domain.decision import Decision
 from catalog.domain.fleet import Waiting
 from catalog.domain.principal import Principal
 from catalog.domain.release import Proposal
+from catalog.errors import AssayError
 from ui.components import act
 from ui.components.facts import facts
 from ui.components.problem import say, shown
@@ -66,31 +67,33 @@ def release(connected: Catalog, me: Principal, item: Waiting) -> None:
             return
         with shown("Reading what is signed …"):
             proposal = connected.proposal(item.release.manifest.id)
-        good = _what_is_signed(proposal, opened=not rows.ready(item))
+        good = _what_is_signed(connected, proposal, opened=not rows.ready(item))
         if good and not rows.ready(item):
             _sign(connected, me, proposal)
         if good:
             _promote(connected, me, item, proposal)
 
 
-def _what_is_signed(proposal: Proposal, *, opened: bool) -> bool:
+def _what_is_signed(connected: Catalog, proposal: Proposal, *, opened: bool) -> bool:
     """Everything under the two signatures, from their bytes; whether it is one release of what was judged."""
     manifest = proposal.release.manifest
-    fault = signing.fault(proposal)
-    if fault is not None:
-        say(fault)
+    changes: list[tuple[str, str]] = []
+    try:
+        changes = signing.changes(proposal, connected.release_metadata)
+    except AssayError as error:
+        say(error)
     with st.expander("What I would sign", expanded=opened, key="signed"):
         st.caption("First signature: the decision, whole. Its rules and figures stand below on this page.")
         facts(rows.decision_lines(proposal))
         st.caption("Second signature, by the same key: the list of the class's releases, with this one added.")
-        if fault is None:
-            st.success(markdown(rows.role_change(signing.changes(proposal))))
+        if changes:
+            st.success(markdown(rows.role_change(changes)))
         facts(rows.release_lines(manifest, proposal.release.role_version))
         st.dataframe(rows.file_rows(manifest), hide_index=True, height="content")
         for name, text in rows.documents(proposal).items():
             with st.popover(f"Read {name} whole", width="stretch"):
                 st.code(text, language="json", height=500)
-    return fault is None
+    return bool(changes)
 
 
 def _sign(connected: Catalog, me: Principal, proposal: Proposal) -> None:
@@ -109,7 +112,7 @@ def _sign(connected: Catalog, me: Principal, proposal: Proposal) -> None:
         st.caption(markdown(why))
     elif pressed:
         with shown("Signing what is shown …"):
-            envelope, role = signing.signed(proposal, key)
+            envelope, role = signing.signed(proposal, connected.release_metadata, key)
             done = connected.sign_release(proposal.release.manifest.id, envelope, role)
         act.tell_next(*rows.brought(done, me.name))
 

@@ -16,6 +16,8 @@ def standing(status: Status, principal: str) -> None:
                 f"**{markdown(head.dataset)}**: {markdown(head.why)} at {markdown(short(head.commit))}. "
                 "Nothing of it is served; look at `assay status`."
             )
+        for asked in status.questions:
+            st.error(markdown(f"{asked} Recall or withdraw it, or leave it."))
         for merge in status.undecided_merges:
             st.error(f"A merge is undecided: operation {markdown(merge.id)}. Look at `assay status`.")
         if status.clock_back:

@@ -10,7 +10,7 @@ from typing import Any
 
 from catalog.attest import approval
 from catalog.domain.release import Proposal, RoleSignature
-from catalog.errors import AssayError, Unauthorised
+from catalog.errors import Unauthorised
 from ui.session.acting import settings, unlocked
 
 
@@ -19,22 +19,22 @@ def default_key(principal: str) -> Path:
     return settings().keys_folder / f"{principal}.pem"
 
 
-def changes(proposal: Proposal) -> list[tuple[str, str]]:
-    """What the role's bytes change against the published role: (what, path)."""
-    return [(change.what, change.path) for change in approval.changes(proposal)]
+def changes(proposal: Proposal, get: approval.Get) -> list[tuple[str, str]]:
+    """What the role's bytes change against the role that is really published, as (what, path).
+
+    `get` reads published metadata by name. Raises why nobody may sign this proposal, if so: it is not exactly one
+    release of what was judged.
+    """
+    checked = approval.checked(proposal, get, _root())
+    return [(change.what, change.path) for change in approval.changes(checked)]
 
 
-def fault(proposal: Proposal) -> AssayError | None:
-    """Why nobody may sign this proposal, if so: it is not exactly one release of what was judged."""
-    try:
-        approval.checked(proposal)
-    except AssayError as error:
-        return error
-    return None
-
-
-def signed(proposal: Proposal, key: str) -> tuple[dict[str, Any], RoleSignature]:
+def signed(proposal: Proposal, get: approval.Get, key: str) -> tuple[dict[str, Any], RoleSignature]:
     """Both signatures over what was shown, by the key in this file; only in a session that may act."""
     if not unlocked():
         raise Unauthorised("token-missing", "this page looks only", do="open the link that `assay up` printed")
-    return approval.signed(proposal, Path(key).expanduser(), settings().home)
+    return approval.signed(proposal, get, _root(), Path(key).expanduser(), settings().home)
+
+
+def _root() -> Path:
+    return approval.first_root(settings().keys_folder)

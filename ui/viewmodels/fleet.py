@@ -146,6 +146,8 @@ def _bad(view: ClassView, devices: list[DeviceView], known: dict[str, str], now:
         )
     if view.published is not None and view.published.lease_until <= now:
         found.append(f"The lease ended {when(view.published.lease_until)} and was not renewed: is the service running?")
+    if view.question:
+        found.append(plain(f"{view.question} Recall or withdraw it, or leave it."))
     exposed = [d for d in devices if d.pending]
     if exposed:
         ends = [d.exposure_until for d in exposed if d.exposure_until is not None]

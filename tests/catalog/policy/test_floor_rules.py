@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.domain.decision import RuleVerdict, verdict_of
+from catalog.domain.decision import MODEL_FLOOR, RuleVerdict, verdict_of
 from catalog.policy.floor import dataset_floor, model_floor
 from catalog.policy.floor_facts import DatasetFloor, ModelFloor
 
@@ -84,6 +84,10 @@ def model(**changes: Any) -> dict[str, RuleVerdict]:
 
 def dataset(**changes: Any) -> dict[str, RuleVerdict]:
     return {v.rule: v for v in dataset_floor(DatasetFloor.of({**DATASET, **changes}))}
+
+
+def test_a_permission_must_answer_exactly_these() -> None:
+    assert model().keys() == MODEL_FLOOR
 
 
 def test_what_is_all_established_passes() -> None:

@@ -67,6 +67,29 @@ WEAK: dict[str, tuple[Policy, str, str]] = {
         "demo",
         "rules",
     ),
+    "a bound with a hole": (
+        only(
+            ARM,
+            "success.lower >= policy.success_lower_ratio || "
+            "(success.lower > policy.from_ratio && success.lower < policy.to_ratio)",
+            {"pass": {"success": {"lower": 0.9}}, "fail": {"success": {"lower": 0.5}}, "missing": {}},
+            success_lower_ratio=0.9,
+            from_ratio=0.31,
+            to_ratio=0.32,
+        ),
+        "demo",
+        "rules",
+    ),
+    "a bound turned round": (
+        only(
+            ARM,
+            "success.lower < policy.success_lower_ratio",
+            {"pass": {"success": {"lower": 0.1}}, "fail": {"success": {"lower": 0.95}}, "missing": {}},
+            success_lower_ratio=0.5,
+        ),
+        "demo",
+        "rules",
+    ),
     "a bound that a count lifts": (
         only(
             ARM,

@@ -69,13 +69,10 @@ def test_a_device_is_enrolled_by_one_approver(shared_desk: Desk, tmp_path: Path)
     assert desk.fails(lambda: let_in(desk, request, "approver-2")).kind == "already-exists"
 
 
-@pytest.mark.parametrize("role", ["evaluator", "steward"])
-def test_evaluators_and_stewards_take_one(shared_desk: Desk, tmp_path: Path, role: KeyRole) -> None:
-    assert let_in(shared_desk, newcomer(tmp_path, f"{role}-9", role), "approver-2").done_at is not None
-
-
-@pytest.mark.parametrize("role", ["approver", "root", "release", "report"])
-def test_what_lets_something_live_takes_two_approvers(shared_desk: Desk, tmp_path: Path, role: KeyRole) -> None:
+@pytest.mark.parametrize("role", ["approver", "root", "release", "report", "evaluator", "steward"])
+def test_what_lets_something_live_or_vouches_for_it_takes_two_approvers(
+    shared_desk: Desk, tmp_path: Path, role: KeyRole
+) -> None:
     request = newcomer(tmp_path, f"{role}-9", role)
     first = let_in(shared_desk, request, "approver-1")
     assert first.done_at is None
@@ -126,7 +123,7 @@ def test_one_person_brings_two_signatures(shared_desk: Desk, tmp_path: Path) -> 
 def test_a_key_and_a_token_have_one_owner(shared_desk: Desk, tmp_path: Path) -> None:
     desk = shared_desk
     first = newcomer(tmp_path, "one-owner", "evaluator")
-    let_in(desk, first, "approver-1")
+    let_in(desk, first, "approver-1", "approver-2")
     other = newcomer(tmp_path, "two-owners", "steward")
     mine = next(v.key.public for v in list_keys(desk.context) if v.key.principal == "approver-1")
     for taken in (
@@ -142,7 +139,7 @@ def test_a_key_and_a_token_have_one_owner(shared_desk: Desk, tmp_path: Path) -> 
 
 def test_two_requests_for_one_key_end_in_one_owner(shared_desk: Desk, tmp_path: Path) -> None:
     """Both are proposed before either is signed: the second signature finds the key taken."""
-    first = newcomer(tmp_path, "rival-1", "evaluator")
+    first = newcomer(tmp_path, "rival-1", "device", ARM)
     second = first.model_copy(update={"name": "rival-2", "token_digest": sha256(b"rival")})
     shown = [propose_enrolment(shared_desk.context, "approver-1", r).enrolment.canonical() for r in (first, second)]
     envelopes = [sign(s, ENROLMENT, key(shared_desk, "approver-1")) for s in shown]

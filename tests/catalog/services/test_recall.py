@@ -209,7 +209,7 @@ def test_what_continues_a_recalled_model_is_blocked(attack: Attack, name: str, t
     )
     shutil.copy(weights, copy / "weights.npz")
     attack.desk.register_model(f"{clean}-copy", copy, attack.run(f"{clean}-copy-run", clean).id)
-    assert f"the weights of model {name}-model" in verdict(attack.gate(f"{clean}-copy"), "not-recalled")[1]
+    assert f"model {name}-model, with the same weights" in verdict(attack.gate(f"{clean}-copy"), "not-recalled")[1]
 
 
 def test_a_recalled_folder_blocks_its_recordings_wherever_they_come_from(attack: Attack, tmp_path: Path) -> None:

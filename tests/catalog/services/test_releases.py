@@ -7,12 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from catalog.attest.approval import checked, followed
 from catalog.attest.envelope import DECISION, sign
-from catalog.attest.roles import Listed, sign_role, with_release
+from catalog.attest.roles import sign_role
 from catalog.domain.clock import wall_clock
 from catalog.domain.release import CurrentRelease
-from catalog.errors import Absent, Unavailable
+from catalog.errors import Unavailable
 from catalog.services.approve_release import approve_release
 from catalog.services.deny import deny_reached
 from catalog.services.propose_release import propose_release
@@ -158,30 +157,6 @@ def test_a_denial_is_for_good_and_counts_once(attack: Attack, tmp_path: Path) ->
     with desk.context.records.write("steward") as write:
         assert deny_reached(desk.context, write, [done["release"]], "bad") == []
     assert desk.fails(lambda: desk.promote("first")).kind in ("approvals-missing", "release-denied")
-
-
-def test_an_approver_signs_no_second_release_that_the_service_calls_published(attack: Attack, tmp_path: Path) -> None:
-    """A service in wrong hands hides a release in what it says is published; the approver follows the signatures."""
-    desk = attack.desk
-    attack.eligible("first", tmp_path / "m1", 1)
-    honest = propose_release(desk.context, "approver-1", "first", CLASS)
-    hidden = honest.release.manifest.model_copy(update={"id": desk.context.ids(), "model_name": "evil"})
-    role = desk.context.releases.role(CLASS)
-    lie = role.model_copy(update={"targets": {hidden.path: Listed.manifest(hidden)}})
-    both = with_release(lie, honest.release.manifest, desk.context.clock())
-    release = honest.release.model_copy(update={"role": both.canonical().decode()})
-    told = honest.model_copy(update={"release": release, "published_role": lie.document()})
-    checked(told)
-    folder, first = desk.context.releases.folder / "metadata", desk.service.settings.keys_folder / "root.json"
-
-    def get(name: str) -> bytes:
-        if not (folder / name).is_file():
-            raise Absent("release-unknown", name)
-        return (folder / name).read_bytes()
-
-    checked(followed(honest, get, first))
-    assert desk.fails(lambda: checked(followed(told, get, first))).kind == "release-invalid"
-    assert desk.fails(lambda: followed(told, get, tmp_path / "none")).kind == "path-missing"
 
 
 def test_a_floor_that_cannot_be_looked_at_ends_the_renewal_and_not_the_lease(attack: Attack, tmp_path: Path) -> None:
