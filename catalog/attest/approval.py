@@ -10,23 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from catalog.attest.envelope import DECISION, sign
-from catalog.attest.follow import published_role
+from catalog.attest.follow import first_root, published_role
 from catalog.attest.roles import Change, added, only_addition, sign_role
 from catalog.domain.release import Proposal, RoleSignature
-from catalog.errors import Invalid, Refused
+from catalog.errors import Refused
 
 
-def followed(proposal: Proposal, get: Callable[[str], bytes], first_root: Path) -> Proposal:
-    """The proposal beside what is really published, as the first root's signatures say; `get` reads metadata by name.
+def followed(proposal: Proposal, get: Callable[[str], bytes], kept: Path) -> Proposal:
+    """The proposal beside what is really published, as the first root in the file `kept` says; `get` reads metadata.
 
     What the service says is published is not believed: a release hidden in it would be signed along.
     """
-    try:
-        root = first_root.read_bytes()
-    except OSError as error:
-        what = f"the first root of the release repository cannot be read: {error.strerror}"
-        raise Invalid("path-missing", what, where=str(first_root), do="bring it; an approver keeps it") from error
-    role = published_role(get, root, proposal.release.manifest.device_class)
+    role = published_role(get, first_root(kept), proposal.release.manifest.device_class)
     return proposal.model_copy(update={"published_role": role.document()})
 
 
