@@ -169,11 +169,12 @@ def test_the_device_runs_release_1_after_the_recall_of_rig_x(catalog: Catalog) -
     assert device.newest is not None
     assert device.newest.release == first.release.manifest.id
     assert device.changed.requested is not None
+    assert device.changed.safe_state is not None
     assert device.changed.swapped is not None
     assert device.changed.healthy is not None
-    assert device.changed.requested < device.changed.swapped < device.changed.healthy
+    assert device.changed.requested < device.changed.safe_state < device.changed.swapped < device.changed.healthy
     (recall,) = catalog.recalls()
-    assert recall.counts["episode"] == 60
+    assert recall.counts["episode"] == 30
     assert recall.denied == (second.release.manifest.id,)
 
 

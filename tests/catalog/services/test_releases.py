@@ -27,6 +27,12 @@ def chosen(attack: Attack) -> CurrentRelease | None:
     return attack.desk.context.releases.said()[0].get(CLASS)
 
 
+def _released(attack: Attack, name: str, folder: Path, seed: int) -> str:
+    """The id of a release of a new model."""
+    attack.eligible(name, folder / name, seed, line=name)
+    return str(attack.desk.release(name)["release"])
+
+
 def test_two_approvers_and_a_promotion_make_a_release(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     attack.eligible("first", tmp_path / "m1", 1)
@@ -70,6 +76,44 @@ def test_the_second_release_can_be_rolled_back_and_withdrawn(attack: Attack, tmp
     assert said is not None
     assert said.release is None
     assert desk.rollback()["release"] is None, "what was gone back from does not come again by going back"
+    said = chosen(attack)
+    assert said is not None
+    assert said.reason == "no release allowed; there is no older release; withdrawn: the gripper slips"
+
+
+def test_going_back_too_far_says_how_to_come_back(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    one, two = (_released(attack, name, tmp_path, seed) for seed, name in enumerate(("first", "second"), 1))
+    done = desk.rollback()
+    assert (done["release"], done["left"]) == (one, two)
+    done = desk.rollback(reason="once more by mistake")
+    assert (done["release"], done["left"]) == (None, one)
+    assert done["reason"] == "no release allowed; once more by mistake; there is no older release"
+    assert desk.rollback(to=done["left"])["release"] == one
+
+
+def test_a_rollback_that_finds_nothing_says_why_not_and_keeps_what_was_said_before(
+    attack: Attack, tmp_path: Path
+) -> None:
+    desk = attack.desk
+    one, two = (_released(attack, name, tmp_path, seed) for seed, name in enumerate(("first", "second"), 1))
+    desk.withdraw(one, "bad welds")
+    desk.withdraw(two, "stolen key")
+    for _ in range(2):
+        done = desk.rollback()
+        assert (done["release"], done["left"]) == (None, None), "what is denied cannot be come back to"
+        assert done["reason"] == "no release allowed; not release 1: withdrawn: bad welds; withdrawn: stolen key"
+
+
+def test_the_gate_says_that_a_denial_stands(attack: Attack, tmp_path: Path) -> None:
+    desk = attack.desk
+    released = _released(attack, "first", tmp_path, 1)
+    assert not any("withdrawn" in said for said in attack.gate("first").conditions)
+    desk.withdraw(released, "bad welds")
+    decision = attack.gate("first")
+    assert decision.verdict == "eligible", "the evidence is as good as before"
+    assert decision.conditions[0] == "withdrawn for good, so no release of it can be approved: bad welds"
+    assert desk.fails(lambda: desk.sign_release("first", "approver-1")).kind == "release-denied"
 
 
 def test_when_no_release_is_left_none_is_what_is_signed(attack: Attack, tmp_path: Path) -> None:
@@ -182,6 +226,10 @@ def test_an_approver_signs_no_second_release_that_the_service_calls_published(at
     checked(followed(honest, get, first))
     assert desk.fails(lambda: checked(followed(told, get, first))).kind == "release-invalid"
     assert desk.fails(lambda: followed(told, get, tmp_path / "none")).kind == "path-missing"
+    for wrong in (b"{}", b"not json", (folder / "1.targets.json").read_bytes()):
+        (tmp_path / "wrong").write_bytes(wrong)
+        error = desk.fails(lambda: followed(told, get, tmp_path / "wrong"))
+        assert (error.kind, error.where) == ("trust-invalid", str(tmp_path / "wrong"))
 
 
 def test_a_floor_that_cannot_be_looked_at_ends_the_renewal_and_not_the_lease(attack: Attack, tmp_path: Path) -> None:

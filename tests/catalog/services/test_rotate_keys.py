@@ -100,12 +100,16 @@ def test_a_lost_approver_is_replaced_and_devices_follow(attack: Attack, tmp_path
 
     revoke(desk, "approver-2", compromised=False)
     let_in(desk, newcomer(tmp_path, "approver-3", "approver"), "root-1", "root-2")
+    attack.eligible("second", tmp_path / "m2", 2)
+    error = desk.fails(lambda: sign_with(desk, "second", "approver-3", tmp_path / "approver-3.pem"))
+    assert error.kind == "signer-not-enrolled"
+    assert "devices do not know key" in error.what
+    assert "assay key rotate" in error.do
     done = rotate(desk, keys(desk, "root-1", "root-3"), keys(desk, "approver-1", "approver-3", folder=tmp_path))
     assert done["roles"] == sorted(["root", "targets", CLASS, "collaborative-arm"])
     assert attack.audited("keys.rotate", next(e.subject for e in desk.audit() if e.action == "keys.rotate"))
     assert device.told() == one, "what was released before stays released"
 
-    attack.eligible("second", tmp_path / "m2", 2)
     sign_with(desk, "second", "approver-1", desk.key("approver-1"))
     error = desk.fails(lambda: sign_with(desk, "second", "approver-2", desk.key("approver-2")))
     assert error.kind == "signer-not-enrolled"
