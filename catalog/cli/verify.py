@@ -89,19 +89,26 @@ def _page(path: Path, own: bytes) -> str:
 
 
 def _say(found: Established, digest: str | None, page: str | None) -> None:
-    from catalog.cli.decision import name, why
-
     typer.echo(SAID[found.outcome])
     for line in found.lines:
         typer.echo(f"  {line.what:<11} {_plain(line.found)}")
-        for rule in found.rules if line.what == "decision" else ():
-            typer.echo(_plain(f"  {'rule':<11} {rule.verdict} {name(rule)}: {why(rule)}"))
+        for rule in _rules(found) if line.what == "decision" else ():
+            typer.echo(f"  {'rule':<11} {_plain(rule)}")
     if page is not None:
         typer.echo(f"  {'page':<11} {page}")
     if digest is not None:
         typer.echo(f"  {'trust root':<11} {digest} (compare it with what you were given)")
     if kind := KINDS.get(found.outcome):
         typer.echo(f"{kind}: do not act on this report as a permission", err=True)
+
+
+def _rules(found: Established) -> list[str]:
+    """Each rule with what it asks and read; of the floor, which is in code, those that passed are only named."""
+    from catalog.cli.decision import name, why
+
+    passed = [rule for rule in found.rules if rule.floor and rule.verdict == "pass"]
+    lines = [f"pass floor: {', '.join(rule.rule for rule in passed)}"] if passed else []
+    return lines + [f"{rule.verdict} {name(rule)}: {why(rule)}" for rule in found.rules if rule not in passed]
 
 
 def _plain(text: str) -> str:

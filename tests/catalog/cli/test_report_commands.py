@@ -123,7 +123,10 @@ def test_each_rule_is_told_with_what_it_read(files: Path, offline: Terminal) -> 
     decision = Decision.parse(Bundle.parse((files / "allowed.json").read_bytes()).files["decision.json"])
     assert document["rules"] == [rule.document() for rule in decision.rules]
     rules = [line.split()[1:] for line in said.splitlines() if line.split()[0] == "rule"]
-    assert [words[0] for words in rules] == ["pass"] * len(decision.rules)
+    floor, own = ({r.rule for r in decision.rules if r.floor is of} for of in (True, False))
+    assert {word.strip(",") for word in rules[0][2:]} == floor
+    assert [words[0] for words in rules[1:]] == ["pass"] * len(own)
+    assert {words[1].removesuffix(":") for words in rules[1:]} == own
     assert "success.lower = 0.99" in said
     assert "rules" not in offline("verify", files / "allowed.json").out, "without a trust root nothing is established"
 

@@ -22,6 +22,7 @@ from catalog.services import recall
 from catalog.services.audit import verify_audit
 from catalog.services.plan import enrol_line, make_plan
 from catalog.services.publish import publish
+from catalog.settings import Settings
 from lineage import urn
 from tests.attack.attacker import CLASS, Attack, blocked_by, statement, verdict
 from tests.support.house import Crash, Desk, House, crash_at, ended
@@ -319,14 +320,24 @@ def test_a_crash_at_any_boundary_leaves_all_or_nothing(
     assert verify_audit(after.context).size > 0
 
 
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the release of what `rig-k` recorded, closed; each case works on a copy."""
+    folder = tmp_path_factory.mktemp("closed")
+    house = House.begin(folder)
+    with house.open() as desk:
+        made(Attack(house, desk), "k", folder)
+    return folder
+
+
 @pytest.mark.parametrize(
     ("kind", "boundary"),
     [("recall", "_revoke"), ("recall", "_revoke, unsaved"), ("publish", "before-files"), ("publish", "published")],
 )
-def test_killed_with_9(tmp_path: Path, kind: str, boundary: str) -> None:
-    house = House.begin(tmp_path)
-    with house.open() as desk:
-        made(Attack(house, desk), "k", tmp_path)
+def test_killed_with_9(closed: Path, tmp_path: Path, kind: str, boundary: str) -> None:
+    for part in ("home", "home-keys"):
+        shutil.copytree(closed / part, tmp_path / part)
+    house = House(Settings(home=tmp_path / "home", poll_seconds=3600.0))
     command = [sys.executable, "-m", "tests.support.killed", str(house.settings.home), kind, boundary]
     done = subprocess.run([*command, "recall", "rig:rig-k", "-"], capture_output=True, check=False, timeout=120)
     assert done.returncode == -9, done.stderr.decode()

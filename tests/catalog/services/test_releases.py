@@ -19,6 +19,7 @@ from catalog.services.propose_release import propose_release
 from catalog.services.publish import publish
 from tests.attack.attacker import CLASS, Attack
 from tests.support.house import House
+from tests.support.postgresql import on_both_databases
 from tests.support.recordings import recording
 
 
@@ -33,6 +34,7 @@ def _released(attack: Attack, name: str, folder: Path, seed: int) -> str:
     return str(attack.desk.release(name)["release"])
 
 
+@on_both_databases
 def test_two_approvers_and_a_promotion_make_a_release(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     attack.eligible("first", tmp_path / "m1", 1)
@@ -57,6 +59,7 @@ def test_two_approvers_and_a_promotion_make_a_release(attack: Attack, tmp_path: 
     ]  # fmt: skip
 
 
+@on_both_databases
 def test_the_second_release_can_be_rolled_back_and_withdrawn(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     for number, name in enumerate(("first", "second"), start=1):
@@ -131,6 +134,7 @@ def test_when_no_release_is_left_none_is_what_is_signed(attack: Attack, tmp_path
     assert desk.fails(lambda: desk.sign_release("first", "approver-1")).kind == "release-denied"
 
 
+@on_both_databases
 def test_a_quarantine_after_the_release_denies_it_in_its_own_transaction(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     attack.eligible("first", tmp_path / "m1", 1)
@@ -164,6 +168,7 @@ def test_an_unrelated_revocation_leaves_approvals_standing(attack: Attack, tmp_p
     assert desk.promote("first")["number"] == 1
 
 
+@on_both_databases
 def test_a_proposal_of_a_class_that_moved_on_is_signed_again(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     for number, name in enumerate(("first", "second"), start=1):
@@ -179,6 +184,7 @@ def test_a_proposal_of_a_class_that_moved_on_is_signed_again(attack: Attack, tmp
     assert desk.release("second")["number"] == 2
 
 
+@on_both_databases
 def test_a_lease_is_recorded_before_a_device_can_see_it_and_renewed_at_half(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     attack.eligible("first", tmp_path / "m1", 1)

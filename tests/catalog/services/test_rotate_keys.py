@@ -31,6 +31,7 @@ from tests.attack.attacker import CLASS, Attack
 from tests.catalog.services.test_enrol import let_in, newcomer
 from tests.catalog.services.test_revoke_key import revoke
 from tests.support.house import Crash, Desk, House, crash_at, ended
+from tests.support.postgresql import on_both_databases
 
 
 class Disk(FetcherInterface):
@@ -91,6 +92,7 @@ def sign_with(desk: Desk, model: str, by: str, key: Path) -> None:
     approve_release(desk.context, by, proposal.release.manifest.id, envelope, role)
 
 
+@on_both_databases
 def test_a_lost_approver_is_replaced_and_devices_follow(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     attack.eligible("first", tmp_path / "m1", 1)
