@@ -37,6 +37,7 @@ system:  ## Debian packages that the full tests use
 
 lock:  ## resolve the dependencies again
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --quiet -o requirements.lock pyproject.toml
+	printf 'cryptography\nsecuresystemslib\ntuf\n' | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --constraint requirements.lock -o infra/edge/requirements.lock -
 
 clean:
 	rm -rf .venv demo

@@ -27,6 +27,7 @@ from catalog.policy.floor import dataset_floor, model_floor
 from catalog.policy.floor_facts import DatasetFloor, ModelFloor
 from catalog.policy.loader import load
 from catalog.settings import PREFIX, Settings
+from tests.benchmarks.__main__ import PARTS as BENCHMARKS
 from tests.support.house import ROBOT, model_folder
 from tests.support.recordings import provenance, recording
 from validators.errors import ValidatorError
@@ -158,6 +159,11 @@ def test_make_targets_and_variables_exist(path: Path) -> None:
     assert set(re.findall(r"\bmake ([a-z]+)", " ".join(re.findall(r"`[^`]+`", text) + blocks(path, "sh")))) <= targets
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     assert set(re.findall(r"\bASSAY_[A-Z_]+\b", text)) <= known
+
+
+def test_every_part_of_the_benchmarks_has_its_figures_on_the_page() -> None:
+    named = re.findall(r"python -m tests\.benchmarks ([a-z-]+)", (ROOT / "docs/figures.md").read_text())
+    assert set(named) == set(BENCHMARKS)
 
 
 def test_provenance_examples_are_valid() -> None:

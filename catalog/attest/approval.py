@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from catalog.attest.envelope import DECISION, sign
-from catalog.attest.follow import ROOT, published_role
+from catalog.attest.follow import ROOT, published_role, read_root
 from catalog.attest.roles import Change, added, only_addition, sign_role
 from catalog.domain.release import Proposal, RoleSignature
-from catalog.errors import Invalid, Refused
+from catalog.errors import Refused
 
 Get = Callable[[str], bytes]
 
@@ -29,7 +29,8 @@ def checked(proposal: Proposal, get: Get, root: Path) -> Proposal:
     What the service says is published is not believed: a release hidden in it would be signed along. Refused unless it
     is one release of exactly this decision's model, with its files and no other; nothing else is ever signed.
     """
-    proposal = _followed(proposal, get, root)
+    role = published_role(get, read_root(root), proposal.release.manifest.device_class)
+    proposal = proposal.model_copy(update={"published_role": role.document()})
     manifest, decision, model = proposal.release.manifest, proposal.decision, proposal.model
     only_addition(proposal.release.role.encode(), proposal.published_role, manifest)
     agree = (
@@ -46,16 +47,6 @@ def checked(proposal: Proposal, get: Get, root: Path) -> Proposal:
         what = "the release that is proposed is not the one that was judged"
         raise Refused("decision-mismatch", what, where=manifest.id, do="do not sign; judge again")
     return proposal
-
-
-def _followed(proposal: Proposal, get: Get, root: Path) -> Proposal:
-    try:
-        content = root.read_bytes()
-    except OSError as error:
-        what = f"the first root of the release repository cannot be read: {error.strerror}"
-        raise Invalid("path-missing", what, where=str(root), do="bring it; an approver keeps it") from error
-    role = published_role(get, content, proposal.release.manifest.device_class)
-    return proposal.model_copy(update={"published_role": role.document()})
 
 
 def signed(

@@ -85,7 +85,8 @@ def rotation(standing: Standing, wanted: Keyset, at: datetime, *, renew: bool) -
     """The bytes of each role that must be signed anew so that the wanted keys and classes hold."""
     due = {*TOP, *wanted.device_classes} if renew else _due(standing.keys, wanted)
     if not due:
-        raise Conflict("release-outdated", "these keys and classes hold already", do="say what should change")
+        what = "there is nothing to rotate: devices know these keys and classes"
+        raise Conflict("release-outdated", what, do="`assay key rotate --renew` moves expiries on")
     out: dict[str, bytes] = {}
     if "root" in due:
         out["root"] = root_payload(wanted, standing.root.version + 1, until(at, ROOT_YEARS))

@@ -90,6 +90,11 @@ def verify(
     return Verified(parsed.payload, signers)
 
 
+def signers(envelope: Any, payload_type: str) -> tuple[str, ...]:
+    """The ids of the keys that an envelope of this type names; whether they signed is still to be verified."""
+    return tuple(_parse(envelope, payload_type).signatures)
+
+
 def unverified(envelope: Any, payload_type: str) -> bytes:
     """The payload of an envelope of this type whose signatures nobody has looked at: to find out which keys may count,
     or to say what is in it and that it proves nothing."""

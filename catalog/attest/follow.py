@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import Metadata, Root
 from tuf.ngclient import FetcherInterface, Updater
 
 from catalog.attest.published import signed_role
 from catalog.attest.roles import ClassRole
-from catalog.errors import Absent, Damaged
+from catalog.errors import Absent, Damaged, Invalid
 
 BASE = "assay:/metadata/"
 ROOT = "root.json"  # the first root, beside the keys of who trusts it
@@ -31,11 +32,28 @@ class _Fetcher(FetcherInterface):
             raise DownloadHTTPError(error.what, 404) from error
 
 
-def published_role(get: Callable[[str], bytes], first_root: bytes, device_class: str) -> ClassRole:
+def read_root(path: Path) -> bytes:
+    """The root file that an approver keeps; refuses what is no root, by the file's name."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        what = f"the first root of the release repository cannot be read: {error.strerror}"
+        raise Invalid("path-missing", what, where=str(path), do="bring it; an approver keeps it") from error
+    try:
+        root = Metadata[Root].from_bytes(data)
+        root.signed.verify_delegate(Root.type, root.signed_bytes, root.signatures)
+    except (RepositoryError, AttributeError, ValueError) as error:
+        what = f"this file is no root of a release repository: {error}"
+        do = "bring the 1.root.json that was handed over"
+        raise Invalid("trust-invalid", what, where=str(path), do=do) from error
+    return data
+
+
+def published_role(get: Callable[[str], bytes], root: bytes, device_class: str) -> ClassRole:
     """The published role of a class, verified from the first root; `get` reads one metadata file by name."""
     with tempfile.TemporaryDirectory(prefix="assay-follow-") as folder:
         try:
-            updater = Updater(folder, BASE, fetcher=_Fetcher(get), bootstrap=first_root)
+            updater = Updater(folder, BASE, fetcher=_Fetcher(get), bootstrap=root)
             updater.refresh()
             updater.get_targetinfo(f"{device_class}/none.json")
             return signed_role(device_class, (Path(folder) / f"{device_class}.json").read_bytes())[0]

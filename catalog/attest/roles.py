@@ -220,8 +220,9 @@ def good(
     for signature in signatures:
         short, public = signature.keyid[:16], keys.get(signature.keyid)
         if public is None or keyid(public) != signature.keyid:
-            what = f"key {short}… may not sign {where}".strip()
-            raise Refused("signer-not-enrolled", what, where=where, do="sign with a delegated key")
+            what = f"devices do not know key {short}… yet: nothing that they follow lets it sign {where}".strip()
+            do = "where it is enrolled: assay key rotate; otherwise sign with a key that devices know"
+            raise Refused("signer-not-enrolled", what, where=where, do=do)
         if public in seen.values():
             what = f"key {short}… signed twice and counts once"
             raise Refused("separation-of-duties", what, where=where, do="let another person sign")

@@ -17,7 +17,7 @@ from catalog.attest.case import Case, Line, Log
 from catalog.attest.envelope import EVIDENCE, HEAD, REPORT, TRUST, unverified, verify
 from catalog.attest.keys import keyid
 from catalog.domain.base import strict_json, utc_text
-from catalog.domain.decision import MODEL_FLOOR, Decision, verdict_of
+from catalog.domain.decision import MODEL_FLOOR, Decision, RuleVerdict, verdict_of
 from catalog.domain.model import ModelManifest
 from catalog.domain.policy import Policy
 from catalog.domain.report import (
@@ -41,10 +41,12 @@ WORSE: tuple[Standing, ...] = ("denied", "lapsed", "not-approved", "blocked")
 
 @dataclass(frozen=True)
 class Established:
-    """What was shown, line by line, and what it comes to."""
+    """What was shown, line by line, and what it comes to; the bundle's own page; the rules of a decision that was."""
 
     outcome: Outcome
     lines: tuple[Line, ...]
+    page: bytes
+    rules: tuple[RuleVerdict, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -61,7 +63,7 @@ def verify_bundle(data: bytes, trust: bytes | None = None, head: bytes | None = 
         if head is not None:
             raise Invalid("trust-invalid", "a head is checked with a trust root", do="give --trust-root as well")
         lines.append(Line("signer", "not checked: without a trust root nobody knows whose list this is"))
-        return Established("integrity-only", tuple(lines), _facts(opened, None))
+        return Established("integrity-only", tuple(lines), opened.bytes_of(REPORT_HTML), facts=_facts(opened, None))
     root = read_trust(trust)
     with _untrusted():
         case = _case(opened, root, lines)
@@ -75,7 +77,8 @@ def verify_bundle(data: bytes, trust: bytes | None = None, head: bytes | None = 
         case.say("since then", f"revoked after {utc_text(case.claims.as_of)}: not known")
     elif _withdrawn(case, root, head):
         outcome = "superseded"
-    return Established(outcome, tuple(case.lines), _facts(opened, standing))
+    page = opened.bytes_of(REPORT_HTML)
+    return Established(outcome, tuple(case.lines), page, case.known.rules, _facts(opened, standing))
 
 
 def read_trust(data: bytes) -> TrustRoot:

@@ -38,7 +38,7 @@ def show_decision(decision: Decision, *, brief: bool = False) -> None:
         _show_rest(decision)
         say(f"  {len(passed)} rules passed", style="dim", markup=False)
     else:
-        rows = [[r.verdict, _name(r), _why(r)] for r in (*blocking, *passed)]
+        rows = [[r.verdict, name(r), why(r)] for r in (*blocking, *passed)]
         output.table("", ("", "rule", "why"), rows)
         for condition in decision.conditions:
             say(f"  note: {condition}", style="dim", markup=False)
@@ -54,8 +54,8 @@ def _show_rest(decision: Decision) -> None:
     rest = [r for r in decision.blocking() if r not in _deciding(decision)]
     for rule in rest:
         if rule.verdict == "fail":
-            say(f"  and: {_why(rule)}", markup=False)
-    if missing := [_name(r) for r in rest if r.verdict != "fail"]:
+            say(f"  and: {why(rule)}", markup=False)
+    if missing := [name(r) for r in rest if r.verdict != "fail"]:
         say(f"  not shown either: {', '.join(missing)}", markup=False)
 
 
@@ -67,7 +67,7 @@ def headline(decision: Decision) -> str:
 def _headlines(decision: Decision) -> list[str]:
     """What decides when blocked; when eligible, the bounds that were read."""
     if decision.blocking():
-        return [f"because: {_why(r)}" for r in _deciding(decision)]
+        return [f"because: {why(r)}" for r in _deciding(decision)]
     read = {k: v for r in decision.rules for k, v in r.read.items() if k.endswith(BOUNDS)}
     return [f"bounds: {', '.join(f'{k} {_value(v)}' for k, v in sorted(read.items()))}"] if read else []
 
@@ -102,11 +102,12 @@ def _next(decision: Decision) -> str:
     return ""
 
 
-def _name(rule: RuleVerdict) -> str:
+def name(rule: RuleVerdict) -> str:
+    """A rule's name, and whether it is the floor's."""
     return f"floor {rule.rule}" if rule.floor else rule.rule
 
 
-def _why(rule: RuleVerdict) -> str:
+def why(rule: RuleVerdict) -> str:
     """A floor rule says what is; a policy rule says what it asks for, so whether that is so is put before it."""
     if rule.floor:
         return rule.message

@@ -61,7 +61,7 @@ def show(
         for identity in view.pending:
             output.console().print(f"  has not heard that {identity} is withdrawn", style="red", markup=False)
         if view.newest is not None and view.newest.what:
-            output.console().print(f"  {view.newest.kind}: {view.newest.what}", markup=False)
+            output.console().print(f"  {view.newest.kind or view.newest.event}: {view.newest.what}", markup=False)
 
 
 def show_devices(views: list[DeviceView], released: list[ReleaseView]) -> None:

@@ -138,7 +138,7 @@ def status(as_: output.As = None, json_: output.Json = False) -> None:
         with output.catalog(as_, "viewer") as catalog:
             found = catalog.status()
         if json_:
-            output.say_json(found.document())
+            output.say_json(found.document() | {"service": catalog.http.address})
         else:
             say = output.console().print
             say(f"Assay {found.version}, environment {found.environment}, {found.home}", markup=False)

@@ -15,6 +15,7 @@ from catalog.cli import (
     lakefs,
     line,
     model,
+    output,
     policy,
     release,
     robot,
@@ -71,7 +72,7 @@ app.add_typer(lakefs.app, name="lakefs")
 
 def main() -> None:
     """Run the command line."""
-    app()
+    output.to_the_end(app)
 
 
 if __name__ == "__main__":

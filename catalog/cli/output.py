@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalog.errors import AssayError
+from catalog.errors import AssayError, Unavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from catalog.client import Catalog
 
-INTERRUPTED = 130
+INTERRUPTED, READER_GONE = 130, 141
+UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 Json = Annotated[bool, typer.Option("--json", help="Everything as JSON on standard output.")]
 As = Annotated[str | None, typer.Option("--as", help="The principal whose token is used.")]
 
@@ -47,6 +49,31 @@ def say_error(error: AssayError, *, as_json: bool) -> None:
         typer.echo(f"  where: {error.where}", err=True)
     if error.do:
         typer.echo(f"  do:    {error.do}", err=True)
+
+
+def to_the_end(act: Callable[[], None]) -> None:
+    """Run a whole command and write all of its answer; where that cannot be written is said in one line."""
+    try:
+        try:
+            act()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError as error:
+        _drop_output()
+        raise SystemExit(READER_GONE) from error
+    except OSError as error:
+        if error.errno not in UNWRITTEN:
+            raise
+        _drop_output()
+        what = f"the answer cannot be written: {error.strerror}"
+        full = Unavailable("disk-full", what, do="free space, or write it elsewhere")
+        say_error(full, as_json=False)
+        raise SystemExit(full.exit_code) from error
+
+
+def _drop_output() -> None:
+    """What is left of an answer goes nowhere, or the interpreter would try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

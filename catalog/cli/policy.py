@@ -154,7 +154,7 @@ def activate(
             output.console().print(f"proposal {proposed.digest_}", style="dim", markup=False)
         envelope = signing.signed(catalog, proposed.proposal, POLICY, key, ask=not (yes or json_))
         done = catalog.activate_policy(envelope)
-        output.said(done.document(), json_, _activated(done))
+        output.said(done.document(), json_, _activated(done, proposed.rivals))
 
 
 def _is_the_file(proposed: PolicyView, found: PolicyDiff, text: str) -> None:
@@ -174,11 +174,13 @@ def _is_the_file(proposed: PolicyView, found: PolicyDiff, text: str) -> None:
         raise Refused("decision-mismatch", what, where=proposed.digest_, do="do not sign; ask who runs the catalog")
 
 
-def _activated(done: PolicyView) -> str:
+def _activated(done: PolicyView, shown: tuple[str, ...]) -> str:
+    """What became of it; the rivals that were shown before it was signed are not shown again."""
     p, signers = done.proposal.policy, ", ".join(done.signed_by)
     if done.done_at is None:
         until = done.proposal.document()["open_until"][:16]
-        lines = [f"signed by {signers}; another approver to sign the same file until {until}Z", *done.rivals]
+        lines = [f"signed by {signers}; another approver to sign the same file until {until}Z"]
+        lines += [rival for rival in done.rivals if rival not in shown]
     else:
         lines = [f"{p.name} version {p.version} is in force, signed by {signers}"]
         lines += [f"  denied release {release}" for release in done.denied]

@@ -140,8 +140,9 @@ def _recordings(below: dict[str, list[Reached]], leaves: list[Reached]) -> list[
             found.setdefault((reached.path[-1].kind, dataset, root), []).append(int(number))
     said = []
     for (kind, dataset, root), numbers in sorted(found.items()):
-        which = ranges(tuple(sorted(set(numbers))), shorten=True)
-        said.append(f"{kind}  {dataset}/{root} episode{'' if len(numbers) == 1 else 's'} {which}")
+        unique = tuple(sorted(set(numbers)))
+        which = ranges(unique, shorten=True)
+        said.append(f"{kind}  {dataset}/{root} episode{'' if len(unique) == 1 else 's'} {which}")
     return said
 
 

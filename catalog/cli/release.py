@@ -38,6 +38,7 @@ def approve(
         with output.catalog(as_, "approver-1") as catalog:
             from catalog.attest.approval import checked, first_root, signed
 
+            catalog.me().require("release.approve")  # who may not sign leaves no proposal behind
             root, get = root_file or first_root(catalog.settings.keys_folder), catalog.release_metadata
             proposal = checked(catalog.propose(model, device_class), get, root)
             if not json_:
@@ -114,6 +115,9 @@ def rollback(
             text = f"class {device_class} goes back to release {result['number']}, {result['name']}"
             output.console().print(text, style="bold", markup=False)
             output.console().print(f"  {result['reason']}", style="dim", markup=False)
+        if result["left"] is not None and not json_:
+            do = f"  to come back: assay rollback --device-class {device_class} --to {result['left']}"
+            output.console().print(do, markup=False)
         if views and not json_:
             show_devices(views, released)
         if result["release"] is None:
@@ -229,4 +233,7 @@ def root(as_: output.As = None, json_: output.Json = False) -> None:
             digest = sha256(catalog.release_metadata("1.root.json"))
             folder = catalog.settings.releases
         result = {"digest": digest, "file": str(folder / "metadata" / "1.root.json")}
-        output.said(result, json_, f"{digest}  {result['file']}")
+        if json_:
+            output.say_json(result)
+        else:
+            output.console().print(f"{digest}  {result['file']}", markup=False, soft_wrap=True)  # one line, for scripts

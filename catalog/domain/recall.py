@@ -35,8 +35,11 @@ class Reached(Entity):
 
 
 class Reach(Entity):
-    """A recall before anything is done: where it begins and all that it reaches. `plan` digests it, so that what is
-    confirmed is what was shown."""
+    """A recall before anything is done: where it begins and all that it reaches.
+
+    `counts` says how many of each group, an episode once in however many versions it lies. `plan` digests what is
+    reached, so that what is confirmed is what was shown.
+    """
 
     what: str
     start: tuple[str, ...]

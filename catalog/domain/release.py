@@ -88,7 +88,10 @@ class ReleaseSignature(Entity):
 
 
 class Denial(Entity):
-    """A release that nobody may install or start any more, whatever else is signed."""
+    """A release that nobody may install or start any more, whatever else is signed.
+
+    `published_at` is when devices could first read it; until then it is absent.
+    """
 
     id: str
     release: str
@@ -98,6 +101,7 @@ class Denial(Entity):
     by: Name
     at: Utc
     audit_seq: Count
+    published_at: Utc | None = None
 
 
 class Choice(Entity):

@@ -22,15 +22,13 @@ def labels(connection: Connection, nodes: Iterable[str]) -> dict[str, str]:
     wanted: dict[NodeKind, list[Urn]] = {}
     for item in parsed.values():
         wanted.setdefault(item.kind, []).append(item)
-    names: dict[Urn, str] = {}
+    names = _data(connection, [*wanted.get(NodeKind.VERSION, ()), *wanted.get(NodeKind.EPISODE, ())])
     for kind, named in _RECORDED.items():
         names |= named(connection, wanted.get(kind, []))
     return {node: names.get(item) or _plain(item) for node, item in parsed.items()}
 
 
 def _plain(item: Urn) -> str:
-    if item.kind is NodeKind.EPISODE:
-        return f"episode {item.parts[2]}/{item.parts[3]}"
     if item.kind is NodeKind.VERSION:
         return f"{item.parts[0]} {item.parts[1][:12]}"
     if item.kind is NodeKind.SOURCE:
@@ -47,6 +45,18 @@ def _models(connection: Connection, items: list[Urn]) -> dict[Urn, str]:
 def _runs(connection: Connection, items: list[Urn]) -> dict[Urn, str]:
     found = _bodies(connection, tables.run, "id", [i.parts[0] for i in items])
     return {i: f"run {found[i.parts[0]]['start']['name']}" for i in items if i.parts[0] in found}
+
+
+def _data(connection: Connection, items: list[Urn]) -> dict[Urn, str]:
+    """Versions, and episodes each with its version: one episode lies in many."""
+    versions = {urn.version(i.parts[0], i.digest or ""): None for i in items}
+    called = _versions(connection, list(versions))
+    names: dict[Urn, str] = {}
+    for item in items:
+        within = urn.version(item.parts[0], item.digest or "")
+        name = called.get(within) or _plain(within)
+        names[item] = name if item.kind is NodeKind.VERSION else f"episode {item.parts[2]}/{item.parts[3]} of {name}"
+    return names
 
 
 def _versions(connection: Connection, items: list[Urn]) -> dict[Urn, str]:
@@ -89,7 +99,6 @@ def _bodies(connection: Connection, table: Table, key: str, values: list[str]) -
 _RECORDED: dict[NodeKind, Callable[[Connection, list[Urn]], dict[Urn, str]]] = {
     NodeKind.MODEL: _models,
     NodeKind.RUN: _runs,
-    NodeKind.VERSION: _versions,
     NodeKind.DECISION: _decisions,
     NodeKind.RELEASE: _releases,
 }

@@ -55,6 +55,7 @@ def publish(context: Context, *, renew: bool = False) -> bool:
     if not context.releases.exists:
         return False
     with context.locks["publish"]:
+        _record_published(context)  # what a kill left unrecorded
         wanted = _wanted(context, renew=renew)
         if not wanted.changed:
             return False
@@ -81,6 +82,7 @@ def publish(context: Context, *, renew: bool = False) -> bool:
             expires=wanted.denied.issued_at + timedelta(hours=context.lease_hours),
         )
         context.boundary("publish", "published")
+        _record_published(context)
     if damage is not None:
         raise damage
     return True
@@ -219,6 +221,23 @@ def _deny_list(context: Context, now: datetime) -> DenyList:
     lines = tuple(DeniedRelease(release=d.release, model=d.model, reason=d.reason, at=d.at) for d in found)
     head, epoch = context.records.head()
     return DenyList(environment=context.environment, releases=lines, issued_at=now, epoch=epoch, audit_head=head)
+
+
+def _record_published(context: Context) -> None:
+    """Say of each denial, once, when devices could first read it: later lists repeat it."""
+    with context.records.read() as c:
+        new = [d for d in release_records.denials(c) if d.published_at is None]
+    published = context.releases.said()[1] if new else None
+    if published is None:
+        return
+    told = {line.release for line in published.releases}
+    if not (heard := [d for d in new if d.release in told]):
+        return
+    with context.records.write("catalog") as write:
+        for denial in heard:
+            first = denial.model_copy(update={"published_at": published.issued_at})
+            write.replace(tables.denial, {"id": denial.id}, first)
+            write.audit("denial.published", denial.release, at=utc_text(published.issued_at))
 
 
 def _record_leases(context: Context, documents: list[CurrentRelease]) -> None:

@@ -44,7 +44,7 @@ def reach(connection: Connection, what: str, as_of: datetime | None = None) -> R
         what=what,
         start=start,
         reached=reached,
-        counts={g: n for g in GROUPS if g != "other" and (n := sum(r.group == g for r in reached))},
+        counts=_counts(reached),
         as_of=as_of,
         plan=sha256(canonical({"as_of": at, "start": list(start), "reached": acted_on})),
     )
@@ -112,6 +112,14 @@ def _reached(connection: Connection, tree: graph.Tree) -> tuple[Reached, ...]:
         off = group == "release" and urn.parse(node).parts[0] in denied
         found.append(Reached(urn=node, group=group, label=called[node], path=path, left_out=left, denied=off))
     return tuple(sorted(found, key=lambda r: (GROUPS.index(r.group), len(r.path) + r.left_out, r.urn)))
+
+
+def _counts(reached: tuple[Reached, ...]) -> dict[str, int]:
+    """How many of each group; an episode is one recording's, in however many versions it lies."""
+    counts = {g: sum(r.group == g for r in reached) for g in GROUPS if g != "other"}
+    places = (urn.parse(r.urn).parts for r in reached if r.group == "episode")
+    counts["episode"] = len({(dataset, root, number) for dataset, _, root, number in places})
+    return {group: count for group, count in counts.items() if count}
 
 
 def _group(node: str) -> Group:

@@ -15,7 +15,6 @@ from catalog.errors import Invalid, Refused
 from catalog.services import release_records
 from catalog.services.audit import refusals_audited
 from catalog.services.context import Context
-from catalog.services.denied import Denied
 from catalog.services.intent import Kind, Operations, Work, already_running
 from catalog.services.publish import publish
 from catalog.services.still_allowed import still_allowed
@@ -48,12 +47,10 @@ def _may(context: Context, device_class: str, to: str) -> None:
 
 
 def older(context: Context, device_class: str, below: int) -> list[Release]:
-    """What may be gone back to, newest first: allowed before the release of this number, and not denied."""
+    """What was allowed before the release of this number, newest first; whether it may run today is asked of each."""
     with context.records.read() as c:
         allowed = release_records.of_class(c, device_class)
-        denied = Denied(c)
-        refused = {r.manifest.id for r in allowed if denied.release(r)}
-    return [r for r in reversed(allowed) if r.manifest.number < below and r.manifest.id not in refused]
+    return [r for r in reversed(allowed) if r.manifest.number < below]
 
 
 def left(context: Context, device_class: str) -> int:
@@ -79,7 +76,10 @@ def _choose(work: Work) -> None:
             if write.epoch != epoch:
                 continue
             said = f"rolled back to release {found.manifest.number}" if found else "no release allowed"
-            reason = "; ".join(part for part in (said, arguments["reason"], *why) if part)
+            why = why or ([] if found else ["there is no older release"])
+            known = current.reason if current is not None and current.release is None and found is None else ""
+            parts = (said, arguments["reason"], *why, *known.split("; "))
+            reason = "; ".join(dict.fromkeys(part for part in parts if part))
             chosen = Choice(
                 device_class=arguments["device_class"],
                 release=found.manifest.id if found else None,
@@ -113,6 +113,7 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
     chosen = release_records.choice(write.connection, work.arguments["device_class"])
     release = release_records.find(write.connection, chosen.release) if chosen is not None and chosen.release else None
     write.audit("release.rollback", work.arguments["device_class"], release=release.manifest.id if release else None)
+    gone = _gone_back_from(write, work.arguments)
     return {
         "device_class": work.arguments["device_class"],
         "release": release.manifest.id if release else None,
@@ -120,7 +121,15 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         "name": release.manifest.model_name if release else None,
         "reason": chosen.reason if chosen else "no release allowed",
         "requested_at": work.intent.document()["started_at"],
+        "left": gone.manifest.id if gone is not None and gone != release else None,
     }
+
+
+def _gone_back_from(write: Write, arguments: Mapping[str, Any]) -> Release | None:
+    """The release that was left, where it can be come back to by its id: it is not denied."""
+    allowed = release_records.of_class(write.connection, arguments["device_class"])
+    found = next((r for r in allowed if r.manifest.number == arguments["below"]), None)
+    return found if found is not None and not release_records.denied(write.connection, found) else None
 
 
 def _abandon(_work: Work) -> None:

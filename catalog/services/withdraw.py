@@ -70,8 +70,7 @@ def withdrawal(context: Context, denials: Sequence[Denial]) -> Withdrawal:
     """How far a withdrawal has come: per device of the classes it touches, acknowledged or until when exposed."""
     refused = {d.release for d in denials}
     classes = {release_records.release(context, r).manifest.device_class for r in refused}
-    _, published, _ = context.releases.said()
-    out = published is not None and refused <= {d.release for d in published.releases}
+    published = [d.published_at for d in denials if d.published_at is not None]
     with context.records.read() as c:
         states = [
             device_records.state(c, device, refused)
@@ -81,6 +80,6 @@ def withdrawal(context: Context, denials: Sequence[Denial]) -> Withdrawal:
         ]
     return Withdrawal(
         denials=tuple(denials),
-        published_at=published.issued_at if published is not None and out else None,
+        published_at=max(published) if published and len(published) == len(denials) else None,
         devices=tuple(states),
     )

@@ -1,6 +1,7 @@
-"""What runs on the simulated arm: the site's health check and a short shift, on the files that the loader verified.
+"""What runs on the simulated arm: the site's health check, a short shift, and the site's safe state.
 
-`python -m examples.reach.device check|shift`; the edge client says in `EDGE_FILES` where the release's private copy is.
+`python -m examples.reach.device check|shift|still`. Check and shift run the files that the loader verified; the edge
+client says in `EDGE_FILES` where the release's private copy is. The safe state asks no release for anything.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import sys
 from pathlib import Path
 
 from examples.reach import ReachError
-from examples.reach.rollout import trials
+from examples.reach.arm import Arm
+from examples.reach.rollout import draw, trials
 
 REACHES = {"check": 5, "shift": 20}
+STILL = "still"
+BRAKED, AT_REST = 20, 1e-3  # control periods that a moving arm is given, and then the largest step of a joint, rad
 HEALTHY = 0.6  # share of the check's reaches; it looks for a broken release, it proves nothing
 FIRST_SEED = 7_000_000
 
@@ -24,11 +28,29 @@ def reach(files: Path, count: int) -> int:
     return sum(trial["outcome"] == "success" for trial in trials(files, seeds, lambda _done, _all: None))
 
 
+def still() -> float:
+    """The safe state: a moving arm is told to hold where it is; the largest step (rad) of a joint afterwards."""
+    arm = Arm()
+    arm.reset(scene := draw(arm, FIRST_SEED))
+    for _ in range(5):
+        arm.step(scene.start + 0.3)
+    held = arm.joints()
+    for _ in range(BRAKED):
+        arm.step(held)
+    before = arm.joints()
+    arm.step(held)
+    return float(abs(arm.joints() - before).max())
+
+
 def main() -> int:
-    """Run the check or the shift."""
+    """Run the check, the shift, or the safe state."""
     parser = argparse.ArgumentParser(prog="python -m examples.reach.device", description="The arm's own program.")
-    parser.add_argument("act", choices=REACHES)
+    parser.add_argument("act", choices=[*REACHES, STILL])
     act = parser.parse_args().act
+    if act == STILL:
+        moved = still()
+        print(f"arm-7: holds still, last step {moved:.1e} rad")
+        return 0 if moved < AT_REST else 1
     files, number, name = (os.environ.get(f"EDGE_{part}") for part in ("FILES", "RELEASE_NUMBER", "MODEL_NAME"))
     if files is None:
         print("start it through the loader: assay-edge start -- python -m examples.reach.device shift", file=sys.stderr)

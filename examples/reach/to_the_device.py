@@ -49,8 +49,8 @@ def provision(story: Story) -> None:
     root = story.place / "home" / "releases" / "metadata" / "1.root.json"
     digest = story.ask("release", "root")["digest"]
     who = ("--name", "arm-7", *CLASS, "--environment", "demo", "--hardware", "bench-arm", "--site", "hall-2")
-    health = ("--health", " ".join([*PROGRAM, "check"]))
-    story.edge("provision", *who, "--root", root, "--root-digest", digest, "--from", story.url, *health)
+    site = ("--safe-state", " ".join([*PROGRAM, "still"]), "--health", " ".join([*PROGRAM, "check"]))
+    story.edge("provision", *who, "--root", root, "--root-digest", digest, "--from", story.url, *site)
     story.assay("device", "enrol", story.device / "enrol.json", "--yes", "--as", "approver-1")
     story.edge("pull", status=BLOCKED)
 

@@ -35,8 +35,14 @@ def swap(device: Device, state: State, shown: Shown, manifest: Manifest) -> Stat
     if device.enrolment.safe_state:
         _site(device, device.enrolment.safe_state, "safe-state-failed", {})
         times["safe_state"] = device.clock()
-    state = replace(state, current=manifest.id, previous=_good(state, manifest.id), trial=True)
-    return settle(device, device.save(replace(state, times={**times, "swapped": device.clock()})), shown)
+    coming = replace(state, current=manifest.id, previous=_good(state, manifest.id), trial=True, times=times)
+    return settle(device, _swapped(device, coming), shown)
+
+
+def _swapped(device: Device, state: State) -> State:
+    """Write the state that is the swap, and then when it was: a crash in between leaves a swap without its time."""
+    state = device.save(state)
+    return device.save(replace(state, times={**state.times, "swapped": device.clock()}))
 
 
 def _good(state: State, coming: str) -> str | None:
@@ -73,10 +79,9 @@ def _leave(device: Device, state: State, shown: Shown, why: Refused) -> State:
     except Refused:
         back = None
     unhealthy = {**state.unhealthy, failed: shown.current.requested_at}
-    times = {**state.times, "swapped": device.clock()}
-    state = replace(state, current=back, previous=None, trial=back is not None, unhealthy=unhealthy, times=times)
+    state = replace(state, current=back, previous=None, trial=back is not None, unhealthy=unhealthy)
     said = Refused("unhealthy", f"release {failed}: {why.what}", why.do)
-    return tell(device, device.save(state), "unhealthy", said)
+    return tell(device, _swapped(device, state), "unhealthy", said)
 
 
 def healthy(device: Device, manifest: Manifest) -> None:

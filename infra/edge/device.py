@@ -89,7 +89,7 @@ class Device:
     """One home. Read anything at any time; change it only inside `locked`."""
 
     def __init__(self, home: Path, clock: Clock = wall_clock) -> None:
-        self.home, self.clock = home, clock
+        self.home, self.clock = home.absolute(), clock  # the site's commands may change folder
         self.enrolment = self._read_enrolment()
         self.identity = self.enrolment.identity
 

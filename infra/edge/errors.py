@@ -103,7 +103,7 @@ class Damaged(EdgeError):
 
 
 CLASSES: tuple[type[EdgeError], ...] = (Invalid, Refused, Conflict, Unavailable, Damaged)
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def disk() -> Iterator[None]:
         yield
     except OSError as error:
         said = f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror or error)
-        if error.errno in _FULL:
+        if error.errno in FULL:
             what = f"the disk cannot take what has to be written ({said}); nothing was changed"
             raise Unavailable("disk-full", what, "free space, then repeat") from error
         raise Unavailable("disk-failed", f"the disk refused ({said})", "look at the disk, then repeat") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import signal
 import sys
@@ -11,13 +12,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.edge.errors import EdgeError, Unavailable
+from infra.edge.errors import FULL, EdgeError, Unavailable
 
 if TYPE_CHECKING:
     from infra.edge.device import Device
     from infra.edge.fetch import Source
 
-INTERRUPTED = 130
+INTERRUPTED, READER_GONE = 130, 141
 RETURNED = 3
 HOME = Path("/var/lib/assay-edge")
 
@@ -26,13 +27,31 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     given = _parser().parse_args(words)
     try:
+        return _run_one(given)
+    except BrokenPipeError:
+        code = READER_GONE
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        what = f"the answer cannot be written: {error.strerror}"
+        unwritten = Unavailable("disk-full", what, "free space, or write it elsewhere")
+        _say_error(unwritten, as_json=False)
+        code = unwritten.exit_code
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of the answer is dropped
+    return code
+
+
+def _run_one(given: argparse.Namespace) -> int:
+    """The act and its answer, written to the end."""
+    try:
         code: int = given.act(given)
     except EdgeError as error:
         _say_error(error, as_json=given.json)
-        return error.exit_code
+        code = error.exit_code
     except KeyboardInterrupt:
         print("interrupted; nothing is half-done", file=sys.stderr)
-        return INTERRUPTED
+        code = INTERRUPTED
+    sys.stdout.flush()
     return code
 
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from securesystemslib.signer import Key
 from tuf.api import exceptions as tuf
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
 
 from infra.edge.disk import read_plain
@@ -28,6 +28,11 @@ from infra.edge.errors import EdgeError, Invalid, Refused, Unavailable, disk
 from infra.edge.fetch import Source
 
 CURRENT = "current"
+TOP = ("root", "timestamp", "snapshot", "targets")
+EXPIRED = (
+    "fetch from the catalog itself; if it is the same, publish again; "
+    "if this device's floor (`assay-edge status`) is ahead of real time, provision anew"
+)
 ALLOWING = 2  # distinct keys behind a root, the approvers' targets, and the role of a class
 LIMITS = UpdaterConfig(
     max_root_rotations=256,
@@ -65,18 +70,30 @@ class Fetched:
             (folder / "root_history").mkdir(parents=True)
             for name, data in kept.items():
                 (folder / _file(name)).write_bytes(data)
-        self.folder, self._source = folder, source
+        self.folder, self._source, self._at = folder, source, at
         with refusals(), disk():
             self._updater = Updater(
                 str(folder), f"{source.base}/metadata/", fetcher=source, config=LIMITS, bootstrap=root
             )
             # The judged time, not the process's clock; `Chain` judges again, so this can only say no earlier.
             self._updater._trusted_set.reference_time = at
+        with self._refusals():
             self._updater.refresh()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """As `refusals`; what expired is named with both times."""
+        with refusals(), disk():
+            try:
+                yield
+            except tuf.ExpiredMetadataError:
+                read = self._updater._trusted_set
+                _unexpired({name: read[name] for name in TOP if name in read}, self._at)
+                raise
 
     def target(self, path: str) -> bytes | None:
         """The verified bytes of a target, or None where nobody signed one."""
-        with refusals(), disk():
+        with self._refusals():
             found = self._updater.get_targetinfo(path)
             if found is None:
                 return None
@@ -199,11 +216,12 @@ def _as_listed(name: str, signed: Snapshot | Targets, listed: MetaFile | None, f
     listed.verify_length_and_hashes(files[name])
 
 
-def _unexpired(roles: Mapping[str, Root | Timestamp | Snapshot | Targets], at: datetime) -> None:
+def _unexpired(roles: Mapping[str, Signed], at: datetime) -> None:
+    """Refuse what expired at the time that counts: the clock, or the floor where that is later."""
     for name, signed in roles.items():
         if signed.is_expired(at):
             what = f"{name} expired at {utc_text(signed.expires)}; here it is {utc_text(at)}"
-            raise Refused("metadata-expired", what, "fetch from the catalog itself; if it is the same, publish again")
+            raise Refused("metadata-expired", what, EXPIRED)
 
 
 def _is_target(targets: Mapping[str, TargetFile], path: str, data: bytes) -> bytes:
@@ -260,7 +278,7 @@ _FAULTS: tuple[tuple[type[Exception], str, Callable[[Exception], str], str], ...
         tuf.ExpiredMetadataError,
         "metadata-expired",
         lambda e: f"expired here: {e}",
-        "fetch from the catalog itself; if it is the same, publish again",
+        EXPIRED,
     ),
     (
         tuf.BadVersionNumberError,

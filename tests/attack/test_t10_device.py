@@ -297,7 +297,8 @@ def test_a_file_of_the_source_that_is_not_what_was_signed(site: Site, how: str) 
     blob.write_bytes({"swapped": data[:-1] + b"!", "truncated": data[:-1], "longer": data + b"!", "gone": data}[how])
     if how == "gone":
         blob.unlink()
-    site.refuses("source-incomplete" if how == "gone" else "file-changed")
+    error = site.refuses("source-incomplete" if how == "gone" else "file-changed")
+    assert "copy the" in error.do, "pulling again from the same source would find the same"
     assert site.starts() == 1
 
 
@@ -336,7 +337,8 @@ def test_a_file_less(site: Site, how: str, tmp_path: Path) -> None:
     path.unlink()
     if how == "link":
         path.symlink_to(tmp_path / "elsewhere")
-    site.not_started("file-missing")
+    error = site.not_started("file-changed" if how == "link" else "file-missing")
+    assert ("is a link" in error.what) == (how == "link")
 
 
 def test_files_smuggled_onto_the_disk(site: Site) -> None:

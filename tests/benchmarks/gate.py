@@ -65,7 +65,7 @@ def figures(folder: Path) -> Iterator[Figure]:
             *round_trip,
             runs=9,
             repeat=5,
-            note="the plan, the replay and every trial counted again from the records, then the rules",
+            note="this is the gate's figure: plan, replay and every trial counted again from the records, then the rules",
         )
         decision = attack.gate("reach")
         if decision.verdict != "eligible":

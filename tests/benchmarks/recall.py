@@ -37,14 +37,11 @@ def figures(folder: Path) -> Iterator[Figure]:
     reached = {f["reached"] for f in found}
     if len(reached) != 1 or not 9_000 < (count := reached.pop()) <= 10_000:
         raise RuntimeError(f"the rig reaches {reached} nodes, which is not what is to be measured")
-    walks, looks, answers = (sorted(f[key] for f in found) for key in ("walk", "look", "answer"))
-    p95 = in_units(walks[int(0.95 * RUNS)])
-    note = f"{count} nodes of a million reached over {edges / 1e6:.1f} million edges, p95 {p95} of {RUNS} new processes"
-    look = statistics.median(looks)
-    yield Figure("recall: the walk, cold", statistics.median(walks), "a look at each node", look, RUNS, note)
-    yield Figure(
-        "recall: the answer with names and paths", statistics.median(answers), "a look at each node", look, RUNS
-    )
+    looks, world = sorted(f["look"] for f in found), f"{count} nodes of a million over {edges / 1e6:.1f} million edges"
+    for key, title in (("walk", "recall: the walk, cold"), ("answer", "recall: the answer with names and paths")):
+        taken = sorted(f[key] for f in found)
+        note = f"p95 {in_units(taken[int(0.95 * RUNS)])} of {RUNS} new processes; {world}"
+        yield Figure(title, statistics.median(taken), "a look at each node", statistics.median(looks), RUNS, note)
 
 
 def _cold(path: Path) -> bytes:

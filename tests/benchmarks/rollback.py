@@ -17,6 +17,7 @@ from tests.support.house import House
 from tests.support.recordings import recording
 
 TIMES = 100
+NOTE = "service, device and its health check in this process: no command, no HTTP, no waiting for a poll"
 
 
 def figures(folder: Path) -> Iterator[Figure]:
@@ -55,4 +56,4 @@ def figures(folder: Path) -> Iterator[Figure]:
             pulls.append(ended - acted)
     whole = [a + p for a, p in zip(acts, pulls, strict=True)]
     for title, found in (("rollback to healthy, median of 100", statistics.median), ("worst of 100", max)):
-        yield Figure(title, found(whole), "the device's pull alone", found(pulls), TIMES)
+        yield Figure(title, found(whole), "the device's pull alone", found(pulls), TIMES, NOTE)

@@ -1,20 +1,18 @@
 """A catalog of its own for a test, or one for a module whose tests do not disturb each other.
 
-A module that says `DATABASES = BOTH` runs on SQLite and on PostgreSQL; every other one on SQLite.
+A module that says `DATABASES = BOTH`, and a test marked `on_both_databases`, runs on SQLite and on PostgreSQL; every
+other one on SQLite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.house import Desk, House
-from tests.support.postgresql import SQLITE
-
-Fresh = Callable[[], dict[str, Any]]
+from tests.support.postgresql import SQLITE, Fresh
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from pathlib import Path
 
-from catalog.services import recall, rollback
+from catalog.services import recall, rollback, withdraw
+from catalog.services.receive_evidence import receive_evidence
 from catalog.settings import Settings
 from tests.support.house import Desk, House
 
@@ -37,6 +39,13 @@ def _begin(desk: Desk, kind: str, dataset: str, ingest: str, folder: Path) -> st
         return desk.begin_promote(ingest)
     if dataset == "rollback" or kind == "rollback":
         return rollback.start(desk.service.operations, "releaser", ingest, None, "killed")
+    if dataset == "withdraw" or kind == "withdraw":
+        return withdraw.start(desk.service.operations, "releaser", ingest, "killed")
+    if kind == "replay":
+        receive_evidence(desk.context, "evaluator", json.loads(folder.read_bytes()))
+        (begun,) = desk.service.operations.running()
+        desk.service.operations.recover()
+        return begun.id
     if "recall" in (kind, dataset):
         shown = recall.show(desk.context, ingest)
         return recall.start(desk.service.operations, "steward", ingest, "killed", shown.plan)

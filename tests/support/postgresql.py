@@ -9,16 +9,20 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 SQLITE = "sqlite"
 BOTH = (SQLITE, pytest.param("postgresql", marks=pytest.mark.needs("postgresql")))
+# For one test; a module whose tests all run on both says `DATABASES = BOTH`.
+on_both_databases = pytest.mark.parametrize("fresh_database", BOTH, indirect=True, scope="module")
+Fresh = Callable[[], dict[str, Any]]  # the settings of a home of which no other test has the records
 USER = "nobody"  # the server refuses to run as root
 
 

@@ -235,9 +235,13 @@ def test_published_is_not_heard() -> None:
 
 
 def test_no_release_left_is_no_success() -> None:
-    done = {"device_class": "demo-arm", "release": None, "number": None, "name": None, "reason": "no release allowed"}
-    assert fleet.gone_back(done)[0] is False
-    assert fleet.gone_back(done | {"release": "x", "number": 1, "name": "reach"})[0] is True
+    done = {"device_class": "demo-arm", "release": None, "number": None, "name": None, "reason": "why", "left": "y"}
+    good, said = fleet.gone_back(done)
+    assert good is False
+    assert said.endswith("now: why. To come back: assay rollback --device-class demo-arm --to y")
+    good, said = fleet.gone_back(done | {"release": "x", "number": 1, "name": "reach", "left": None})
+    assert good is True
+    assert "come back" not in said
 
 
 def test_where_no_release_is_allowed_nothing_is_said_of_its_lease() -> None:

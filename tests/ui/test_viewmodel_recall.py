@@ -45,6 +45,13 @@ def test_every_node_that_is_counted_is_shown_once_in_its_group(of: list[Group]) 
         assert card.title in recall.headline(reach)
 
 
+def test_an_episode_in_two_versions_is_one_episode() -> None:
+    reach = reached(["version", "version", "episode", "episode"])
+    reach = reach.model_copy(update={"counts": {"version": 2, "episode": 1}})
+    assert [card.title for card in recall.cards(reach)] == ["2 dataset versions", "1 episode, in 2 places"]
+    assert "1 episode" in recall.headline(reach)
+
+
 @given(groups)
 def test_a_proof_has_one_line_for_each_step_and_ends_at_the_node(of: list[Group]) -> None:
     reach = reached(of)

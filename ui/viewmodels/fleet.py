@@ -295,11 +295,13 @@ def withdrawal_reach(view: ReleaseView, devices: list[DeviceView], all_releases:
 
 
 def gone_back(done: dict[str, object]) -> tuple[bool, str]:
-    """What a rollback did; none left is said as what it is."""
+    """What a rollback did, and how to come back; none left is said as what it is."""
+    again = f"assay rollback --device-class {done['device_class']} --to {done['left']}"
+    back = f" To come back: {again}" if done["left"] else ""
     if done["release"] is None:
-        return False, plain(f"No release is allowed for class {done['device_class']} now: {done['reason']}")
+        return False, plain(f"No release is allowed for class {done['device_class']} now: {done['reason']}.{back}")
     said = f"Class {done['device_class']} goes back to release {done['number']} · {done['name']}"
-    return True, plain(f"{said}. Published; each device says below when it has it.")
+    return True, plain(f"{said}. Published; each device says below when it has it.{back}")
 
 
 def withdrawn(name_: str, standing: Withdrawal) -> tuple[bool, str]:

@@ -86,8 +86,14 @@ def cards(reach: Reach) -> list[GroupCard]:
     for group in SHOWN:
         members = tuple(r for r in reach.reached if r.group == group)
         if members:
-            found.append(GroupCard(group, counted(group, len(members)), DONE[group], members))
+            found.append(GroupCard(group, _title(reach, group, len(members)), DONE[group], members))
     return found
+
+
+def _title(reach: Reach, group: Group, members: int) -> str:
+    """How many they are; an episode that lies in many versions is many members."""
+    title = counted(group, reach.counts.get(group, members))
+    return title if reach.counts.get(group, members) == members else f"{title}, in {members:,} places"
 
 
 def member(reached: Reached) -> str:

@@ -134,6 +134,37 @@ def test_the_wrong_role(terminal: Terminal) -> None:
     assert (said.code, said.kind) == (3, "role-missing")
 
 
+def test_who_may_not_sign_leaves_no_proposal(terminal: Terminal) -> None:
+    for name in ("engineer", "releaser"):
+        said = terminal.refused("approve", "wild", "--device-class", "demo-arm", "--as", name)
+        assert said.kind == "role-missing"
+        assert "may not release.approve" in said.err
+        assert "role approver (" in said.err
+    assert terminal.ok("release", "list", "--json").json == []
+
+
+def test_answers_for_scripts(terminal: Terminal) -> None:
+    told = terminal.ok("status")
+    assert f"service: {terminal.ok('status', '--json').json['service']}" in told.out
+    said = Terminal(terminal.home, {"COLUMNS": "40"}).ok("release", "root")
+    digest, file = said.out.removesuffix("\n").split("  ")
+    assert digest.startswith("sha256:")
+    assert Path(file).name == "1.root.json"
+
+
+def test_an_answer_that_nobody_takes_is_no_traceback(terminal: Terminal) -> None:
+    words = f"{sys.executable} -m catalog.cli.main"
+    for command in ("audit verify", "audit list", "audit list --json"):
+        line = f"{words} {command} | head -c 1; exit ${{PIPESTATUS[0]}}"
+        piped = subprocess.run(["bash", "-c", line], env=terminal.variables, capture_output=True, check=False)
+        assert piped.stderr == b"", command
+        line = f"{words} {command} > /dev/full"
+        full = subprocess.run(["sh", "-c", line], env=terminal.variables, capture_output=True, check=False)
+        assert full.returncode == 6, command
+        assert full.stderr.startswith(b"disk-full: the answer cannot be written: "), command
+        assert full.stderr.count(b"\n") == 2, command
+
+
 def test_who_registered_may_not_approve_and_a_wrong_key_signs_nothing(terminal: Terminal) -> None:
     keys = terminal.home.with_name("home-keys")
     said = terminal.refused("dataset", "approve", "arm", "--ingest", "one", "--key", keys / "evaluator.pem")

@@ -49,7 +49,10 @@ def test_a_lost_approver_is_replaced(terminal: Terminal, tmp_path: Path) -> None
     assert terminal.refused("key", "rotate", *words, "--yes").kind == "approvals-missing"
     words += ["--root-key", key(terminal, "root-2"), "--approver-key", key(terminal, "approver-3")]
     assert "rotated" in terminal.ok("key", "rotate", *words, "--yes").out
-    assert terminal.refused("key", "rotate", "--plan").kind == "release-outdated"
+    said = terminal.refused("key", "rotate", "--plan")
+    assert said.kind == "release-outdated"
+    assert "there is nothing to rotate" in said.err
+    assert "`assay key rotate --renew` moves expiries on" in said.err
     keys = terminal.ok("key", "list", "--json").json
     assert {v["key"]["principal"]: bool(v["why_not"]) for v in keys if v["key"]["role"] == "approver"} == {
         "approver-1": False,
@@ -95,7 +98,7 @@ def test_a_policy_is_signed_into_force_by_two(terminal: Terminal, tmp_path: Path
     other = tmp_path / "other.yaml"
     other.write_text(text.replace("evidence_days: 14", "evidence_days: 29"))
     third = terminal.ok("policy", "activate", other, "--as", "approver-3", "--yes").out
-    assert "another text of version" in third
+    assert third.count("another text of version") == 1
     done = terminal.ok("policy", "activate", file, "--as", "approver-3", "--yes").out
     assert f"demo-arm version {VERSION + 1} is in force, signed by approver-1, approver-3" in done
     assert terminal.refused("policy", "activate", file, "--yes").kind == "already-exists"

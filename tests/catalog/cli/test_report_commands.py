@@ -13,7 +13,8 @@ import pytest
 
 from catalog.cli.verify import STATUS
 from catalog.domain.base import sha256
-from catalog.domain.report import Bundle
+from catalog.domain.decision import Decision
+from catalog.domain.report import REPORT_HTML, Bundle
 from tests.attack.attacker import Attack
 from tests.support.bundles import Handed, handed, head, payload
 from tests.support.house import House, model_folder
@@ -114,6 +115,32 @@ def test_what_was_established_is_said_line_by_line(files: Path, offline: Termina
     assert "superseded: withdrawn at " in gone.out
     assert "\x1b" not in gone.out
     assert gone.err.startswith("report-superseded: ")
+
+
+def test_each_rule_is_told_with_what_it_read(files: Path, offline: Terminal) -> None:
+    given = ("verify", files / "allowed.json", "--trust-root", files / "trust.json")
+    said, document = offline.ok(*given).out, offline.ok(*given, "--json").json
+    decision = Decision.parse(Bundle.parse((files / "allowed.json").read_bytes()).files["decision.json"])
+    assert document["rules"] == [rule.document() for rule in decision.rules]
+    rules = [line.split()[1:] for line in said.splitlines() if line.split()[0] == "rule"]
+    floor, own = ({r.rule for r in decision.rules if r.floor is of} for of in (True, False))
+    assert {word.strip(",") for word in rules[0][2:]} == floor
+    assert [words[0] for words in rules[1:]] == ["pass"] * len(own)
+    assert {words[1].removesuffix(":") for words in rules[1:]} == own
+    assert "success.lower = 0.99" in said
+    assert "rules" not in offline("verify", files / "allowed.json").out, "without a trust root nothing is established"
+
+
+def test_the_page_is_the_bundles_own(files: Path, offline: Terminal, tmp_path: Path) -> None:
+    page, given = tmp_path / "page.html", ("verify", files / "allowed.json", "--trust-root", files / "trust.json")
+    assert "written from the bundle" in offline.ok(*given, "--page", page).out
+    assert page.read_text() == Bundle.parse((files / "allowed.json").read_bytes()).files[REPORT_HTML]
+    assert "byte for byte" in offline.ok(*given, "--page", page).out
+    page.write_bytes(page.read_bytes().replace(b"reach", b"REACH", 1))
+    assert offline.refused(*given, "--page", page).kind == "report-damaged"
+    other = tmp_path / "other.html"
+    assert offline("verify", files / "resigned.json", *given[2:], "--page", other).code == STATUS["untrusted"]
+    assert not other.exists()
 
 
 def test_the_page_names_every_status_and_every_line(files: Path, offline: Terminal) -> None:

@@ -19,6 +19,7 @@ from catalog.services.policy_diff import policy_diff, read_policy, try_policy
 from tests.attack.attacker import CLASS, Attack
 from tests.catalog.services.test_revoke_key import released, revoke
 from tests.support.house import Desk, House
+from tests.support.postgresql import Fresh, on_both_databases
 from tests.support.recordings import recording
 
 SHIPPED = dict(shipped_policies())
@@ -59,9 +60,9 @@ def in_force(desk: Desk, device_class: str | None = CLASS) -> int:
     return found.policy.version
 
 
-def _released(folder: Path) -> Iterator[Attack]:
+def _released(folder: Path, fresh: Fresh = dict) -> Iterator[Attack]:
     """A catalog with one release that has 400 of 400 successes."""
-    house = House.begin(folder)
+    house = House.begin(folder, **fresh())
     with house.open() as desk:
         desk.bring("arm", "one", recording(folder / "arm-one"))
         found = Attack(house, desk)
@@ -71,8 +72,8 @@ def _released(folder: Path) -> Iterator[Attack]:
 
 
 @pytest.fixture
-def attack(tmp_path: Path) -> Iterator[Attack]:
-    yield from _released(tmp_path)
+def attack(tmp_path: Path, fresh_database: Fresh) -> Iterator[Attack]:
+    yield from _released(tmp_path, fresh_database)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,7 @@ def test_two_approvers_put_an_easier_policy_in_force_and_nothing_is_denied(attac
     assert {"policy.propose", "policy.endorse", "policy.activate"} <= {e.action for e in desk.audit()}
 
 
+@on_both_databases
 def test_what_a_stricter_policy_blocks_is_denied_as_the_difference_showed(attack: Attack) -> None:
     desk = attack.desk
     live = released(desk)

@@ -18,6 +18,7 @@ from catalog.domain.enrolment import DeviceFacts, EnrolmentView, KeyRequest
 from catalog.domain.principal import KeyRole, Principal
 from catalog.services.enrol import enrol, list_keys, propose_enrolment
 from tests.support.house import Desk, House
+from tests.support.postgresql import on_both_databases
 
 ARM = DeviceFacts(device_class="demo-arm", environment="demo", hardware="any", site="lab")
 
@@ -48,6 +49,7 @@ def known(desk: Desk, name: str) -> Principal | None:
         return records.one(c, tables.principal, Principal, name=name)
 
 
+@on_both_databases
 def test_a_device_is_enrolled_by_one_approver(shared_desk: Desk, tmp_path: Path) -> None:
     desk = shared_desk
     _, before = desk.context.records.head()
@@ -87,6 +89,7 @@ def test_what_lets_something_live_or_vouches_for_it_takes_two_approvers(
     assert made.why_not == ""
 
 
+@on_both_databases
 def test_or_two_root_keys_and_never_one_of_each(shared_desk: Desk, tmp_path: Path) -> None:
     request = newcomer(tmp_path, "approver-8", "approver")
     assert let_in(shared_desk, request, "approver-1", "root-1").done_at is None

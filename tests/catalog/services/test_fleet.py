@@ -10,6 +10,7 @@ from catalog.services.fleet import classes
 from catalog.services.waiting import waiting
 from tests.attack.attacker import CLASS, Attack
 from tests.support.devices import Arm
+from tests.support.postgresql import on_both_databases
 
 
 def of_class(attack: Attack) -> ClassView:
@@ -61,6 +62,7 @@ def test_a_class_says_what_going_back_brings_and_going_back_brings_it(attack: At
     assert desk.rollback()["release"] is None
 
 
+@on_both_databases
 def test_no_report_and_no_silence_shortens_an_exposure(attack: Attack, tmp_path: Path) -> None:
     desk, context = attack.desk, attack.desk.context
     attack.eligible("first", tmp_path / "first", 1)

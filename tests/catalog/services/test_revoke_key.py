@@ -20,13 +20,14 @@ from catalog.services.worker import poll
 from tests.attack.attacker import CLASS, Attack, verdict
 from tests.catalog.services.test_enrol import ARM, let_in, newcomer
 from tests.support.house import Desk, House
+from tests.support.postgresql import Fresh, on_both_databases
 from tests.support.recordings import recording
 
 
 @pytest.fixture
-def attack(tmp_path: Path) -> Iterator[Attack]:
+def attack(tmp_path: Path, fresh_database: Fresh) -> Iterator[Attack]:
     """A catalog with one release, first, on the data of `arm`."""
-    house = House.begin(tmp_path)
+    house = House.begin(tmp_path, **fresh_database())
     with house.open() as desk:
         desk.bring("arm", "one", recording(tmp_path / "arm-one"))
         found = Attack(house, desk)
@@ -94,6 +95,7 @@ def test_what_a_lost_key_signed_stands(attack: Attack, name: str, tmp_path: Path
     assert desk.fails(acts[name]).kind == "signer-not-enrolled"
 
 
+@on_both_databases
 def test_a_lost_key_found_in_other_hands_is_revoked_again(attack: Attack) -> None:
     desk = attack.desk
     assert revoke(desk, "evaluator", compromised=False).denied == ()

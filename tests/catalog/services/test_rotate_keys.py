@@ -31,6 +31,7 @@ from tests.attack.attacker import CLASS, Attack
 from tests.catalog.services.test_enrol import let_in, newcomer
 from tests.catalog.services.test_revoke_key import revoke
 from tests.support.house import Crash, Desk, House, crash_at, ended
+from tests.support.postgresql import on_both_databases
 
 
 class Disk(FetcherInterface):
@@ -91,6 +92,7 @@ def sign_with(desk: Desk, model: str, by: str, key: Path) -> None:
     approve_release(desk.context, by, proposal.release.manifest.id, envelope, role)
 
 
+@on_both_databases
 def test_a_lost_approver_is_replaced_and_devices_follow(attack: Attack, tmp_path: Path) -> None:
     desk = attack.desk
     attack.eligible("first", tmp_path / "m1", 1)
@@ -100,12 +102,16 @@ def test_a_lost_approver_is_replaced_and_devices_follow(attack: Attack, tmp_path
 
     revoke(desk, "approver-2", compromised=False)
     let_in(desk, newcomer(tmp_path, "approver-3", "approver"), "root-1", "root-2")
+    attack.eligible("second", tmp_path / "m2", 2)
+    error = desk.fails(lambda: sign_with(desk, "second", "approver-3", tmp_path / "approver-3.pem"))
+    assert error.kind == "signer-not-enrolled"
+    assert "devices do not know key" in error.what
+    assert "assay key rotate" in error.do
     done = rotate(desk, keys(desk, "root-1", "root-3"), keys(desk, "approver-1", "approver-3", folder=tmp_path))
     assert done["roles"] == sorted(["root", "targets", CLASS, "collaborative-arm"])
     assert attack.audited("keys.rotate", next(e.subject for e in desk.audit() if e.action == "keys.rotate"))
     assert device.told() == one, "what was released before stays released"
 
-    attack.eligible("second", tmp_path / "m2", 2)
     sign_with(desk, "second", "approver-1", desk.key("approver-1"))
     error = desk.fails(lambda: sign_with(desk, "second", "approver-2", desk.key("approver-2")))
     assert error.kind == "signer-not-enrolled"

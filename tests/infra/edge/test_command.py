@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import fcntl
+import importlib.util
 import json
-import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
@@ -213,17 +213,55 @@ def test_it_imports_only_what_installs_with_it() -> None:
                 assert top != "infra" or name.startswith("infra.edge"), f"{path.name} imports {name}"
 
 
-def test_it_runs_with_nothing_else_of_ours(office: Site, tmp_path: Path) -> None:
-    """Only infra/edge on the path: as on a device that has no catalog."""
-    alone = tmp_path / "alone" / "infra"
-    shutil.copytree(ROOT / "infra" / "edge", alone / "edge")
-    (alone / "__init__.py").touch()
-    words = [sys.executable, "-S", "-m", "infra.edge.main", "pull", "--home", str(tmp_path / "home")]
-    site_packages = next(p for p in sys.path if p.endswith("site-packages"))
-    environment = {**os.environ, "PYTHONPATH": f"{alone.parent}:{site_packages}"}
+def test_it_runs_where_the_page_puts_it(office: Site, tmp_path: Path) -> None:
+    """The page's own lines, but for the network: packed here, unpacked into a fresh environment, and run there."""
+    section = (ROOT / "docs" / "edge.md").read_text().partition("## Onto the device")[2].partition("\n## ")[0]
+    packing, unpacking = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    subprocess.run(
+        ["sh", "-ec", packing.replace("assay-edge.tar", str(tmp_path / "assay-edge.tar"))], cwd=ROOT, check=True
+    )
+    lines = [line for line in unpacking.splitlines() if "pip install" not in line]
+    assert len(lines) == 4
+    opt, script = tmp_path / "opt", tmp_path / "assay-edge"
+    here = "\n".join(lines).replace("-m venv", "-m venv --without-pip").replace("python3 -m", f"{sys.executable} -m")
+    here = here.replace("/opt/assay-edge", str(opt)).replace("/usr/local/bin/assay-edge", str(script))
+    subprocess.run(["sh", "-ec", here], cwd=tmp_path, check=True)
+    (packages,) = opt.glob("lib/python3.*/site-packages")
+    for name in ("tuf", "securesystemslib", "cryptography", "cffi", "urllib3"):
+        (packages / name).symlink_to(Path(str(importlib.util.find_spec(name).origin)).parent)
+    for library in Path(str(importlib.util.find_spec("cffi").origin)).parents[1].glob("_cffi_backend*"):
+        (packages / library.name).symlink_to(library)
     edge(0, "provision", *provisioning(office), home=tmp_path / "home")
-    ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    (tmp_path / "tuf.py").write_text("raise SystemExit('the folder that it runs in')")
+    words = [str(script), "pull", "--home", "home"]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+    assert "installed: release 1" in ended.stdout
+
+
+def test_what_the_device_installs_is_what_was_tested() -> None:
+    """Each package with each digest stands in the lock of everything."""
+    every = (ROOT / "requirements.lock").read_text().splitlines()
+    edge_lock = (ROOT / "infra" / "edge" / "requirements.lock").read_text().splitlines()
+    assert set(edge_lock) <= set(every)
+    assert {"tuf", "securesystemslib", "cryptography"} <= {line.partition("==")[0] for line in edge_lock}
+
+
+def test_a_command_that_changes_folder_keeps_its_files(office: Site, home: Path) -> None:
+    """The home is given by a relative path; what a command is told is absolute."""
+    edge(0, "pull", home=home)
+    script = "cd / && test -r $EDGE_FILES/contract.json && test -r $EDGE_HOME/device.json"
+    edge(0, "start", "--", "sh", "-c", script, home=Path(home.name), cwd=home.parent)
+
+
+def test_an_answer_that_nobody_takes_is_no_traceback(home: Path) -> None:
+    words = f"{sys.executable} -m infra.edge.main status --home {home}"
+    piped = subprocess.run(["bash", "-c", f"{words} | true; exit ${{PIPESTATUS[0]}}"], capture_output=True, check=False)
+    assert (piped.returncode in (0, 141), piped.stderr) == (True, b"")
+    full = subprocess.run(["sh", "-c", f"{words} > /dev/full"], capture_output=True, check=False)
+    assert full.returncode == 6
+    assert full.stderr.startswith(b"assay-edge: disk-full: the answer cannot be written: ")
+    assert full.stderr.count(b"\n") == 1
 
 
 def test_kinds_are_only_ever_added() -> None:

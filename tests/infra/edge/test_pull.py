@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from infra.edge.device import Device
 from infra.edge.errors import Refused
+from infra.edge.pull import pull
 from infra.edge.start import load, start
 from infra.edge.status import status
 from tests.infra.edge.site import CONTRACT, Site, model
@@ -128,6 +131,25 @@ def test_the_safe_state_comes_before_the_swap(make_site: Callable[..., Site], tm
     site.pull()
     assert json.loads((tmp_path / "seen.json").read_text())["current"] == one.id
     assert site.device.state().current == two.id
+
+
+def test_each_time_of_a_change_is_of_after_it(make_site: Callable[..., Site], tmp_path: Path) -> None:
+    """The clock notes what was current on the disk each time it is asked."""
+    site = make_site(safe_state=(_script(tmp_path, "safe.sh", "exit 0"),))
+    one = site.promote(site.manifest(1))
+    site.pull()
+    site.later(1)
+    two = site.promote(site.manifest(2), one)
+    current: dict[datetime, str] = {}
+
+    def clock() -> datetime:
+        site.now += timedelta(milliseconds=1)
+        current[site.now] = json.loads((site.home / "state.json").read_bytes())["current"]
+        return site.now
+
+    times = pull(Device(site.home, clock), site.source()).times
+    assert current[times["safe_state"]] == one.id
+    assert current[times["swapped"]] == two.id
 
 
 def test_without_a_safe_state_nothing_is_swapped(make_site: Callable[..., Site], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tuf.ngclient import UpdaterConfig
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 
+from infra.edge.document import utc_text
 from infra.edge.errors import EdgeError
 from infra.edge.start import load
 from tests.infra.edge.forge import Forger
@@ -82,7 +83,10 @@ def test_metadata_expired_at_the_floor_is_refused_whatever_the_clock(settled: Si
         settled.pull()
     settled.now -= timedelta(hours=26)
     error = settled.refuses("metadata-expired")
-    assert "expired" in error.what
+    floor = utc_text(settled.device.state().floor)
+    assert error.what.startswith("timestamp expired at ")
+    assert error.what.endswith(f"here it is {floor}"), "the time that counts here, whatever the clock says"
+    assert "provision anew" in error.do
 
 
 def test_what_is_kept_is_verified_again_at_each_start(settled: Site) -> None:
