@@ -1,7 +1,7 @@
 """An embedded server of lakeFS's public HTTP API: versions of data in one folder, without anything else running.
 
     python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S]
-                           [--allow-import DIR …] [--allow-env NAME …] [--presign]
+                           [--allow-import DIR …] [--allow-env NAME …] [--presign] [--exact-history]
 
 It listens on 127.0.0.1 (port 0 takes a free one) and prints one line when it is ready:
 `{"url": "http://127.0.0.1:PORT/api/v1", "pid": …, "home": "…"}`. Keys come from the options, from
@@ -86,8 +86,9 @@ cannot be reached or answers 429 or 503. Hooks that were left out by their `if` 
 lakeFS's client cannot parse that status.
 
 Where it differs from the lakeFS that was recorded: protection rules hold at once instead of after some seconds; an
-import that changes nothing is refused like a commit that changes nothing; a commit that was cherry-picked keeps its own
-metadata and is found as before (the recorded server showed the copy's metadata on it and lost it).
+import that changes nothing is refused like a commit that changes nothing. As there, a commit with metadata that was
+cherry-picked is shown in logs with the copy's metadata and is not found by revert and cherry-pick for a while
+(`infra.lakefs.store.picked`); `--exact-history` ends that, and a catalog starts its server with it.
 
 As in lakeFS, protection does not stop revert, cherry-pick, import and the deletion of a branch; and an object linked to
 a `local://` address that nobody knows is believed: it can be listed, and never be read. A catalog has to watch for

@@ -46,6 +46,11 @@ def main() -> int:
         metavar="NAME",
         help="let action files use {{ ENV.NAME }}; repeatable",
     )
+    parser.add_argument(
+        "--exact-history",
+        action="store_true",
+        help="show a commit that was cherry-picked as it is, which the recorded lakeFS does not",
+    )
     given = parser.parse_args()
     from infra.lakefs.server import clock, offers, serve
     from infra.lakefs.share import Wanted, serve_or_share
@@ -53,7 +58,9 @@ def main() -> int:
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         keys, alone = chosen or environment_credentials(), given.until_stdin_ends
-        wanted = Wanted(given.port, keys, offers(given.allow_import, given.presign, given.allow_env))
+        wanted = Wanted(
+            given.port, keys, offers(given.allow_import, given.presign, given.allow_env, given.exact_history)
+        )
         begin = partial(
             serve,
             given.home,
@@ -62,6 +69,7 @@ def main() -> int:
             allow_import=given.allow_import,
             presign=given.presign,
             allow_environment=given.allow_env,
+            exact_history=given.exact_history,
             until_stdin_ends=alone,
         )
         running = serve_or_share(begin, given.home, wanted, clock, alone=alone)

@@ -44,6 +44,7 @@ def serve(
     allow_import: Sequence[Path] = (),
     presign: bool = False,
     allow_environment: Sequence[str] = (),
+    exact_history: bool = False,
     until_stdin_ends: bool = False,
 ) -> None:
     """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin.
@@ -63,6 +64,7 @@ def serve(
                 secret=home.secret(),
                 presign=presign,
                 environment=environment,
+                exact_history=exact_history,
             )
             with closing(opened) as store, closing(Imports(store)) as imports, closing(store.webhooks):
                 store.followers.tell()
@@ -80,18 +82,23 @@ def serve(
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
                 server = _Server(
-                    settings, home, partial(home.announce, offers=offers(allow_import, presign, allow_environment))
+                    settings,
+                    home,
+                    partial(home.announce, offers=offers(allow_import, presign, allow_environment, exact_history)),
                 )
                 if until_stdin_ends:
                     threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
                 server.run(sockets=[listening])
 
 
-def offers(allow_import: Sequence[Path], presign: bool, allow_environment: Sequence[str]) -> tuple[str, ...]:
+def offers(
+    allow_import: Sequence[Path], presign: bool, allow_environment: Sequence[str], exact_history: bool
+) -> tuple[str, ...]:
     """What a server offers on request, as the options that ask for it."""
     folders = (f"--allow-import {folder.absolute()}" for folder in allow_import)
     names = (f"--allow-env {name}" for name in allow_environment)
-    return (*folders, *names, *(("--presign",) if presign else ()))
+    flags = {"--presign": presign, "--exact-history": exact_history}
+    return (*folders, *names, *(flag for flag, given in flags.items() if given))
 
 
 class _Server(uvicorn.Server):

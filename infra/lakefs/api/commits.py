@@ -83,11 +83,13 @@ def log(call: Call) -> Response:
         results = list(islice(found, amount + 1))
     more = len(results) > amount and not query.flag("limit")
     results = results[:amount]
-    return page([shown(item) for item in results], more, results[-1].id if results else "")
+    seen = [call.store.picked.shown(repository, item) for item in results]
+    return page([shown(item) for item in seen], more, results[-1].id if results else "")
 
 
 def post_revert(call: Call) -> Response:
     body = call.json(RevertCreation)
+    call.store.picked.refuse(call.params["repository"], body.ref)
     revert(
         call.store,
         call.params["repository"],
@@ -105,6 +107,7 @@ def post_revert(call: Call) -> Response:
 def post_cherry_pick(call: Call) -> Response:
     body = call.json(CherryPickCreation)
     overrides = body.commit_overrides or Overrides()
+    call.store.picked.refuse(call.params["repository"], body.ref)
     made = cherry_pick(
         call.store,
         call.params["repository"],
@@ -115,6 +118,7 @@ def post_cherry_pick(call: Call) -> Response:
         metadata=overrides.metadata,
         force=body.force,
     )
+    call.store.picked.note(call.params["repository"], made.metadata["cherry-pick-origin"], made)
     return answer(shown(made), 201)
 
 

@@ -16,6 +16,7 @@ from infra.lakefs.store.collection import Collection
 from infra.lakefs.store.database import Database
 from infra.lakefs.store.folders import Folders
 from infra.lakefs.store.follow import Followers
+from infra.lakefs.store.picked import Picked
 from infra.lakefs.store.ranges import Ranges
 from infra.lakefs.store.send import Sender
 from infra.lakefs.store.signing import Signer
@@ -42,6 +43,7 @@ class Store:
         secret: bytes | None = None,
         presign: bool = False,
         environment: Mapping[str, str] | None = None,
+        exact_history: bool = False,
     ) -> None:
         temp = folder / "temp"
         self.clock = clock
@@ -57,6 +59,7 @@ class Store:
         self.sweeper = Sweeper(self.database)
         self.webhooks = Sender(environment or {})
         self.followers = Followers(self)
+        self.picked = Picked(clock, exact=exact_history)
         self.resets: Counter[tuple[str, str]] = Counter()
         self.collection = Collection(folder)
         self._branch_locks: dict[tuple[str, str], threading.Lock] = {}
