@@ -9,7 +9,7 @@ from pydantic import Field
 from catalog.domain.audit import AuditHead
 from catalog.domain.base import Commit, Count, Digest, Entity, Slug, Text, Utc
 from catalog.domain.check import CheckResult
-from catalog.domain.dataset import Approval, Manifest, Quarantine
+from catalog.domain.dataset import Approval, Location, Manifest, Quarantine
 from catalog.domain.decision import Decision
 from catalog.domain.evidence import Evidence, Plan
 from catalog.domain.model import Model
@@ -21,7 +21,7 @@ VersionState = Literal["approved", "quarantined", "failing", "checked", "registe
 
 
 class VersionView(Entity):
-    """One version and what became of it."""
+    """One version and what became of it; `commit` is the name that the records know, `places` has each store's own."""
 
     ingest: Slug
     manifest_digest: Digest
@@ -34,6 +34,7 @@ class VersionView(Entity):
     approval: Approval | None = None
     check: CheckResult | None = None
     quarantined_episodes: Count = 0
+    places: tuple[Location, ...] = ()
 
 
 class DatasetView(Entity):

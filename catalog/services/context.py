@@ -109,6 +109,11 @@ class Context:
             raise Absent("version-unknown", f"this store has no copy of {manifest_digest}", where=self.store.name)
         return found.model_copy(update={"commit": self.store.known_as(found.repository, found.commit)})
 
+    def places(self, manifest_digest: str) -> tuple[Location, ...]:
+        """Every store that has a version, each with its own names."""
+        with self.records.read() as c:
+            return tuple(records.many(c, tables.location, Location, order="store", manifest_digest=manifest_digest))
+
     def approvals(self, dataset: str) -> list[Approval]:
         """The approvals of a dataset, newest first by the log's time (an id has the machine's, which may go back)."""
         with self.records.read() as c:

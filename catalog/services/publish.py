@@ -237,7 +237,13 @@ def _record_published(context: Context) -> None:
         for denial in heard:
             first = denial.model_copy(update={"published_at": published.issued_at})
             write.replace(tables.denial, {"id": denial.id}, first)
-            write.audit("denial.published", denial.release, at=utc_text(published.issued_at))
+            write.audit(
+                "denial.published",
+                denial.release,
+                at=utc_text(published.issued_at),
+                denied_by=denial.audit_seq,
+                record=first.digest(),
+            )
 
 
 def _record_leases(context: Context, documents: list[CurrentRelease]) -> None:

@@ -90,6 +90,7 @@ _NAMES: dict[str, Callable[[_Entry], tuple[str, str]]] = {
     "dataset.approve": lambda e: ("approval of", e.subject),
     "recall": lambda e: ("recall", e.details["recall"]),
     "release.deny": lambda e: ("denial of", _denial(e.subject, e.seq)),
+    "denial.published": lambda e: ("denial of", _denial(e.subject, e.details["denied_by"])),
     "release.approve": lambda e: ("signature on", _signature(e.details["release"], e.details["keyid"])),
     "key.enrol": lambda e: ("key", e.subject),
     "key.revoke": lambda e: ("revocation of key", e.subject),

@@ -78,6 +78,7 @@ def _version(context: Context, version: Version, rebased: set[str | None]) -> Ve
         state=state,
         approval=approval,
         check=check,
+        places=context.places(version.manifest_digest),
         quarantined_episodes=len({(q.dataset, q.root, q.index) for q in bad}),
     )
 

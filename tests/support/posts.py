@@ -75,4 +75,9 @@ POSTS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"what": "nothing-here", "reason": "because", "plan": "sha256:" + "0" * 64},
     ),
     "/lineage": ("/lineage", "lineage.ingest", {}),
+    "/store/copies": (
+        "/store/copies",
+        "store.copy",
+        {"url": "http://127.0.0.1:9", "namespace": "local://", "key": "k", "secret": "s"},
+    ),
 }

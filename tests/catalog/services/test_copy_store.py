@@ -60,6 +60,8 @@ def test_what_was_judged_before_is_served_after(full: Desk, elsewhere: str, tmp_
     messages = sorted(c.message for c in full.store.log(ARM, "main", 100))
     result = copy(full, elsewhere)
     assert (result["versions"], result["repositories"], result["uncommitted"]) == (5, 2, [])
+    (newest, *_) = full.dataset("arm").versions
+    assert [p.store for p in newest.places] == ["embedded", elsewhere.removesuffix("/api/v1")]
     home = full.service.settings
     full.service.close()
 
