@@ -20,6 +20,9 @@ def running(home: Path, *options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "infra.lakefs", "--home", str(home), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
-        yield str(json.loads(process.stdout.readline())["url"])
-        process.terminate()
-        assert process.wait(20) == 0
+        try:
+            yield str(json.loads(process.stdout.readline())["url"])
+        finally:
+            process.terminate()
+            status = process.wait(20)
+        assert status == 0
