@@ -175,11 +175,19 @@ def test_the_branch_of_a_candidate_deleted_and_set_back(target: Target) -> None:
     assert target.desk.approve(target.slug, "two")["tag"] == "v1.1.0"
 
 
+GATE = b"""name: gate
+on:
+  post-merge:
+hooks:
+  - {id: tell, type: webhook, properties: {url: "http://127.0.0.1:9/"}}
+"""
+
+
 def test_an_action_file_taken_from_main(target: Target) -> None:
     """Whatever it would have run, main without it is a head that nobody decided."""
     store = target.desk.store
     store.ensure_branch(target.repository, "mine", "main")
-    store.upload(target.repository, "mine", "_lakefs_actions/gate.yaml", b"name: gate\non:\n  post-merge:\nhooks: []\n")
+    store.upload(target.repository, "mine", "_lakefs_actions/gate.yaml", GATE)
     store.commit(target.repository, "mine", "another gate", {})
     store.merge(target.repository, "mine", "main", "another gate", {})
     target.named("which no decision made")

@@ -231,7 +231,7 @@ def test_a_base_model_without_a_record(attack: Attack, tmp_path: Path, known: bo
     decision = attack.gate(f"on-{name}")
     found, said = verdict(decision, "ancestry")
     assert found == "fail"
-    assert f"model {name}: " in said
+    assert f"model {name}, which it continues: " in said
     assert ("no training record" if known else "not known here") in said
 
 

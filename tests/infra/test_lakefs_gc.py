@@ -201,31 +201,41 @@ def meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callab
     return arrange
 
 
+class Racing:
+    """A gc beside: begun, and given time to do harm; ended before anybody looks at the damage."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._workers: list[threading.Thread] = []
+
+    def __call__(self) -> None:
+        self._workers.append(threading.Thread(target=collect, args=(self._store,)))
+        self._workers[-1].start()
+        self._workers[-1].join(BATCH_WAIT)
+
+    def end(self) -> None:
+        while self._workers:
+            self._workers.pop().join()
+
+
 @pytest.fixture
-def racing(store: Store) -> Iterator[Callable[[], None]]:
-    """Start a gc beside and give it time to do harm; it ends with the test at the latest."""
-    workers: list[threading.Thread] = []
-
-    def begin() -> None:
-        workers.append(threading.Thread(target=collect, args=(store,)))
-        workers[-1].start()
-        workers[-1].join(BATCH_WAIT)
-
-    yield begin
-    for worker in workers:
-        worker.join()
+def racing(store: Store) -> Iterator[Racing]:
+    found = Racing(store)
+    yield found
+    found.end()
 
 
 def test_a_commit_whose_staged_rows_are_reset_meanwhile_keeps_its_objects(
-    store: Store, meanwhile: Any, racing: Any
+    store: Store, meanwhile: Any, racing: Racing
 ) -> None:
     put(store, b"a", b"1")
     meanwhile(lambda: (reset(store, "repo", "main", "reset", "", False), racing()))
     commit(store, "repo", "main", "m", {})
+    racing.end()
     assert damage(store) == []
 
 
-def test_a_commit_that_makes_an_old_tree_again_keeps_it(store: Store, meanwhile: Any, racing: Any) -> None:
+def test_a_commit_that_makes_an_old_tree_again_keeps_it(store: Store, meanwhile: Any, racing: Racing) -> None:
     first = put(store, b"a", b"1") and commit(store, "repo", "main", "first", {})
     put(store, b"b", b"2")
     second = commit(store, "repo", "main", "second", {})
@@ -233,11 +243,12 @@ def test_a_commit_that_makes_an_old_tree_again_keeps_it(store: Store, meanwhile:
     put(store, b"b", b"2")
     meanwhile(racing)
     assert commit(store, "repo", "main", "again", {}).tree == second.tree
+    racing.end()
     assert damage(store) == []
 
 
 def test_a_cherry_pick_of_a_commit_that_no_ref_reaches_is_whole_or_refused(
-    store: Store, meanwhile: Any, racing: Any
+    store: Store, meanwhile: Any, racing: Racing
 ) -> None:
     first = put(store, b"a", b"1") and commit(store, "repo", "main", "first", {})
     put(store, b"b", b"2")
@@ -247,6 +258,7 @@ def test_a_cherry_pick_of_a_commit_that_no_ref_reaches_is_whole_or_refused(
     commit(store, "repo", "main", "third", {})
     meanwhile(racing)
     cherry_pick(store, "repo", "main", second.id, None)
+    racing.end()
     assert damage(store) == []
 
 
