@@ -7,11 +7,12 @@ start. Events are told in no order.
 from __future__ import annotations
 
 import queue
-import sys
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
 from infra.lakefs.errors import BusyError, LakeFSError
+from infra.lakefs.log import log_failure
 from infra.lakefs.store import runs
 from infra.lakefs.store.events import Event
 
@@ -54,13 +55,17 @@ class Followers:
                 self._waiting.put(None)
 
     def _run(self) -> None:
-        while (item := self._waiting.get()) is not None and not self._closed:
-            try:
-                self._follow(*item)
-            except BusyError:
-                return  # the server is ending
-            except LakeFSError as error:
-                print(f"lakefs: an event of '{item[1].repository}' is told at the next start: {error}", file=sys.stderr)
+        try:
+            while (item := self._waiting.get()) is not None and not self._closed:
+                try:
+                    self._follow(*item)
+                except BusyError:
+                    return  # the server is ending
+                except (LakeFSError, OSError, sqlite3.Error) as error:
+                    log_failure(error)  # the event is told at the next start
+        finally:
+            with self._guard:
+                self._threads -= 1
 
     def _follow(self, number: int, event: Event) -> None:
         from infra.lakefs.store import hooks  # which needs the store, which has followers

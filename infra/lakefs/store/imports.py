@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -154,7 +153,7 @@ class Imports:
             )
         except LakeFSError as failure:
             # the status still has it from `progress`; after a restart it says that the import was interrupted
-            print(f"lakefs: the end of import {identifier} is not recorded: {failure}", file=sys.stderr)
+            log_failure(failure)
         else:
             self._forget(identifier)
 
