@@ -6,6 +6,7 @@ blob like any other; a row says which, until the address expires.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -95,7 +96,7 @@ def _outside(store: Store, address: str) -> Blob:
     try:
         sha256, md5, known = digest(descriptor)
     except OSError as error:
-        raise refusal(path, error.errno or 0) from error
+        raise refusal(path, error.errno or errno.EIO) from error
     finally:
         os.close(descriptor)
     store.database.write(lambda connection: sources.put(connection, [(sha256, path, *known)]))
