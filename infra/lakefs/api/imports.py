@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import Response
 
-from infra.lakefs.api.call import Body, Call, answer, done
+from infra.lakefs.api.call import Body, Call, answer, done, moment
 from infra.lakefs.api.commits import CommitCreation
 from infra.lakefs.api.commits import shown as shown_commit
 from infra.lakefs.errors import InvalidError
@@ -53,7 +52,7 @@ def status(imports: Imports, call: Call) -> Response:
     said: dict[str, Any] = {
         "completed": commit is not None,
         "ingested_objects": found.ingested,
-        "update_time": datetime.fromtimestamp(found.updated / 1e6, UTC).isoformat(),
+        "update_time": moment(found.updated),
     }
     if commit is not None:
         said |= {"commit": shown_commit(commit), "metarange_id": commit.tree}
