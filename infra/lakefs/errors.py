@@ -56,7 +56,7 @@ class NotOfferedError(LakeFSError):
 
 
 class BusyError(LakeFSError):
-    """A branch moved on each of many attempts; nothing was changed."""
+    """Not possible now; nothing was changed: repeat."""
 
     status, kind = 503, "busy"
 
@@ -66,9 +66,7 @@ class StorageFullError(LakeFSError):
 
 
 class HomeError(Exception):
-    """The server cannot start on this home or port."""
-
-    kind = "home"
+    """Nothing can be done with this home, folder or port as it is."""
 
 
 class HomeTakenError(HomeError):

@@ -17,12 +17,8 @@ from infra.lakefs.store.globs import matches
 MAX_RULES = 1000
 
 
-def is_protected(patterns: Sequence[str], branch: str) -> bool:
-    return matches(patterns, branch)
-
-
 def refuse_protected(repository: repositories.Repository, branch: str, act: str) -> None:
-    if is_protected(repository.protection, branch):
+    if matches(repository.protection, branch):
         raise ForbiddenError(f"cannot {act} protected branch")
 
 
