@@ -22,7 +22,7 @@ def listing(call: Call) -> Response:
             query.text("after"),
             query.amount(),
         )
-    return page([_shown(run) for run in found], more, found[-1].id if found else "")
+    return page([_shown(run) for run in found], more, "run_id")
 
 
 def get(call: Call) -> Response:
@@ -36,7 +36,7 @@ def hooks(call: Call) -> Response:
         found, more = runs.page_hooks(
             connection, call.params["repository"], call.params["run"], query.text("after"), query.amount()
         )
-    return page([_shown_hook(hook) for hook in found], more, found[-1].id if found else "")
+    return page([_shown_hook(hook) for hook in found], more, "hook_run_id")
 
 
 def output(call: Call) -> Response:

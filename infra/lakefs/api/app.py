@@ -32,6 +32,7 @@ from infra.lakefs.api import (
     tokens,
 )
 from infra.lakefs.api.call import Call, Query, answer
+from infra.lakefs.api.grants import BRANCH, REF, REPOSITORY
 from infra.lakefs.api.upload import upload
 from infra.lakefs.errors import LakeFSError, NotOfferedError, TooLargeError, storage_error
 from infra.lakefs.log import log_failure
@@ -42,9 +43,6 @@ MAX_BODY = 8 << 20  # bytes of a JSON body: 1000 paths of 1024 bytes, escaped
 MAX_OPEN_BODY = 64 << 10  # of one from nobody known: a login
 Handler = Callable[[Call], Response]
 
-REPOSITORY = "/repositories/{repository}"
-BRANCH = REPOSITORY + "/branches/{branch}"
-REF = REPOSITORY + "/refs/{ref}"
 RUN = REPOSITORY + "/actions/runs/{run}"
 PULL = REPOSITORY + "/pulls/{pull}"
 

@@ -8,9 +8,9 @@ import hashlib
 import hmac
 import sqlite3
 from enum import Enum
-from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infra.lakefs.api import threads
@@ -143,7 +143,7 @@ def _open(path: str) -> bool:
     return path in OPEN or path.startswith(PRESIGNED + "/")
 
 
-def login(keys: Keys, call: Call) -> Any:
+def login(keys: Keys, call: Call) -> Response:
     token, expires = keys.login(call.json(Login))
     return answer(
         {"token": token, "token_expiration": expires},

@@ -52,7 +52,7 @@ def listing(call: Call) -> Response:
             query.flag("show_hidden"),
         )
     shown = [{"commit_id": branch.head, "id": branch.name} for branch in found]
-    return page(shown, more, found[-1].name if found else "")
+    return page(shown, more, "id")
 
 
 def delete(call: Call) -> Response:

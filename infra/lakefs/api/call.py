@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
@@ -20,6 +20,8 @@ from infra.lakefs.store import Store
 from infra.lakefs.store.entries import key
 
 MAX_PER_PAGE = 1000
+LATEST = 253_402_300_799  # the last second of the year 9999
+Seconds = Annotated[int, Field(ge=0, le=LATEST)]  # since 1970
 TRUE, FALSE = ("true", "True", "TRUE", "1"), ("false", "False", "FALSE", "0")  # the SDK writes Python's words
 INTEGER = re.compile(r"-?\d{1,10}")
 
@@ -109,12 +111,12 @@ def done() -> Response:
     return Response(status_code=204)
 
 
-def page(results: list[dict[str, Any]], more: bool, offset: str) -> Response:
-    """A page; `offset` is where the next one starts, given when there is more."""
+def page(results: list[dict[str, Any]], more: bool, by: str) -> Response:
+    """A page; when there is more, the next one starts after the last one's field `by`."""
     pagination = {
         "has_more": more,
         "max_per_page": MAX_PER_PAGE,
-        "next_offset": offset if more else "",
+        "next_offset": results[-1][by] if more else "",
         "results": len(results),
     }
     return answer({"pagination": pagination, "results": results})

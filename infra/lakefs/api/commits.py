@@ -7,12 +7,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
 from starlette.responses import Response
 
-from infra.lakefs.api.call import Body, Call, Query, answer, done, page
+from infra.lakefs.api.call import Body, Call, Query, Seconds, answer, done, page
 from infra.lakefs.errors import InvalidError, NotOfferedError
 from infra.lakefs.store import Store, commits, refs
 from infra.lakefs.store.commit import commit
@@ -20,13 +19,11 @@ from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.diff import changes
 from infra.lakefs.store.revert import cherry_pick, revert
 
-LATEST = 253_402_300_799  # the last second of the year 9999
-
 
 class CommitCreation(Body):
     message: str
     metadata: dict[str, str] | None = None
-    date: Annotated[int, Field(ge=0, le=LATEST)] | None = None
+    date: Seconds | None = None
     allow_empty: bool = False
     force: bool = False
 
@@ -82,9 +79,8 @@ def log(call: Call) -> Response:
         found = filter(_wanted(query, connection, call.store, repository), found)
         results = list(islice(found, amount + 1))
     more = len(results) > amount and not query.flag("limit")
-    results = results[:amount]
-    seen = [call.store.picked.shown(repository, item) for item in results]
-    return page([shown(item) for item in seen], more, results[-1].id if results else "")
+    seen = [call.store.picked.shown(repository, item) for item in results[:amount]]
+    return page([shown(item) for item in seen], more, "id")
 
 
 def post_revert(call: Call) -> Response:

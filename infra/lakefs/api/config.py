@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from infra.lakefs.api.auth import COOKIE
 from infra.lakefs.api.call import Call, answer, done
 
 VERSION: dict[str, Any] = {"version": "1.84.1", "version_context": "lakeFS"}
@@ -22,7 +23,7 @@ STORAGE: dict[str, Any] = {
 }
 LOGIN: dict[str, Any] = {
     "RBAC": "none",
-    "login_cookie_names": ["internal_auth_session"],
+    "login_cookie_names": [COOKIE],
     "login_failed_message": "The credentials don't match.",
     "login_url": "",
     "login_url_method": "none",

@@ -34,8 +34,7 @@ def diff_page(query: Query, source: Callable[[bytes], Iterator[Change | Brought]
     stats = query.flag("include_right_stats")
     prefix, after, delimiter = (query.text(name).encode() for name in ("prefix", "after", "delimiter"))
     found, more = store_page(source, prefix, after, delimiter, query.amount())
-    shown = [_shown(item, stats) for item in found]
-    return page(shown, more, shown[-1]["path"] if shown else "")
+    return page([_shown(item, stats) for item in found], more, "path")
 
 
 def _shown(item: Change | Brought | CommonPrefix, stats: bool) -> dict[str, Any]:

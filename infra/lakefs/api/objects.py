@@ -67,8 +67,7 @@ def listing(call: Call) -> Response:
         said = shown(item, namespace, metadata=metadata)
         return said | presigned.address(call, item) if presign else said
 
-    results = [listed(item) for item in found]
-    return page(results, more, results[-1]["path"] if results else "")
+    return page([listed(item) for item in found], more, "path")
 
 
 def copy(call: Call) -> Response:

@@ -64,7 +64,7 @@ def listing(call: Call) -> Response:
             query.text("after"),
             query.amount(),
         )
-    return page([_shown(pull) for pull in found], more, found[-1].id if found else "")
+    return page([_shown(pull) for pull in found], more, "id")
 
 
 def update(call: Call) -> Response:

@@ -56,7 +56,7 @@ def listing(call: Call) -> Response:
         found, more = repositories.page(
             connection, query.text("prefix"), query.text("after"), query.text("search"), query.amount()
         )
-    return page([_shown(repository) for repository in found], more, found[-1].id if found else "")
+    return page([_shown(repository) for repository in found], more, "id")
 
 
 def delete(call: Call) -> Response:

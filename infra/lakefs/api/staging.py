@@ -10,18 +10,15 @@ from starlette.responses import Response
 
 from infra.lakefs.api import presigned
 from infra.lakefs.api.bodies import take
-from infra.lakefs.api.call import Body, Call, Query, answer, done
+from infra.lakefs.api.call import Body, Call, Query, Seconds, answer, done
 from infra.lakefs.api.objects import shown
 from infra.lakefs.api.threads import UPLOADS, run
-from infra.lakefs.api.upload import checked_type
-from infra.lakefs.errors import NotOfferedError
+from infra.lakefs.api.upload import asks_only_new, checked_type
 from infra.lakefs.store import Store, objects, repositories, sources
 from infra.lakefs.store.addresses import arrive, check_given, content_at, give
 from infra.lakefs.store.blobs import Blob
 
-LATEST = 253_402_300_799  # the last second of the year 9999
 Size = Annotated[int, Field(ge=0, le=1 << 60)]
-Seconds = Annotated[int, Field(ge=0, le=LATEST)]
 
 
 class StagingLocation(Body):
@@ -83,8 +80,7 @@ def stage_allowed(call: Call) -> Response:
 
 def _stage(call: Call, given: ObjectStageCreation, status: int) -> Response:
     store, repository, branch, path = call.store, call.params["repository"], call.params["branch"], call.query.path()
-    if call.headers.get("if-none-match", "*") != "*" or "if-match" in call.headers:
-        raise NotOfferedError("of the conditions only 'If-None-Match: *' is offered")
+    only_new = asks_only_new(call.headers)
     content_type = checked_type(given.content_type or "")
     with store.database.read() as connection:
         objects.check_writable(connection, repository, branch, given.force)
@@ -98,7 +94,7 @@ def _stage(call: Call, given: ObjectStageCreation, status: int) -> Response:
             blob,
             content_type,
             given.metadata or {},
-            only_new="if-none-match" in call.headers,
+            only_new=only_new,
             force=given.force,
             mtime=given.mtime,
         )

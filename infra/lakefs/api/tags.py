@@ -34,7 +34,7 @@ def listing(call: Call) -> Response:
             connection, call.params["repository"], query.text("prefix"), query.text("after"), query.amount()
         )
     shown = [{"commit_id": tag.head, "id": tag.name} for tag in found]
-    return page(shown, more, found[-1].name if found else "")
+    return page(shown, more, "id")
 
 
 def delete(call: Call) -> Response:

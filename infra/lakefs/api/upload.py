@@ -70,17 +70,23 @@ async def upload(request: Request, store: Store) -> Response:
 
 def _target(request: Request, store: Store) -> _Target:
     query, headers = Query(request.scope["query_string"]), request.headers
-    if headers.get("if-none-match", "*") != "*" or "if-match" in headers:
-        raise NotOfferedError("of the conditions only 'If-None-Match: *' is offered")
+    only_new = asks_only_new(headers)
     return _Target(
         store,
         request.path_params["repository"],
         request.path_params["branch"],
         query.path(),
         _metadata(headers),
-        "if-none-match" in headers,
+        only_new,
         query.flag("force"),
     )
+
+
+def asks_only_new(headers: Headers) -> bool:
+    """Whether only an object that is not there yet may be written; NotOfferedError for any other condition."""
+    if headers.get("if-none-match", "*") != "*" or "if-match" in headers:
+        raise NotOfferedError("of the conditions only 'If-None-Match: *' is offered")
+    return "if-none-match" in headers
 
 
 def _metadata(headers: Headers) -> dict[str, str]:
