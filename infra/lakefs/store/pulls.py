@@ -6,7 +6,6 @@ that moves the branch, so the two never disagree. Branches may go; their request
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from infra.lakefs.errors import InvalidError, NotFoundError
 from infra.lakefs.store import Store, refs, repositories
 from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.merge import merge
+from infra.lakefs.store.numbers import to_id, to_number
 
 MAX_TITLE = 1024
 MAX_DESCRIPTION = 64 << 10
-IDENTIFIER = re.compile(r"[0-7][0-9a-f]{15}")
 LISTED: Mapping[str, tuple[str, ...]] = {
     "open": ("open",),
     "closed": ("closed", "merged"),  # whatever is no longer open
@@ -56,15 +55,16 @@ def create(store: Store, repository: str, title: str, description: str, source: 
             (repository, _title(title), _description(description), store.user, store.clock(), source, destination),
         ).lastrowid
         assert number is not None
-        return get(connection, repository, _id(number))
+        return get(connection, repository, to_id(number))
 
     return store.database.write(change)
 
 
 def get(connection: sqlite3.Connection, repository: str, identifier: str) -> Pull:
     repositories.get(connection, repository)
-    number = int(identifier, 16) if IDENTIFIER.fullmatch(identifier) else -1
-    row = connection.execute("SELECT * FROM pulls WHERE repository=? AND number=?", (repository, number)).fetchone()
+    row = connection.execute(
+        "SELECT * FROM pulls WHERE repository=? AND number=?", (repository, to_number(identifier))
+    ).fetchone()
     if row is None:
         raise NotFoundError(f"pull request '{identifier[:80]}' not found")
     return _pull(row)
@@ -107,7 +107,7 @@ def update(
                 found.title if title is None else _title(title),
                 found.description if description is None else _description(description),
                 repository,
-                int(identifier, 16),
+                to_number(identifier),
             ),
         )
 
@@ -132,7 +132,7 @@ def merge_pull(
         _open(connection, repository, identifier)
         connection.execute(
             "UPDATE pulls SET status='merged', closed=?, merged_commit=? WHERE repository=? AND number=?",
-            (store.clock(), made.id, repository, int(identifier, 16)),
+            (store.clock(), made.id, repository, to_number(identifier)),
         )
 
     return merge(
@@ -167,13 +167,9 @@ def _description(text: str) -> str:
     return text
 
 
-def _id(number: int) -> str:
-    return f"{number:016x}"
-
-
 def _pull(row: sqlite3.Row) -> Pull:
     return Pull(
-        _id(row["number"]),
+        to_id(row["number"]),
         row["status"],
         row["title"],
         row["description"],

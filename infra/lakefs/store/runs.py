@@ -6,7 +6,6 @@ records its run. A server that ends in between tells it again.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +13,7 @@ from dataclasses import dataclass
 from infra.lakefs.errors import NotFoundError
 from infra.lakefs.store import repositories
 from infra.lakefs.store.events import Event, decode
-
-IDENTIFIER = re.compile(r"[0-7][0-9a-f]{15}")
+from infra.lakefs.store.numbers import to_id, to_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +54,13 @@ def record(connection: sqlite3.Connection, repository: str, run: Run, hook_runs:
         "INSERT INTO hook_runs (run, action, hook, started, ended, failed, output) VALUES (?,?,?,?,?,?,?)",
         [(number, h.action, h.hook, h.started, h.ended, h.failed, h.output) for h in hook_runs],
     )
-    return _id(number)
+    return to_id(number)
 
 
 def get(connection: sqlite3.Connection, repository: str, identifier: str) -> Run:
     repositories.get(connection, repository)
     row = connection.execute(
-        "SELECT * FROM runs WHERE repository=? AND number=?", (repository, _number(identifier))
+        "SELECT * FROM runs WHERE repository=? AND number=?", (repository, to_number(identifier))
     ).fetchone()
     if row is None:
         raise NotFoundError(f"run '{identifier[:80]}' not found")
@@ -74,7 +72,7 @@ def page(
 ) -> tuple[list[Run], bool]:
     """The newest first; those of one branch in the order they happened, as recorded of a lakeFS."""
     repositories.get(connection, repository)
-    start = _number(after) if after else None
+    start = to_number(after) if after else None
     beyond, order = (">", "ASC") if branch else ("<", "DESC")
     rows = connection.execute(
         "SELECT * FROM runs WHERE repository=:repository AND (:branch='' OR branch=:branch) "  # noqa: S608 - constants
@@ -90,10 +88,10 @@ def page_hooks(
 ) -> tuple[list[HookRun], bool]:
     """Hooks in the order they ran."""
     get(connection, repository, identifier)
-    start = _number(after) if after else -1
+    start = to_number(after) if after else -1
     rows = connection.execute(
         "SELECT * FROM hook_runs WHERE run=? AND number>? ORDER BY number LIMIT ?",
-        (_number(identifier), start, amount + 1),
+        (to_number(identifier), start, amount + 1),
     ).fetchall()
     return [_hook_run(row) for row in rows[:amount]], len(rows) > amount
 
@@ -102,7 +100,7 @@ def output(connection: sqlite3.Connection, repository: str, identifier: str, hoo
     get(connection, repository, identifier)
     row = connection.execute(
         "SELECT output FROM hook_runs WHERE run=? AND number=?",
-        (_number(identifier), _number(hook_run)),
+        (to_number(identifier), to_number(hook_run)),
     ).fetchone()
     if row is None:
         raise NotFoundError(f"hook run '{hook_run[:80]}' not found")
@@ -129,15 +127,6 @@ def told(
     connection.execute("DELETE FROM events WHERE number=?", (number,))
 
 
-def _id(number: int) -> str:
-    return f"{number:016x}"
-
-
-def _number(identifier: str) -> int:
-    """The number an id stands for; one that no row has where it is no id at all."""
-    return int(identifier, 16) if IDENTIFIER.fullmatch(identifier) else -1
-
-
 def _run(row: sqlite3.Row) -> Run:
     return Run(
         row["event"],
@@ -146,7 +135,7 @@ def _run(row: sqlite3.Row) -> Run:
         row["started"],
         row["ended"],
         bool(row["failed"]),
-        _id(row["number"]),
+        to_id(row["number"]),
     )
 
 
@@ -158,5 +147,5 @@ def _hook_run(row: sqlite3.Row) -> HookRun:
         row["ended"],
         bool(row["failed"]),
         row["output"],
-        id=_id(row["number"]),
+        id=to_id(row["number"]),
     )
