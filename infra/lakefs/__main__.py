@@ -1,7 +1,4 @@
-"""`python -m infra.lakefs --home DIR --port N [--access-key K --secret-key S] [--allow-import DIR] [--presign]`.
-
-Verbs that look after a home are in `command`.
-"""
+"""The command line of the server; usage in the package's docstring, verbs on a home in `command`."""
 
 from __future__ import annotations
 
@@ -52,26 +49,15 @@ def main() -> int:
         help="show a commit that was cherry-picked as it is, which the recorded lakeFS does not",
     )
     given = parser.parse_args()
-    from infra.lakefs.server import clock, offers, serve
+    from infra.lakefs.server import Options, clock, serve
     from infra.lakefs.share import Wanted, serve_or_share
 
     try:
         chosen = chosen_credentials(given.access_key, given.secret_key, "--access-key and --secret-key")
         keys, alone = chosen or environment_credentials(), given.until_stdin_ends
-        wanted = Wanted(
-            given.port, keys, offers(given.allow_import, given.presign, given.allow_env, given.exact_history)
-        )
-        begin = partial(
-            serve,
-            given.home,
-            given.port,
-            keys,
-            allow_import=given.allow_import,
-            presign=given.presign,
-            allow_environment=given.allow_env,
-            exact_history=given.exact_history,
-            until_stdin_ends=alone,
-        )
+        options = Options(given.allow_import, given.presign, given.allow_env, given.exact_history)
+        begin = partial(serve, given.home, given.port, keys, options, until_stdin_ends=alone)
+        wanted = Wanted(given.port, keys, options.offers())
         running = serve_or_share(begin, given.home, wanted, clock, alone=alone)
     except HomeError as error:
         print(f"lakefs: {error}", file=sys.stderr)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -36,22 +37,33 @@ TICKS = 50  # of a tenth of a second, from one look at the connections to the ne
 FILES = 1 << 16  # that may be open at once: a connection and its upload are two
 
 
+@dataclass(frozen=True)
+class Options:
+    """What a server offers on request; `allow_environment` names what action files may use of the environment."""
+
+    allow_import: Sequence[Path] = ()
+    presign: bool = False
+    allow_environment: Sequence[str] = ()
+    exact_history: bool = False
+
+    def offers(self) -> tuple[str, ...]:
+        """What is offered, as the options of the command that ask for it."""
+        folders = (f"--allow-import {folder.absolute()}" for folder in self.allow_import)
+        names = (f"--allow-env {name}" for name in self.allow_environment)
+        flags = {"--presign": self.presign, "--exact-history": self.exact_history}
+        return (*folders, *names, *(flag for flag, given in flags.items() if given))
+
+
 def serve(
     folder: Path,
     port: int,
     credentials: Credentials | None,
+    options: Options,
     *,
-    allow_import: Sequence[Path] = (),
-    presign: bool = False,
-    allow_environment: Sequence[str] = (),
-    exact_history: bool = False,
     until_stdin_ends: bool = False,
 ) -> None:
-    """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin.
-
-    `allow_environment` names what action files may use of the environment.
-    """
-    environment = {name: os.environ[name] for name in allow_environment if name in os.environ}
+    """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
+    environment = {name: os.environ[name] for name in options.allow_environment if name in os.environ}
     _allow_files()
     with Home(folder) as home:
         keys = credentials or home.credentials()
@@ -60,13 +72,17 @@ def serve(
                 home.folder,
                 clock,
                 USER,
-                allowed=allow_import,
+                allowed=options.allow_import,
                 secret=home.secret(),
-                presign=presign,
+                presign=options.presign,
                 environment=environment,
-                exact_history=exact_history,
+                exact_history=options.exact_history,
             )
-            with closing(opened) as store, closing(Imports(store)) as imports, closing(store.webhooks):
+            with (
+                closing(opened) as store,
+                closing(Imports(store)) as imports,
+                closing(store.webhooks),  # first, so that an import does not wait for its hook
+            ):
                 store.followers.tell()
                 settings = uvicorn.Config(
                     build(store, Keys(keys, clock, home.secret()), imports),
@@ -81,24 +97,10 @@ def serve(
                     timeout_keep_alive=IDLE_SECONDS,
                     timeout_graceful_shutdown=GRACE_SECONDS,
                 )
-                server = _Server(
-                    settings,
-                    home,
-                    partial(home.announce, offers=offers(allow_import, presign, allow_environment, exact_history)),
-                )
+                server = _Server(settings, home, partial(home.announce, offers=options.offers()))
                 if until_stdin_ends:
                     threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
                 server.run(sockets=[listening])
-
-
-def offers(
-    allow_import: Sequence[Path], presign: bool, allow_environment: Sequence[str], exact_history: bool
-) -> tuple[str, ...]:
-    """What a server offers on request, as the options that ask for it."""
-    folders = (f"--allow-import {folder.absolute()}" for folder in allow_import)
-    names = (f"--allow-env {name}" for name in allow_environment)
-    flags = {"--presign": presign, "--exact-history": exact_history}
-    return (*folders, *names, *(flag for flag, given in flags.items() if given))
 
 
 class _Server(uvicorn.Server):

@@ -28,7 +28,7 @@ PROOF_SECONDS = 10
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a server is asked to be; `keys` None takes those of the home, `offers` are options as `server.offers`."""
+    """What a server is asked to be; `keys` None takes those of the home, `offers` are those of `server.Options`."""
 
     port: int
     keys: Credentials | None
