@@ -30,12 +30,12 @@ from filelock import FileLock, Timeout
 from infra.lakefs.errors import HomeError, HomeTakenError
 from infra.lakefs.store.database import SCHEMA
 from infra.lakefs.store.durable import fsync_folder, write_durable
-from infra.lakefs.store.migrate import LAYOUT, migrate_file
-from infra.lakefs.store.snapshot import read_layout
+from infra.lakefs.store.migrate import LAYOUT, migrate_file, read_layout
 
 SECRET_BYTES = 32
 ANNOUNCED = "server.json"
 CREDENTIALS = "credentials.json"
+BACKUP = "backup.json"  # in a folder that is one, or is becoming one
 SHARDED = ("blobs", "ranges", "trees")
 
 
@@ -140,11 +140,11 @@ class Home:
 
     def _prepare(self) -> None:
         marker = self.folder / "lakefs.json"
-        layout = read_layout(marker) if marker.exists() else LAYOUT
+        layout = read_layout(self.folder) if marker.exists() else LAYOUT
         if marker.exists():
             if not self.database.exists() and any((self.folder / "blobs").glob("*/*")):
                 raise HomeError(f"{self.folder} holds objects but no {self.database.name}: restore that file")
-        elif (self.folder / "backup.json").exists():
+        elif (self.folder / BACKUP).exists():
             raise HomeError(f"{self.folder} is an unfinished backup or restore: finish it, or choose another folder")
         elif self.database.exists():
             raise HomeError(f"{self.folder} holds a store without {marker.name}: restore that file")
@@ -152,13 +152,10 @@ class Home:
             self.folder.chmod(0o700)  # also where the folder was there before
         self.temp.mkdir(exist_ok=True)
         # a home that a server ran on is no backup any more: the next backup must not replace its rows
-        for left in (*self.temp.iterdir(), self._announced, self.folder / "backup.json"):
+        for left in (*self.temp.iterdir(), self._announced, self.folder / BACKUP):
             left.unlink(missing_ok=True)
         if not marker.exists():
-            for name in SHARDED:
-                for shard in range(256):
-                    (self.folder / name / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
-                fsync_folder(self.folder / name)
+            make_shards(self.folder)
         elif layout < LAYOUT and self.database.exists():
             migrate_file(self.database, SCHEMA)
         if not marker.exists() or layout < LAYOUT:
@@ -166,6 +163,14 @@ class Home:
             write_durable(self.temp, marker, json.dumps({"layout": LAYOUT}).encode())
             os.utime(marker, ns=(made, made))
             fsync_folder(self.folder)
+
+
+def make_shards(folder: Path) -> None:
+    """The folders that the store's files lie in, by the first two digits of their names."""
+    for name in SHARDED:
+        for shard in range(256):
+            (folder / name / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
+        fsync_folder(folder / name)
 
 
 def kept_credentials(folder: Path) -> Credentials | None:

@@ -28,6 +28,7 @@ from tests.benchmarks.figure import Figure, seconds
 
 SMALL, LARGE = 100_000, 1_000_000
 EDITS, RUNS = 10, 7
+CHUNK = 2048  # rows staged in one transaction
 
 
 def figures(folder: Path) -> Iterator[Figure]:
@@ -114,7 +115,7 @@ def _entry(number: int, salt: bytes = b"") -> Entry:
 
 def _stage(store: Store, branch: str, entries: Iterable[Entry]) -> None:
     waiting = iter(entries)
-    while chunk := list(itertools.islice(waiting, staging.CHUNK)):
+    while chunk := list(itertools.islice(waiting, CHUNK)):
         store.database.write(lambda c, chunk=chunk: staging.put_many(c, "repo", branch, chunk))
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import httpx
 import pytest
 
 from infra.lakefs.errors import HomeError
+from infra.lakefs.home import BACKUP
 from infra.lakefs.store import Store, backup, objects
-from infra.lakefs.store.backup import NOTE, restore
+from infra.lakefs.store.backup import restore
 from infra.lakefs.store.commit import commit
 from infra.lakefs.store.fsck import fsck
 from infra.lakefs.store.snapshot import snapshot
@@ -82,7 +84,7 @@ def test_a_backup_taken_while_clients_write_is_whole_and_holds_what_was_answered
     assert before <= found.keys()
     assert second.put(repository, "later", b"goes on").status_code == 201
     assert second.commit(repository).status_code == 201
-    assert not (restored / NOTE).exists()
+    assert not (restored / BACKUP).exists()
     assert not (restored / "credentials.json").exists()
 
 
@@ -215,7 +217,8 @@ def test_a_server_killed_in_a_backup_costs_nothing(tmp_path: Path, start: Any) -
     assert copying.returncode == 0
     with subprocess.Popen([*command, str(tmp_path / "other")]) as copying:
         while not (tmp_path / "other" / "temp").exists():
-            pass
+            assert copying.poll() is None
+            time.sleep(0.001)
         copying.kill()
     done = run("backup", "--home", str(tmp_path / "home"), "--to", str(tmp_path / "other"), "--json")
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,16 +28,15 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from infra.lakefs.errors import DamagedError, HomeError
-from infra.lakefs.home import SHARDED
+from infra.lakefs.home import BACKUP, make_shards
 from infra.lakefs.store.contents import UNKNOWN
 from infra.lakefs.store.durable import fsync_folder, write_durable
 from infra.lakefs.store.hashing import digest_file
-from infra.lakefs.store.reach import Names, note, outside
-from infra.lakefs.store.snapshot import Snapshot, connect, read_layout, snapshot, undisturbed
+from infra.lakefs.store.migrate import read_layout
+from infra.lakefs.store.reach import Names, Say, note, outside
+from infra.lakefs.store.snapshot import Snapshot, connect, snapshot, undisturbed
 
-NOTE = "backup.json"
 UNLINKABLE = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES}
-Say = Callable[[str], None]
 
 
 @dataclass
@@ -56,10 +55,10 @@ class Copied:
 def backup(folder: Path, target: Path, *, imported: bool = False, say: Say = lambda _: None) -> Copied:
     """Bring `target` to what `folder` holds now; HomeError when that cannot be known or written."""
     folder, target = folder.absolute(), target.absolute()
-    read_layout(folder / "lakefs.json")
+    read_layout(folder)
     with undisturbed(folder), _claimed(target, {"home": str(folder)}):
         done = _copy(folder, target, imported, say)
-        write_durable(target / "temp", target / NOTE, _noted({"home": str(folder)}, complete=True))
+        write_durable(target / "temp", target / BACKUP, _noted({"home": str(folder)}, complete=True))
         fsync_folder(target)
     return done
 
@@ -72,7 +71,7 @@ def restore(source: Path, folder: Path, say: Say = lambda _: None) -> Copied:
         raise HomeError(f"{source} holds no finished backup: repeat the backup, or choose another")
     with undisturbed(source), _claimed(folder, {"backup": str(source)}):
         done = _copy(source, folder, imported=False, say=say)
-        (folder / NOTE).unlink()
+        (folder / BACKUP).unlink()
         fsync_folder(folder)
     return done
 
@@ -92,11 +91,8 @@ def _claimed(target: Path, origin: dict[str, str]) -> Iterator[None]:
             for left in (target / "temp").iterdir():
                 left.unlink()
             if noted is None:
-                write_durable(target / "temp", target / NOTE, _noted(origin, complete=False))
-            for name in SHARDED:
-                for shard in range(256):
-                    (target / name / f"{shard:02x}").mkdir(parents=True, exist_ok=True)
-                fsync_folder(target / name)
+                write_durable(target / "temp", target / BACKUP, _noted(origin, complete=False))
+            make_shards(target)
             fsync_folder(target)
             yield
     except Timeout:
@@ -113,13 +109,13 @@ def _noted(origin: dict[str, str], *, complete: bool) -> bytes:
 
 def _read_note(folder: Path) -> dict[str, Any] | None:
     try:
-        noted = json.loads((folder / NOTE).read_bytes())
+        noted = json.loads((folder / BACKUP).read_bytes())
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise HomeError(f"{folder / NOTE} is unreadable: choose another folder") from error
+        raise HomeError(f"{folder / BACKUP} is unreadable: choose another folder") from error
     if not isinstance(noted, dict) or noted.get("schema") != "lakefs-backup@1":
-        raise HomeError(f"{folder / NOTE} is of another kind: choose another folder")
+        raise HomeError(f"{folder / BACKUP} is of another kind: choose another folder")
     return noted
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -22,7 +22,7 @@ from infra.lakefs.store.contents import UNKNOWN
 from infra.lakefs.store.entries import Entry, row_digests
 from infra.lakefs.store.hashing import Hashed, digest_file
 from infra.lakefs.store.ranges import cuts, is_cut
-from infra.lakefs.store.reach import CommitKey, outside, staged
+from infra.lakefs.store.reach import CommitKey, Say, outside, staged
 from infra.lakefs.store.snapshot import Snapshot
 from infra.lakefs.store.trees import Tree
 
@@ -53,9 +53,6 @@ class Findings:
 
     def count(self, kind: str, number: int = 1) -> None:
         self.checked[kind] = self.checked.get(kind, 0) + number
-
-
-Say = Callable[[str], None]
 
 
 def fsck(home: Snapshot, say: Say = lambda _: None) -> Findings:

@@ -21,15 +21,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.lakefs.errors import DamagedError, HomeError
 from infra.lakefs.store.collection import Collection
-from infra.lakefs.store.migrate import LAYOUT
-from infra.lakefs.store.reach import CommitKey, Names, note, reached
-from infra.lakefs.store.snapshot import Snapshot, read_layout, snapshot, undisturbed
+from infra.lakefs.store.migrate import LAYOUT, read_layout
+from infra.lakefs.store.reach import CommitKey, Names, Say, note, reached
+from infra.lakefs.store.snapshot import Snapshot, snapshot, undisturbed
 
 DAY = 86_400
 BATCH = 500
@@ -51,12 +51,10 @@ class Garbage:
         return sum(sum(sizes.values()) for sizes in self.files.values())
 
 
-def gc(
-    folder: Path, grace: float, *, apply: bool, now: float | None = None, say: Callable[[str], None] = lambda _: None
-) -> Garbage:
+def gc(folder: Path, grace: float, *, apply: bool, now: float | None = None, say: Say = lambda _: None) -> Garbage:
     """Find what no ref reached for `grace` seconds and, with `apply`, remove it. `now` is seconds since 1970."""
     oldest = (time.time() if now is None else now) - grace
-    if read_layout(folder / "lakefs.json") < LAYOUT:
+    if read_layout(folder) < LAYOUT:
         raise HomeError(f"{folder} has an earlier layout: start the server on it once")
     try:
         with undisturbed(folder, alone=True), snapshot(folder) as home:
@@ -65,7 +63,7 @@ def gc(
         raise HomeError(f"nothing more is removed, since the store is damaged: {error}; see fsck") from error
 
 
-def _collect(home: Snapshot, oldest: float, grace: float, apply: bool, say: Callable[[str], None]) -> Garbage:
+def _collect(home: Snapshot, oldest: float, grace: float, apply: bool, say: Say) -> Garbage:
     collection, names = Collection(home.folder), Names()
     if apply:
         dead = _remove_commits(home.folder, collection, int(oldest))
@@ -124,7 +122,7 @@ def _remove(
     kind: str,
     old: Mapping[str, int],
     oldest: float,
-    say: Callable[[str], None],
+    say: Say,
 ) -> dict[str, int]:
     """Remove files in batches, each after a look at the rows of that moment."""
     removed: dict[str, int] = {}

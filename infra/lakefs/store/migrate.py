@@ -1,4 +1,4 @@
-"""Bring a home's database to this version's tables: one transaction, the old tables or the new ones.
+"""The layout of a home, and the way to this version's: one transaction, the old tables or the new ones.
 
 The database says its layout itself (`PRAGMA user_version`), so a crash before the home's marker file is written again
 costs nothing: the next start finds the tables as they should be. Layout 1 wrote no version.
@@ -6,12 +6,29 @@ costs nothing: the next start finds the tables as they should be. Layout 1 wrote
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
 from infra.lakefs.errors import HomeError
 
 LAYOUT = 2
+
+
+def read_layout(folder: Path) -> int:
+    """The layout a home's marker file states; HomeError when this version cannot read it."""
+    marker = folder / "lakefs.json"
+    if not marker.exists():
+        raise HomeError(f"{folder} holds no store: it has no {marker.name}")
+    try:
+        layout = json.loads(marker.read_bytes())["layout"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HomeError(f"{marker} is unreadable: restore it, it says {{'layout': {LAYOUT}}}") from error
+    if isinstance(layout, bool) or not isinstance(layout, int) or not 1 <= layout <= LAYOUT:
+        raise HomeError(
+            f"{folder} has layout {layout!r}, this version reads up to {LAYOUT}: use the version that wrote it"
+        )
+    return layout
 
 
 def migrate(connection: sqlite3.Connection, schema: str) -> None:

@@ -12,6 +12,7 @@ from infra.lakefs.errors import DamagedError
 from infra.lakefs.store.snapshot import Snapshot
 
 CommitKey = tuple[str, str]  # repository, id
+Say = Callable[[str], None]  # how far a long work is
 
 
 @dataclass
@@ -49,7 +50,7 @@ def reached(connection: sqlite3.Connection, left_after: int | None = None) -> se
     return found
 
 
-def note(names: Names, home: Snapshot, dead: set[CommitKey], say: Callable[[str], None]) -> None:
+def note(names: Names, home: Snapshot, dead: set[CommitKey], say: Say) -> None:
     """Add what rows name that came since `names` were noted last; `dead` commits name nothing."""
     connection = home.connection
     fresh: set[str] = set()

@@ -7,7 +7,6 @@ while they work; files never change at all.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import sqlite3
@@ -19,7 +18,7 @@ from urllib.parse import quote
 
 from infra.lakefs.errors import HomeError
 from infra.lakefs.store.blobs import Blobs
-from infra.lakefs.store.migrate import LAYOUT
+from infra.lakefs.store.migrate import read_layout
 from infra.lakefs.store.ranges import Ranges
 from infra.lakefs.store.trees import Trees
 
@@ -62,7 +61,7 @@ class Snapshot:
 def snapshot(folder: Path, database: Path | None = None) -> Iterator[Snapshot]:
     """HomeError where there is no home or its database, or the copy of it that is given, cannot be opened."""
     folder = folder.absolute()
-    read_layout(folder / "lakefs.json")
+    read_layout(folder)
     connection = connect(database or folder / "refs.sqlite")
     try:
         ranges = Ranges(folder / "ranges", folder / "temp")
@@ -75,7 +74,7 @@ def snapshot(folder: Path, database: Path | None = None) -> Iterator[Snapshot]:
 @contextmanager
 def undisturbed(folder: Path, *, alone: bool = False) -> Iterator[None]:
     """No `gc` removes files meanwhile; `alone` is `gc` itself, which waits for nobody: HomeError when it would."""
-    read_layout(folder / "lakefs.json")
+    read_layout(folder)
     path = folder / "maintenance.lock"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -94,21 +93,6 @@ def undisturbed(folder: Path, *, alone: bool = False) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def read_layout(marker: Path) -> int:
-    """The layout a home's marker file states; HomeError when this version cannot read it."""
-    if not marker.exists():
-        raise HomeError(f"{marker.parent} holds no store: it has no {marker.name}")
-    try:
-        layout = json.loads(marker.read_bytes())["layout"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HomeError(f"{marker} is unreadable: restore it, it says {{'layout': {LAYOUT}}}") from error
-    if isinstance(layout, bool) or not isinstance(layout, int) or not 1 <= layout <= LAYOUT:
-        raise HomeError(
-            f"{marker.parent} has layout {layout!r}, this version reads up to {LAYOUT}: use the version that wrote it"
-        )
-    return layout
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from infra.lakefs.store.entries import Entry
+from infra.lakefs.store.listing import beyond
 from infra.lakefs.store.rows import Edit
 from infra.lakefs.store.trees import Tree, Trees
 
 PAGE = 1024
 FEW = 1024
-CHUNK = 2048  # rows that `put_many` should be given in one transaction, in which all other writers wait
 _VALUES = attrgetter("sha256", "md5", "size", "mtime", "content_type", "metadata", "digest")
 
 
@@ -149,7 +149,7 @@ def forget(connection: sqlite3.Connection, repository: str, branch: str, path: b
 def forget_prefix(connection: sqlite3.Connection, repository: str, branch: str, prefix: bytes) -> None:
     connection.execute(
         "DELETE FROM staging WHERE repository=? AND branch=? AND path>=? AND path<?",
-        (repository, branch, prefix, prefix + b"\xff"),  # which UTF-8 never holds
+        (repository, branch, prefix, beyond(prefix)),
     )
 
 
