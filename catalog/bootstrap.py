@@ -45,7 +45,7 @@ from catalog.services import (
     rotate_keys,
     withdraw,
 )
-from catalog.services.context import Context, copies, no_boundary
+from catalog.services.context import Context, no_boundary
 from catalog.services.init import Bootstrap, init, initialised
 from catalog.services.intent import Operations
 from catalog.services.simulate import Command, installed
@@ -163,7 +163,7 @@ def open_service(
             embedded, lakefs = None, _external(settings)
         context = Context(
             records=records,
-            store=Moved(lakefs, lambda repository: copies(records, lakefs.name, repository)),
+            store=Moved(lakefs, lambda repository: copy_store.copies(records, lakefs.name, repository)),
             lakefs=lakefs,
             clock=clock,
             ids=ids,

@@ -68,6 +68,11 @@ class Context:
         """Where the verified copy of a version is."""
         return self.snapshots / manifest_digest.removeprefix("sha256:")
 
+    def datasets(self) -> list[str]:
+        """The names of all datasets, in order."""
+        with self.records.read() as c:
+            return list(c.execute(select(tables.dataset.c.slug).order_by(tables.dataset.c.slug)).scalars())
+
     def repository(self, dataset: str) -> str:
         """The lakeFS repository of a dataset."""
         with self.records.read() as c:
@@ -101,12 +106,17 @@ class Context:
             )
         return found[0]
 
-    def location(self, manifest_digest: str) -> Location:
-        """Where this store has a version; its commit by the name that the records know."""
+    def place(self, manifest_digest: str) -> Location:
+        """Where this store has a version, by its own names."""
         with self.records.read() as c:
             found = records.one(c, tables.location, Location, manifest_digest=manifest_digest, store=self.store.name)
         if found is None:
             raise Absent("version-unknown", f"this store has no copy of {manifest_digest}", where=self.store.name)
+        return found
+
+    def location(self, manifest_digest: str) -> Location:
+        """Where this store has a version; its commit by the name that the records know."""
+        found = self.place(manifest_digest)
         return found.model_copy(update={"commit": self.store.known_as(found.repository, found.commit)})
 
     def places(self, manifest_digest: str) -> tuple[Location, ...]:
@@ -181,14 +191,6 @@ class Context:
         """All enrolled keys."""
         with self.records.read() as c:
             return records.many(c, tables.key, Key, order="keyid")
-
-
-def copies(records_: Records, store: str, repository: str) -> dict[str, str]:
-    """What was copied to a store: the name that the records know of each commit, and its name there."""
-    t = tables.commit_copy.c
-    with records_.read() as c:
-        rows = c.execute(select(t.commit, t.copy).where(t.store == store, t.repository == repository))
-        return {row[0]: row[1] for row in rows}
 
 
 def approvals_of(connection: Connection, dataset: str) -> list[Approval]:

@@ -13,12 +13,11 @@ from typing import Any
 from sqlalchemy import select
 
 from catalog.db import records, tables
-from catalog.db.door import Write
+from catalog.db.door import Records, Write
 from catalog.domain.dataset import Location, Manifest
 from catalog.domain.requests import CopyStore
-from catalog.errors import Absent, Conflict, Damaged, Invalid
+from catalog.errors import Conflict, Damaged, Invalid
 from catalog.services import manifest
-from catalog.services.context import Context
 from catalog.services.intent import Kind, Operations, Work, already_running
 from catalog.storage.copy import Copied, copy_repository
 from catalog.storage.lakefs import LakeFS
@@ -34,6 +33,14 @@ def start(operations: Operations, by: str, wanted: CopyStore) -> str:
     target.repositories()  # refuses wrong credentials before anything is written
     context.targets[target.name] = target
     return operations.start("copy-store", by, {"url": target.name, "namespace": wanted.namespace}).id
+
+
+def copies(records_: Records, store: str, repository: str) -> dict[str, str]:
+    """What was copied to a store: the name that the records know of each commit, and its name there."""
+    t = tables.commit_copy.c
+    with records_.read() as c:
+        rows = c.execute(select(t.commit, t.copy).where(t.store == store, t.repository == repository))
+        return {row[0]: row[1] for row in rows}
 
 
 def _copy(work: Work) -> None:
@@ -58,9 +65,9 @@ def _verify(work: Work) -> None:
     context, (_, target) = work.context, _both(work)
     places = work.cache["places"] = []
     copies = {made.repository: made.commits for made in work.cache["made"]}
-    versions = [v for slug in _datasets(context) for v in context.versions(slug)]
+    versions = [v for slug in context.datasets() for v in context.versions(slug)]
     for number, version in enumerate(versions, start=1):
-        old = _place(context, version.manifest_digest)
+        old = context.place(version.manifest_digest)
         commit = copies[old.repository][old.commit]
         head = target.head(old.repository, commit)
         document = Manifest.parse(b"".join(target.read(old.repository, commit, manifest.MANIFEST)))
@@ -123,20 +130,6 @@ def _both(work: Work) -> tuple[LakeFS, LakeFS]:
             do="begin the copy again: what is there already is not sent again",
         )
     return work.context.lakefs, target
-
-
-def _place(context: Context, digest: str) -> Location:
-    """Where the store in use has a version, by its own names."""
-    with context.records.read() as c:
-        found = records.one(c, tables.location, Location, manifest_digest=digest, store=context.store.name)
-    if found is None:
-        raise Absent("version-unknown", f"this store has no copy of {digest}", where=context.store.name)
-    return found
-
-
-def _datasets(context: Context) -> list[str]:
-    with context.records.read() as c:
-        return list(c.execute(select(tables.dataset.c.slug).order_by(tables.dataset.c.slug)).scalars())
 
 
 def _forget(work: Work) -> None:

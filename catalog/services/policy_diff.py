@@ -140,9 +140,7 @@ def _on_models(context: Context, policy: Policy, named: tuple[str, ...]) -> Iter
 
 
 def _on_data(context: Context, policy: Policy) -> Iterator[Tried]:
-    with context.records.read() as c:
-        slugs = list(c.execute(tables.dataset.select().order_by(tables.dataset.c.slug)).scalars())
-    for slug in slugs:
+    for slug in context.datasets():
         for version in context.versions(slug)[:1]:
             rules = evaluate(policy, dataset_facts(context, version, policy, check_in_force(context, version)))
             name = f"{slug}/{version.ingest}"
