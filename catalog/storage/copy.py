@@ -75,7 +75,7 @@ class _Copy:
 
     def _begin(self, history: Mapping[str, Any]) -> None:
         """Make the repository, or take up a copy that was begun: one that holds anything else is refused."""
-        if self.target.absent(self.new.repositories.get_repository, self.repository):
+        if self.repository not in self.target.repositories():
             creation = lakefs_sdk.RepositoryCreation(
                 name=self.repository,
                 storage_namespace=f"{self.target.namespace}{self.repository}",
@@ -134,10 +134,9 @@ class _Copy:
             self.target.reset(self.repository, branch)
         elif staged:
             there = {p: (s, c) for p, s, c in self.target.listing(self.repository, branch).iter_rows()}
-        self.target.delete(self.repository, branch, [p for p, content in wanted.items() if content.kind == "removed"])
-        due = [
-            (p, c) for p, c in wanted.items() if c.kind != "removed" and (p not in staged or there.get(p) != c.bytes_)
-        ]
+        present = {p: c for p, c in wanted.items() if c.kind != "removed"}
+        self.target.delete(self.repository, branch, [p for p in wanted if p not in present])
+        due = [(p, c) for p, c in present.items() if p not in staged or there.get(p) != c.stored]
 
         def one(item: tuple[str, _Content]) -> int:
             return self._send(branch, ref, *item)
@@ -197,14 +196,22 @@ class _Content:
     """What a commit did at a path; `checksum` is the store's."""
 
     kind: str
-    size: int
-    checksum: str
-    content_type: str
-    metadata: tuple[tuple[str, str], ...]
+    size: int = 0
+    checksum: str = ""
+    content_type: str = ""
+    metadata: tuple[tuple[str, str], ...] = ()
 
     @property
-    def bytes_(self) -> tuple[int, str]:
+    def stored(self) -> tuple[int, str]:
         return self.size, self.checksum
+
+
+def _content(change: Any) -> _Content:
+    if change.type == "removed":
+        return _Content("removed")
+    right = change.right
+    metadata = tuple(sorted((right.metadata or {}).items()))
+    return _Content(change.type, change.size_bytes or 0, right.checksum, right.content_type, metadata)
 
 
 class _Api:
@@ -235,16 +242,8 @@ class _Api:
 
     def changes(self, left: str, right: str) -> dict[str, _Content]:
         """What differs from left to right, by path."""
-        return {
-            d.path: _Content(
-                d.type,
-                d.size_bytes or 0 if d.type != "removed" else 0,
-                d.right.checksum if d.type != "removed" else "",
-                d.right.content_type if d.type != "removed" else "",
-                tuple(sorted((d.right.metadata or {}).items())) if d.type != "removed" else (),
-            )
-            for d in self.pages(self.refs.diff_refs, left, right, type="two_dot", include_right_stats=True)
-        }
+        found = self.pages(self.refs.diff_refs, left, right, type="two_dot", include_right_stats=True)
+        return {d.path: _content(d) for d in found}
 
 
 class _Stream:

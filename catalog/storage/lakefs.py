@@ -1,4 +1,5 @@
-"""The lakeFS adapter: the only module that knows `lakefs_sdk`. It adds no behaviour; it translates errors once.
+"""The lakeFS adapter: translates calls and errors; of lakeFS's client only this package knows (`transfer` bulk, `copy`
+history).
 
 No call is made while a write transaction of the records is open.
 """
@@ -222,10 +223,6 @@ class LakeFS:
             found = self.call(method, *arguments, after=after, amount=PAGE, **options)
             yield from found.results
             more, after = found.pagination.has_more, found.pagination.next_offset
-
-    def absent(self, method: Callable[..., Any], *arguments: Any) -> bool:
-        """Whether the store answers a call with 404."""
-        return self._maybe(method, *arguments) is None
 
     def call(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """Call lakeFS's client; its errors become ours, and none is made while the records are being written."""
