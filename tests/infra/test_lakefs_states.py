@@ -264,6 +264,15 @@ class StoreMachine(RuleBasedStateMachine):
         parents = [self.model.branches[branch], tip][: 1 if squash else 2]
         self.attempt(lambda: merge(self.store, "repo", tip, branch, **options), expect, branch, parents)
 
+    @rule(left=numbers, right=numbers)
+    def merge_base(self, left: int, right: int) -> None:
+        """A common ancestor from which no other one descends."""
+        one, other = (self.model.commits[self.known(number)] for number in (left, right))
+        base = self.read(lambda c: history.merge_base(c, "repo", one, other))
+        common = self.model.ancestors(one.id) & self.model.ancestors(other.id)
+        assert base.id in common
+        assert not [i for i in common - {base.id} if base.id in self.model.ancestors(i)]
+
     @rule(name=names, number=numbers, parent=st.integers(0, 3), empty=st.booleans(), tidy=tidies)
     def revert(self, name: str, number: int, parent: int, empty: bool, tidy: bool) -> None:
         branch, bad = self.branch(name), self.known(number)
@@ -329,6 +338,8 @@ class StoreMachine(RuleBasedStateMachine):
         if name in self.model.branches and name != "main":
             self.write(lambda c: refs.delete_branch(c, "repo", name, False))
             del self.model.branches[name], self.model.staged[name]
+            with pytest.raises(NotFoundError):
+                objects.stage(self.store, "repo", name, b"a", self.store.blobs.put(b"1"), "text/plain", {})
         else:
             with pytest.raises(LakeFSError):
                 self.write(lambda c: refs.delete_branch(c, "repo", name, False))
@@ -409,12 +420,12 @@ class StoreMachine(RuleBasedStateMachine):
             assert list(self.trees.values()).count(committed) == 1
 
     @invariant()
-    def has_tags(self) -> None:
-        found, more = (
-            self.read(lambda c: refs.page_tags(c, "repo", "", "", 100)) if self.model.branches else ([], False)
-        )
-        assert {tag.name: tag.head for tag in found} == self.model.tags
-        assert not more
+    def has_refs(self) -> None:
+        branches, more_branches = self.read(lambda c: refs.page_branches(c, "repo", "", "", 100, True))
+        tags, more_tags = self.read(lambda c: refs.page_tags(c, "repo", "", "", 100))
+        assert {branch.name: branch.head for branch in branches} == self.model.branches
+        assert {tag.name: tag.head for tag in tags} == self.model.tags
+        assert (more_branches, more_tags) == (False, False)
 
     def log(self, connection: Any, head: str) -> list[Commit]:
         return list(history.log(connection, "repo", history.get(connection, "repo", head)))
