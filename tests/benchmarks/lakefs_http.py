@@ -21,7 +21,7 @@ from infra.lakefs.store import Store, repositories, staging
 from infra.lakefs.store.commit import commit
 from infra.lakefs.store.entries import make_entry
 from tests.benchmarks.figure import Figure, compare
-from tests.infra.conftest import KEY, SECRET, Running, running
+from tests.support.lakefs_server import KEY, SECRET, Running, running
 
 SMALL = 100_000  # bytes
 LISTED = 100_000  # objects

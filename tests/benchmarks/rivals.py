@@ -45,8 +45,8 @@ def figures(folder: Path) -> Iterator[Figure]:
         (data / f"{number:05d}.bin").write_bytes(number.to_bytes(8, "big") + block[8:])
     baseline = _median(lambda place: _hash_and_copy(data, place), folder)
     note = f"{FILES:,} files of {SIZE / 1e3:.0f} KB"
-    with running(folder / "home", "--allow-import", str(data)) as url:
-        store = LakeFS(url, KEY, SECRET)
+    with running(folder / "home", "--allow-import", str(data)) as server:
+        store = LakeFS(server.url, KEY, SECRET)
         for name, act in (("import and commit", _import), ("upload and commit", _upload)):
             taken = _median(lambda place, act=act: act(store, data, place.name), folder)  # type: ignore[misc]  # bound now
             yield Figure(f"{name}, embedded lakeFS", taken, BASELINE, baseline, RUNS, note)

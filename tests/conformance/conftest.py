@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.lakefs_server import KEY, SECRET, running
 
 RECORDINGS = Path(__file__).resolve().parents[2].parent / "shared" / "lakefs"
 
@@ -39,13 +38,6 @@ def player() -> Iterator[Any]:
 def recorded_server(player: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A fresh server, as the player addresses it."""
     home = tmp_path_factory.mktemp("lakefs")
-    environment = {**os.environ, "LAKEFS_ACCESS_KEY_ID": "key", "LAKEFS_SECRET_ACCESS_KEY": "secret"}
     (home / "import").mkdir()
-    command = [sys.executable, "-m", "infra.lakefs", "--home", str(home / "home"), "--port", "0"]
-    command += ["--allow-import", str(home / "import")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["url"].removesuffix("/api/v1")
-        yield player.Server(url, "key", "secret", str(home / "import"))
-        process.terminate()
-        assert process.wait(20) == 0
+    with running(home / "home", "--allow-import", str(home / "import")) as server:
+        yield player.Server(server.url.removesuffix("/api/v1"), KEY, SECRET, str(home / "import"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import lakefs
 import pytest
 
-from tests.infra.conftest import KEY, SECRET, Running, running
+from tests.support.lakefs_server import KEY, SECRET, Running, running
 
 _names = itertools.count()
 

@@ -10,7 +10,7 @@ import httpx
 import lakefs
 import pytest
 
-from tests.infra.conftest import KEY, SECRET
+from tests.support.lakefs_server import KEY, SECRET
 
 
 @pytest.fixture

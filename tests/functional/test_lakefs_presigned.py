@@ -15,7 +15,7 @@ import pytest
 from lakefs.exceptions import BadRequestException, ForbiddenException, ImportManagerException, ObjectExistsException
 from lakefs_spec import LakeFSFileSystem
 
-from tests.infra.conftest import KEY, SECRET, Running, running
+from tests.support.lakefs_server import KEY, SECRET, Running, running
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

@@ -25,8 +25,9 @@ from infra.lakefs.home import Credentials
 from infra.lakefs.store import Store
 from infra.lakefs.store.imports import Imports
 from infra.lakefs.store.signing import Signer
+from tests.support.lakefs_server import KEY, SECRET, Running, running
 
-from .conftest import KEY, SECRET, Running, Start, running
+from .conftest import Start
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

@@ -21,8 +21,9 @@ from infra.lakefs.store import objects, refs, repositories
 from infra.lakefs.store.commit import commit
 from infra.lakefs.store.folders import Folders
 from infra.lakefs.store.ingest import Location, Wanted, ingest
+from tests.support.lakefs_server import Running, running
 
-from .conftest import Running, Start, running
+from .conftest import Start
 
 ENDLESS = 40 << 30  # bytes of a file without blocks, whose hashing takes longer than any test
 

@@ -10,7 +10,7 @@ import pytest
 from infra.lakefs.errors import NotFoundError
 from infra.lakefs.store.commits import make_commit
 from infra.lakefs.store.picked import SECONDS, Picked
-from tests.infra.conftest import running
+from tests.support.lakefs_server import running
 
 ORIGINAL = make_commit((), "", "picked", "me", 1, {"k": "v"})
 COPY = make_commit((), "", "picked", "me", 2, {"k": "v", "cherry-pick-origin": ORIGINAL.id})

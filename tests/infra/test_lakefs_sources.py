@@ -18,8 +18,9 @@ from infra.lakefs.store.entries import Entry, make_entry
 from infra.lakefs.store.folders import Folders, path_of
 from infra.lakefs.store.hashing import CHUNK, FLAGS, LARGE, UNSETTLED, digest, identity
 from infra.lakefs.store.sources import SourceFile
+from tests.support.lakefs_server import Running
 
-from .conftest import Running, Start
+from .conftest import Start
 
 PATH = "in/x.bin"
 

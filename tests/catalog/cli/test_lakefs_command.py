@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.house import ROBOT
-from tests.support.lakefs_server import KEY, SECRET, running
+from tests.support.lakefs_server import KEY, running
 from tests.support.recordings import recording
 from tests.support.terminal import Terminal
+
+SECRET = "secret-of-the-test"  # found nowhere by chance
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 def test_a_home_moves_out_and_goes_on(terminal: Terminal, tmp_path: Path) -> None:
     before = terminal.ok("dataset", "show", "arm", "--json").json
-    with running(tmp_path / "elsewhere") as url:
+    with running(tmp_path / "elsewhere", LAKEFS_SECRET_ACCESS_KEY=SECRET) as server:
+        url = server.url
         place = ("lakefs", "copy", "--to", url, "--namespace", "local://")
         assert terminal.refused(*place).kind == "input-invalid"  # no credentials, and nobody to ask
         terminal.extra |= {"LAKEFS_ACCESS_KEY_ID": KEY, "LAKEFS_SECRET_ACCESS_KEY": "wrong"}

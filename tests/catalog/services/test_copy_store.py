@@ -14,17 +14,18 @@ from catalog.services import copy_store
 from catalog.services.watch import watch
 from catalog.storage.lakefs import LakeFS
 from tests.support.house import Crash, Desk, House, crash_at, ended, model_folder
-from tests.support.lakefs_server import KEY, SECRET, running
+from tests.support.lakefs_server import KEY, running
 from tests.support.recordings import recording
 
 ARM = repository_of("arm")
+SECRET = "secret-of-the-test"  # found nowhere by chance
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[str]:
     """A second server."""
-    with running(tmp_path / "elsewhere") as url:
-        yield url
+    with running(tmp_path / "elsewhere", LAKEFS_SECRET_ACCESS_KEY=SECRET) as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -20,16 +20,16 @@ WHOLE = 40  # objects that the commits of `tell` add or change, merges aside
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeFS]:
-    with running(tmp_path_factory.mktemp("source") / "home") as url:
-        store = LakeFS(url, KEY, SECRET)
+    with running(tmp_path_factory.mktemp("source") / "home") as server:
+        store = LakeFS(server.url, KEY, SECRET)
         tell(store)
         yield store
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[LakeFS]:
-    with running(tmp_path / "target") as url:
-        yield LakeFS(url, KEY, SECRET)
+    with running(tmp_path / "target") as server:
+        yield LakeFS(server.url, KEY, SECRET)
 
 
 def tell(store: LakeFS) -> None:

@@ -21,7 +21,7 @@ import httpx
 
 from infra.lakefs.home import LAYOUT
 from infra.lakefs.store.ranges import is_cut
-from tests.infra.conftest import Running, running
+from tests.support.lakefs_server import Running, running
 
 HERE = Path(__file__).parent
 STRANGE = ("a//b", "../up", "/lead", "trail/", "sp ace", "한국어/데이터.txt", "plus+and%25", "x" * 1024)
