@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import httpx
 import lakefs_sdk
 import pytest
 
+from infra.lakefs.store.follow import THREADS
 from tests.support.listener import Heard, Listener, listening
 
 
@@ -23,6 +25,13 @@ from tests.support.listener import Heard, Listener, listening
 def listener() -> Iterator[Listener]:
     with listening() as found:
         yield found
+
+
+FULL_STDERR = """
+import os, runpy
+os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+runpy.run_module("infra.lakefs", run_name="__main__")
+"""
 
 
 @pytest.fixture
@@ -748,6 +757,27 @@ def test_runs_outlive_the_server_and_what_follows_is_told_after_a_kill(
     rows = sqlite3.connect(tmp_path / "home" / "refs.sqlite")
     assert rows.execute("SELECT count(*) FROM events").fetchone() == (0,)
     rows.close()
+
+
+def test_followers_outlive_what_they_can_neither_record_nor_log(start: Any, tmp_path: Path, listener: Listener) -> None:
+    """More events than there are followers fail while stderr is full; the next one is told as ever."""
+    server = start(tmp_path / "home", program=("-c", FULL_STDERR))
+    repository = server.repository()
+    install(server, repository, action("post-commit", url=f"{listener.url}/after"))
+    settled(server, repository, 1)
+    with closing(sqlite3.connect(tmp_path / "home" / "refs.sqlite", isolation_level=None)) as rows:
+        rows.execute("CREATE TRIGGER refused BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        for number in range(2 * THREADS):
+            server.put(repository, "a", f"{number}")
+            assert server.commit(repository).status_code == 201
+            listener.wait("/after", number + 2)
+        rows.execute("DROP TRIGGER refused")
+    server.put(repository, "a", b"told")
+    last = server.commit(repository).json()["id"]
+    deadline = time.monotonic() + 30
+    while last not in [run["commit_id"] for run in runs(server, repository)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_the_server_ends_although_hooks_are_under_way(start: Any, tmp_path: Path, listener: Listener) -> None:
