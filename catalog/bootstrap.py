@@ -163,7 +163,7 @@ def open_service(
             embedded, lakefs = None, _external(settings)
         context = Context(
             records=records,
-            store=Moved(lakefs, lambda repository: copy_store.copies(records, lakefs.name, repository)),
+            store=Moved(lakefs, lambda repository: copy_store.copies_at(records, lakefs.name, repository)),
             lakefs=lakefs,
             clock=clock,
             ids=ids,

@@ -14,11 +14,14 @@ from sqlalchemy import select
 
 from catalog.db import records, tables
 from catalog.db.door import Records, Write
+from catalog.domain.base import sha256
 from catalog.domain.dataset import Location, Manifest
+from catalog.domain.model import Model
 from catalog.domain.requests import CopyStore
 from catalog.errors import Conflict, Damaged, Invalid
 from catalog.services import manifest
 from catalog.services.intent import Kind, Operations, Work, already_running
+from catalog.services.register_model import manifest_path
 from catalog.storage.copy import Copied, copy_repository
 from catalog.storage.lakefs import LakeFS
 
@@ -35,7 +38,7 @@ def start(operations: Operations, by: str, wanted: CopyStore) -> str:
     return operations.start("copy-store", by, {"url": target.name, "namespace": wanted.namespace}).id
 
 
-def copies(records_: Records, store: str, repository: str) -> dict[str, str]:
+def copies_at(records_: Records, store: str, repository: str) -> dict[str, str]:
     """What was copied to a store: the name that the records know of each commit, and its name there."""
     t = tables.commit_copy.c
     with records_.read() as c:
@@ -62,25 +65,45 @@ def _verify(work: Work) -> None:
     """Read the manifest of every version at its new place, and compare its objects with its table."""
     if "made" not in work.cache:
         _copy(work)
-    context, (_, target) = work.context, _both(work)
+    context, (source, target) = work.context, _both(work)
     places = work.cache["places"] = []
     copies = {made.repository: made.commits for made in work.cache["made"]}
     versions = [v for slug in context.datasets() for v in context.versions(slug)]
     for number, version in enumerate(versions, start=1):
         old = context.place(version.manifest_digest)
-        commit = copies[old.repository][old.commit]
+        commit = _copied(copies, old.repository, old.commit, f"version {version.manifest_digest}")
         head = target.head(old.repository, commit)
         document = Manifest.parse(b"".join(target.read(old.repository, commit, manifest.MANIFEST)))
         if head is None or document.digest() != version.manifest_digest:
             raise Damaged("digest-mismatch", f"the copy of {version.manifest_digest} is another", where=target.name)
         _, objects = manifest.read_tables(target, old.repository, commit, document)
-        listed = {p: s for p, s, _ in target.listing(old.repository, commit).iter_rows()}
-        if {o.path: o.size for o in objects} != {p: s for p, s in listed.items() if p not in manifest.PATHS}:
-            what = f"the copy of {version.manifest_digest} does not list what its table lists"
+        listed = target.listing(old.repository, commit)
+        sizes = {path: size for path, size, _ in listed.iter_rows() if path not in manifest.PATHS}
+        if {o.path: o.size for o in objects} != sizes or not listed.equals(source.listing(old.repository, old.commit)):
+            what = f"the copy of {version.manifest_digest} does not list what its table and its original list"
             raise Damaged("digest-mismatch", what, where=target.name)
         place = old.model_copy(update={"store": target.name, "commit": commit, "metarange": head.metarange})
         places.append((version.manifest_digest, place))
         work.progress(number / len(versions), "verifying manifests")
+    with context.records.read() as c:
+        models = records.many(c, tables.model, Model, order="digest")
+    for model in models:
+        here = copies_at(context.records, source.name, model.repository).get(model.commit, model.commit)
+        commit = _copied(copies, model.repository, here, f"model {model.manifest.name}")
+        if sha256(b"".join(target.read(model.repository, commit, manifest_path(model.manifest)))) != model.digest_:
+            raise Damaged("digest-mismatch", f"the copy of {model.digest_} is another", where=target.name)
+
+
+def _copied(copies: Mapping[str, Mapping[str, str]], repository: str, commit: str, what: str) -> str:
+    copy = copies.get(repository, {}).get(commit)
+    if copy is None:
+        raise Damaged(
+            "records-damaged",
+            f"{what} was not copied: no branch and no tag reaches its commit {commit[:12]}",
+            where=repository,
+            do="look at `assay status`, make its branch again, and copy again",
+        )
+    return copy
 
 
 def _record(work: Work, write: Write) -> dict[str, Any]:
@@ -98,10 +121,17 @@ def _record(work: Work, write: Write) -> dict[str, Any]:
         for m in made
         for c, copy in m.commits.items()
     ]
-    there = select(tables.commit_copy.c.repository, tables.commit_copy.c.commit).where(
-        tables.commit_copy.c.store == url
-    )
-    known_copies = {tuple(row) for row in write.connection.execute(there)}
+    t = tables.commit_copy.c
+    known_copies = {
+        (repository, commit): copy
+        for repository, commit, copy in write.connection.execute(
+            select(t.repository, t.commit, t.copy).where(t.store == url)
+        )
+    }
+    for row in rows:
+        known_copy = known_copies.get((row["repository"], row["commit"]))
+        if known_copy not in (None, row["copy"]):
+            raise Conflict("already-exists", f"the records know another copy of commit {row['commit'][:12]}", where=url)
     write.insert_many(tables.commit_copy, [r for r in rows if (r["repository"], r["commit"]) not in known_copies])
     result = {
         "store": url,

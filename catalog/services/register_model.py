@@ -63,6 +63,11 @@ def _repository(arguments: Mapping[str, Any]) -> str:
     return f"model-{arguments['name']}"
 
 
+def manifest_path(manifest: ModelManifest) -> str:
+    """Where the manifest itself lies, beside the folder of its files."""
+    return f"{_prefix(manifest)}.json"
+
+
 def _prefix(manifest: ModelManifest) -> str:
     return manifest.digest().removeprefix("sha256:")
 
@@ -79,7 +84,7 @@ def _upload(work: Work) -> None:
     folder = Path(work.arguments["path"])
     files = [Outgoing(f"{prefix}/{f.path}", folder / f.path, f.size, f.sha256) for f in manifest.files]
     upload(work, repository, BRANCH, f"{prefix}/", files)
-    store.upload(repository, BRANCH, f"{prefix}.json", manifest.canonical())
+    store.upload(repository, BRANCH, manifest_path(manifest), manifest.canonical())
     store.commit(repository, BRANCH, f"Register {manifest.name}", {INTENT: work.intent.id})
 
 

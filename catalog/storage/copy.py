@@ -89,8 +89,7 @@ class _Copy:
         copies = self.made.commits
         for commit in _oldest_first(self.new.history(heads)):
             original = history.get((commit.metadata or {}).get(COPIED_FROM, first if not commit.parents else ""))
-            # what a commit says of itself is believed only where its parents are the copies of the original's parents
-            if original is None or original.id in copies or commit.parents != [copies.get(p) for p in original.parents]:
+            if original is None or original.id in copies or not self._is_copy(commit, original):
                 raise Conflict(
                     "already-exists",
                     f"{self.repository} is there, and its commit {commit.id[:12]} is no copy",
@@ -98,6 +97,17 @@ class _Copy:
                     do="copy to a lakeFS that has no repository of this name",
                 )
             copies[original.id] = commit.id
+
+    def _is_copy(self, commit: Any, original: Any) -> bool:
+        """What a commit says of itself is believed only where its parents are the copies of the original's parents, and
+        it changes what the original changed.
+        """
+        if commit.parents != [self.made.commits.get(parent) for parent in original.parents]:
+            return False
+        if not commit.parents:
+            places = ((self.target, commit.id), (self.source, original.id))
+            return all(store.listing(self.repository, root).is_empty() for store, root in places)
+        return self.new.changes(commit.parents[0], commit.id) == self.old.changes(original.parents[0], original.id)
 
     def _commit(self, commit: Any) -> None:
         copies, branch = self.made.commits, WORK + commit.id[:16]
@@ -118,6 +128,7 @@ class _Copy:
                 merge.strategy = strategy
             made = self.new.ask(self.new.refs.merge_into_branch, parents[1], branch, merge=merge).reference
         if self.new.changes(parents[0], made) != wanted:
+            self.target.delete_branch(self.repository, branch)  # or the next copy would find it there, and refuse
             raise Damaged(
                 "records-damaged",
                 f"the copy {made[:12]} of commit {commit.id[:12]} does not hold what that holds",

@@ -10,7 +10,7 @@ import lakefs_sdk
 import pytest
 
 from catalog.errors import AssayError
-from catalog.storage.copy import COPIED_FROM, copy_repository
+from catalog.storage.copy import COPIED_FROM, WORK, copy_repository
 from catalog.storage.lakefs import LakeFS
 from tests.support.lakefs_server import KEY, SECRET, running
 
@@ -144,3 +144,38 @@ def test_a_target_that_went_on_is_refused(source: LakeFS, target: LakeFS) -> Non
     with pytest.raises(AssayError) as error:
         copy_repository(source, target, REPOSITORY, no_progress)
     assert error.value.kind == "already-exists"
+
+
+def evil(target: LakeFS, source: LakeFS) -> None:
+    """A commit at the target that says it is the copy of the first one, and holds something else."""
+    first = next(c for c in source.log(REPOSITORY, "main", 1000) if c.message == "thirty")
+    target.ensure_repository(REPOSITORY, {})
+    target.ensure_branch(REPOSITORY, "work", "main")
+    for number in range(30):
+        target.upload(REPOSITORY, "work", f"data/{number:03d}", b"y" * number)
+    target.commit(REPOSITORY, "work", "thirty", {"k": "v", COPIED_FROM: first.id})
+
+
+def test_a_mark_over_other_content_is_not_believed(source: LakeFS, target: LakeFS) -> None:
+    evil(target, source)
+    with pytest.raises(AssayError) as error:
+        copy_repository(source, target, REPOSITORY, no_progress)
+    assert error.value.kind == "already-exists"
+
+
+def test_a_copy_that_somebody_changed_under_way_is_refused_and_goes_on(source: LakeFS, target: LakeFS) -> None:
+    steps = 0
+
+    def disturb(_part: float) -> None:
+        """The thirty objects of the first commit are staged, and it is still to be made."""
+        nonlocal steps
+        steps += 1
+        if steps == 1 + 30:
+            (work,) = (name for name in target.branches(REPOSITORY) if name.startswith(WORK))
+            target.upload(REPOSITORY, work, "data/001", b"somebody else")
+
+    with pytest.raises(AssayError) as error:
+        copy_repository(source, target, REPOSITORY, disturb)
+    assert error.value.kind == "records-damaged"
+    copy_repository(source, target, REPOSITORY, no_progress)
+    assert told(target) == told(source)
