@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -255,8 +256,27 @@ def test_a_damaged_range_is_said_and_never_served(trees: Trees, damage: str) -> 
         path.unlink()
     else:
         path.write_bytes(fresh.path(other.ranges[0].id).read_bytes())
-    with pytest.raises(DamagedError, match=r"missing or unreadable|holds other rows"):
+    with pytest.raises(DamagedError, match=r"is missing|is unreadable|holds other rows"):
         fresh.load(tree.ranges[0].id)
+
+
+@pytest.mark.parametrize("kind", ["tree", "range"])
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:100], lambda data: data[:-1] + b"\0"])
+def test_what_is_made_again_heals_what_was_damaged(kind: str, damage: Callable[[bytes], bytes], trees: Trees) -> None:
+    tree = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
+    path = trees.path(tree.id) if kind == "tree" else trees._ranges.path(tree.ranges[0].id)
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    assert trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2})).id == tree.id
+    assert path.read_bytes() == whole
+
+
+def test_what_is_whole_is_not_written_again(trees: Trees) -> None:
+    tree = trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
+    paths = [trees.path(tree.id), trees._ranges.path(tree.ranges[0].id)]
+    before = [path.stat().st_ino for path in paths]
+    trees.edit(Tree(()), edits_of({b"a/1": 1, b"b": 2}))
+    assert [path.stat().st_ino for path in paths] == before
 
 
 def test_a_damaged_tree_is_said(trees: Trees) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from infra.lakefs.errors import DamagedError
-from infra.lakefs.store.durable import temporary, write_durable
+from infra.lakefs.store.durable import holds, temporary, write_durable
 
 MD5_THREADS = ThreadPoolExecutor(os.cpu_count(), "md5")
 
@@ -78,11 +78,7 @@ class Blobs:
         """Store small content in one go. Content already stored is compared, not written again: damage heals."""
         sha256, md5 = hashlib.sha256(data).digest(), hashlib.md5(data, usedforsecurity=False).digest()
         target = self.path(sha256)
-        try:
-            known = target.stat().st_size == len(data) and target.read_bytes() == data
-        except FileNotFoundError:
-            known = False
-        if not known:
+        if not holds(target, data):
             write_durable(self.temp, target, data)
         return Blob(sha256, md5, len(data), target.parent)
 

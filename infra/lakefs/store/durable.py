@@ -32,6 +32,14 @@ def write_durable(temp: Path, target: Path, data: bytes | bytearray, mode: int =
         raise
 
 
+def holds(target: Path, data: bytes | bytearray) -> bool:
+    """Whether a file is there with just these bytes; else it is to be written, whatever damaged it."""
+    try:
+        return target.stat().st_size == len(data) and target.read_bytes() == data
+    except FileNotFoundError:
+        return False
+
+
 def fsync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

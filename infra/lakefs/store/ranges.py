@@ -59,6 +59,32 @@ def range_id(rows: Rows) -> str:
     return hashed.hexdigest()
 
 
+def read_range(path: Path, identifier: str) -> Rows:
+    """The rows in a file; DamagedError when they are not what the name says."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedError(f"range {identifier} is missing: restore it from a backup") from None
+    try:
+        table = pq.ParquetFile(pa.py_buffer(data)).read(use_threads=False)
+    except (pa.ArrowException, OSError) as error:  # an OSError of memory: pages that do not decompress
+        raise DamagedError(f"range {identifier} is unreadable: restore it from a backup") from error
+    if table.schema != SCHEMA:
+        raise DamagedError(f"range {identifier} has other columns than this version knows: restore it")
+    found = joined([EMPTY, *map(Rows, table.to_batches())])
+    if range_id(found) != identifier:
+        raise DamagedError(f"range {identifier} holds other rows than its name says: restore it from a backup")
+    return found
+
+
+def _is_whole(path: Path, identifier: str) -> bool:
+    try:
+        read_range(path, identifier)
+    except DamagedError:
+        return False
+    return True
+
+
 class Ranges:
     def __init__(self, folder: Path, temp: Path) -> None:
         self._folder = folder
@@ -71,10 +97,11 @@ class Ranges:
         return self._folder / identifier[:2] / f"{identifier[2:]}.parquet"
 
     def put(self, rows: Rows) -> RangeInfo:
-        """Store sorted entries; durable but for the fsync of `path(id).parent`."""
+        """Store sorted entries; durable but for the fsync of `path(id).parent`. A file that is there already is read,
+        and written again where it is damaged."""
         info = RangeInfo(range_id(rows), rows.path(0), rows.path(len(rows) - 1), len(rows))
         target = self.path(info.id)
-        if not target.exists():
+        if not _is_whole(target, info.id):
             sink = io.BytesIO()
             table = pa.Table.from_batches([rows.batch])
             pq.write_table(table, sink, compression="zstd", use_dictionary=REPEATING, write_statistics=False)
@@ -87,16 +114,7 @@ class Ranges:
             if (known := self._cache.get(identifier)) is not None:
                 self._cache.move_to_end(identifier)
                 return known
-        try:
-            data = pa.py_buffer(self.path(identifier).read_bytes())
-            table = pq.ParquetFile(data).read(use_threads=False)
-        except (FileNotFoundError, pa.ArrowException) as error:
-            raise DamagedError(f"range {identifier} is missing or unreadable: restore it from a backup") from error
-        if table.schema != SCHEMA:
-            raise DamagedError(f"range {identifier} has other columns than this version knows: restore it")
-        found = joined([EMPTY, *map(Rows, table.to_batches())])
-        if range_id(found) != identifier:
-            raise DamagedError(f"range {identifier} holds other rows than its name says: restore it from a backup")
+        found = read_range(self.path(identifier), identifier)
         self._keep(identifier, found)
         return found
 

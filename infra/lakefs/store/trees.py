@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from infra.lakefs.errors import DamagedError
-from infra.lakefs.store.durable import fsync_folder, write_durable
+from infra.lakefs.store.durable import fsync_folder, holds, write_durable
 from infra.lakefs.store.entries import Entry, canonical
 from infra.lakefs.store.ranges import RangeInfo, Ranges, cuts, is_cut
 from infra.lakefs.store.rows import EMPTY, Edit, Rows, aligned, joined, of_edits, overlay
@@ -41,6 +41,17 @@ class Tree:
         return canonical({"schema": "tree@1", "ranges": rows}).encode()
 
 
+def read_tree(path: Path, identifier: str) -> Tree:
+    """The tree in a file; DamagedError when that does not hold what the name says."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DamagedError(f"tree {identifier} is missing: restore it from a backup") from None
+    if hashlib.sha256(data).hexdigest() != identifier:
+        raise DamagedError(f"tree {identifier} holds something else than its name says: restore it from a backup")
+    return Tree(RangeInfo(r[0], r[1].encode(), r[2].encode(), r[3]) for r in json.loads(data)["ranges"])
+
+
 class Trees:
     def __init__(self, folder: Path, temp: Path, ranges: Ranges) -> None:
         self._folder = folder
@@ -61,13 +72,7 @@ class Trees:
             if (known := self._cache.get(identifier)) is not None:
                 self._cache.move_to_end(identifier)
                 return known
-        try:
-            data = self.path(identifier).read_bytes()
-        except FileNotFoundError:
-            raise DamagedError(f"tree {identifier} is missing: restore it from a backup") from None
-        if hashlib.sha256(data).hexdigest() != identifier:
-            raise DamagedError(f"tree {identifier} holds something else than its name says: restore it from a backup")
-        tree = Tree(RangeInfo(r[0], r[1].encode(), r[2].encode(), r[3]) for r in json.loads(data)["ranges"])
+        tree = read_tree(self.path(identifier), identifier)
         self._keep(tree)
         return tree
 
@@ -108,9 +113,9 @@ class Trees:
         return result
 
     def _put(self, tree: Tree) -> None:
-        target = self.path(tree.id)
-        if not target.exists():
-            write_durable(self._temp, target, tree.encoded())
+        target, data = self.path(tree.id), tree.encoded()
+        if not holds(target, data):
+            write_durable(self._temp, target, data)
         fsync_folder(target.parent)
         self._keep(tree)
 
