@@ -2,7 +2,7 @@
 
     fsck    --home DIR [--json]                                   status 1 when something is damaged
     gc      --home DIR [--grace 24h] [--apply] [--json]           says what would go; --apply removes it
-    backup  --home DIR --to DIR2 [--imported] [--json]            status 1 when something is lost in the home
+    backup  --home DIR --to DIR2 [--imported] [--json]            status 1 when something is lost
     restore --from DIR2 --home NEW [--json]                       the same; NEW does not exist or is empty
 
 Status 2 is a refusal with one sentence on stderr, where progress is shown as well.
@@ -64,8 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     collecting.add_argument("--grace", type=_duration, default=86_400.0, metavar="24h", help="how long it stays anyway")
     collecting.add_argument("--apply", action="store_true", help="remove it")
     copying = verb("backup", _backup, "Copy the home as it is at this moment.")
-    copying.add_argument("--to", type=Path, required=True, help="a new folder, or an earlier backup of this home")
-    copying.add_argument("--imported", action="store_true", help="copy imported content too")
+    copying.add_argument("--to", type=Path, required=True, help="a new folder, or an earlier backup, which is reread")
+    copying.add_argument("--imported", action="store_true", help="copy imported content too, which else stays outside")
     restoring = verb("restore", _restore, "Make a new home of a backup.")
     restoring.add_argument("--from", type=Path, required=True, dest="source", help="the backup")
     return parser
@@ -96,10 +96,17 @@ def _reach(item: dict[str, Any]) -> str:
     said = []
     for kind in ("commits", "branches", "tags", "paths", "staged"):
         total, first = item[kind]["total"], item[kind]["first"]
-        shown = [value if isinstance(value, str) else "/".join(map(str, list(value.values())[:3])) for value in first]
+        shown = [_named(value) for value in first]
         more = [f"and {total - LISTED} more"] * (total > LISTED)
         said += [f"\n  {kind}: {', '.join(shown + more)}"] * (total > 0)
     return "".join(said)
+
+
+def _named(value: str | dict[str, Any]) -> str:
+    if isinstance(value, str):
+        return value
+    where = {True: " (at its head)", False: " (in its history)", None: ""}[value.get("at_head")]
+    return "/".join(item for item in value.values() if isinstance(item, str)) + where
 
 
 def _gc(given: argparse.Namespace) -> int:
@@ -128,7 +135,7 @@ def _copied(done: Copied, given: argparse.Namespace) -> int:
     lines = [f"lost: {item}" for item in done.lost[:LISTED]]
     lines += [f"and {len(done.lost) - LISTED} more"] * (len(done.lost) > LISTED)
     lines.append(
-        f"{done.linked} files linked, {done.copied} copied ({done.bytes} bytes), {done.already_there} were there; "
+        f"{done.copied} files copied ({done.bytes} bytes), {done.already_there} were there; "
         f"{done.outside} imported objects stay where they lie; {len(done.lost)} lost"
     )
     _say(asdict(done), lines, as_json=given.json)

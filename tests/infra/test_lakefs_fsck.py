@@ -176,9 +176,18 @@ def test_the_command_works_beside_a_server_and_on_a_stopped_home(tmp_path: Path,
         blob.unlink()
     done = run("fsck", "--home", str(home))
     assert done.returncode == 1
-    assert "branches: " in done.stdout
+    name = repository.rsplit("/", 1)[1]
+    assert f"branches: {name}/main (at its head)\n" in done.stdout
     assert "is missing" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("damaged: ")
+
+
+def assert_lost(home: Path, tmp_path: Path, said: str) -> None:
+    """The backup that leaves content outside names what is lost there, the one that took it along needs nothing."""
+    done = run("backup", "--home", str(home), "--to", str(tmp_path / "left"))
+    assert (done.returncode, said in done.stdout, "1 lost" in done.stdout) == (1, True, True)
+    assert run("restore", "--from", str(tmp_path / "left"), "--home", str(tmp_path / said[-7:])).returncode == 1
+    assert run("backup", "--home", str(home), "--to", str(tmp_path / "taken")).returncode == 0
 
 
 def test_imported_content_is_read_where_it_lies(tmp_path: Path, start: Any) -> None:
@@ -205,11 +214,19 @@ def test_imported_content_is_read_where_it_lies(tmp_path: Path, start: Any) -> N
     taken = json.loads(
         run("backup", "--home", str(home), "--to", str(tmp_path / "taken"), "--imported", "--json").stdout
     )
-    assert (left["outside"], left["copied"], taken["outside"], taken["copied"]) == (2, 0, 0, 2)
+    assert (left["outside"], left["copied"], taken["outside"], taken["copied"]) == (2, 2, 0, 4)
+    os.utime(data / "one")  # another identity, the same bytes
+    assert run("backup", "--home", str(home), "--to", str(tmp_path / "left")).returncode == 0
     (data / "two").write_text("TWO")
     (item,) = told(home)
     assert (item["kind"], item["paths"]["first"], names(item, "branches")) == ("source", ["in/two"], ["main"])
     assert f"{data}/two changed outside" in item["problem"]
+    lost = f"was imported from {data}/two, which changed after its import"
+    assert_lost(home, tmp_path, lost)
+    (data / "two").unlink()
+    assert_lost(home, tmp_path, f"was imported from {data}/two, which is missing")
+    (item,) = told(home)
+    assert f"{data}/two is gone" in item["problem"]
     assert len(told(tmp_path / "left")) == 1
     assert told(tmp_path / "taken") == []
     assert run("fsck", "--home", str(home)).returncode == 1

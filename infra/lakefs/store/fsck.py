@@ -220,26 +220,28 @@ def _check_blobs(home: Snapshot, findings: Findings, expected: dict[bytes, bytes
             findings.damage.append(Damage("blob", name, "objects say another size or MD5 of it", sha256))
         say(f"{findings.checked['blobs']} blobs read, {read / 1e9:.2f} GB; {len(left)} objects left")
     findings.count("bytes", read)
-    elsewhere = outside(home) if left else {}
     for sha256, said in left.items():
-        paths = elsewhere.get(sha256, [])
+        paths = [source.path for source in outside(home, sha256)]
         name = f"sha256:{sha256.hex()}"
         if not paths:
             findings.damage.append(Damage("blob", name, "is missing: restore it from a backup", sha256))
             continue
         findings.count("sources")
-        if not any(_holds(Path(path), sha256, said) for path in paths):
-            problem = f"{paths[0]} changed outside or is gone: bring back what was imported"
-            findings.damage.append(Damage("source", name, problem, sha256))
+        problems = [_wrong(path, sha256, said) for path in paths]
+        if None not in problems:
+            findings.damage.append(Damage("source", name, f"{problems[0]}: bring back what was imported", sha256))
         say(f"{findings.checked['sources']} imported files read")
 
 
-def _holds(path: Path, sha256: bytes, said: bytes) -> bool:
+def _wrong(path: str, sha256: bytes, said: bytes) -> str | None:
+    """What keeps an imported file from being the content, if anything."""
     try:
         found, md5, (size, *_) = digest_file(path)
-    except OSError:
-        return False
-    return (found, _said(md5, size)) == (sha256, said)
+    except FileNotFoundError:
+        return f"{path} is gone"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return None if (found, _said(md5, size)) == (sha256, said) else f"{path} changed outside"
 
 
 def _hashed(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, Hashed | OSError]]:

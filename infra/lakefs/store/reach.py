@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from infra.lakefs.errors import DamagedError
 from infra.lakefs.store.snapshot import Snapshot
+from infra.lakefs.store.sources import Source, find
 
 CommitKey = tuple[str, str]  # repository, id
 Say = Callable[[str], None]  # how far a long work is
@@ -81,13 +81,9 @@ def staged(home: Snapshot, after: int = -1) -> Iterable[sqlite3.Row]:
     )
 
 
-def outside(home: Snapshot) -> dict[bytes, list[str]]:
-    """Content that may lie in files outside of the home, where it was imported from."""
-    found: dict[bytes, list[str]] = defaultdict(list)
-    if "sources" in home.tables():
-        for sha256, path in home.connection.execute("SELECT sha256, path FROM sources ORDER BY path"):
-            found[sha256].append(path)
-    return found
+def outside(home: Snapshot, sha256: bytes) -> list[Source]:
+    """The files outside of the home that content was imported from."""
+    return find(home.connection, sha256) if "sources" in home.tables() else []
 
 
 def _note_tree(names: Names, home: Snapshot, identifier: str) -> None:

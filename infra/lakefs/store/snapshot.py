@@ -75,6 +75,13 @@ def snapshot(folder: Path, database: Path | None = None) -> Iterator[Snapshot]:
 def undisturbed(folder: Path, *, alone: bool = False) -> Iterator[None]:
     """No `gc` removes files meanwhile; `alone` is `gc` itself, which waits for nobody: HomeError when it would."""
     read_layout(folder)
+    with maintained(folder, alone=alone):
+        yield
+
+
+@contextmanager
+def maintained(folder: Path, *, alone: bool) -> Iterator[None]:
+    """As `undisturbed`, of a folder that need not be a home yet."""
     path = folder / "maintenance.lock"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
