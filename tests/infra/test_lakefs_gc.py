@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 from infra.lakefs import command
 from infra.lakefs.errors import HomeError, NotFoundError
 from infra.lakefs.store import Store, addresses, collection, objects, refs, repositories
+from infra.lakefs.store.backup import backup
 from infra.lakefs.store.commit import commit
 from infra.lakefs.store.fsck import fsck
 from infra.lakefs.store.gc import DAY, Garbage, gc
@@ -163,6 +166,25 @@ def test_gc_waits_for_nobody_else_who_looks_after_the_home(store: Store) -> None
         undisturbed(folder_of(store)),
     ):
         pass
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_nothing_is_removed_from_a_backup(apply: bool, store: Store, tmp_path: Path) -> None:
+    put(store, b"a", b"1")
+    backup(folder_of(store), tmp_path / "copy")
+    with pytest.raises(HomeError, match="is a backup"):
+        gc(tmp_path / "copy", 0, apply=apply)
+
+
+def test_a_database_that_another_holds_is_a_refusal(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    unnamed = store.blobs.put(b"unnamed")
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *given, **more: connect(*given, **{**more, "timeout": 0.1}))
+    with closing(connect(folder_of(store) / "refs.sqlite", isolation_level=None)) as writing:
+        writing.execute("BEGIN IMMEDIATE")
+        with pytest.raises(HomeError, match="nothing more is removed"):
+            collect(store)
+    assert store.blobs.path(unnamed.sha256).exists()
 
 
 # What happens beside it: each of these loses an object when `collection.shared` locks nothing.

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.lakefs.errors import DamagedError, HomeError
+from infra.lakefs.home import BACKUP
 from infra.lakefs.store.collection import Collection
 from infra.lakefs.store.migrate import LAYOUT, read_layout
 from infra.lakefs.store.reach import CommitKey, Names, Say, note, reached
@@ -54,6 +55,8 @@ class Garbage:
 def gc(folder: Path, grace: float, *, apply: bool, now: float | None = None, say: Say = lambda _: None) -> Garbage:
     """Find what no ref reached for `grace` seconds and, with `apply`, remove it. `now` is seconds since 1970."""
     oldest = (time.time() if now is None else now) - grace
+    if (folder / BACKUP).exists():
+        raise HomeError(f"{folder} is a backup, from which nothing is removed: clean up its home, make a new backup")
     if read_layout(folder) < LAYOUT:
         raise HomeError(f"{folder} has an earlier layout: start the server on it once")
     try:
@@ -61,6 +64,8 @@ def gc(folder: Path, grace: float, *, apply: bool, now: float | None = None, say
             return _collect(home, oldest, grace, apply, say)
     except DamagedError as error:
         raise HomeError(f"nothing more is removed, since the store is damaged: {error}; see fsck") from error
+    except sqlite3.Error as error:
+        raise HomeError(f"the database of {folder} refused ({error}): nothing more is removed, repeat it") from error
 
 
 def _collect(home: Snapshot, oldest: float, grace: float, apply: bool, say: Say) -> Garbage:
