@@ -1,6 +1,6 @@
 """The care of a home: `python -m infra.lakefs fsck | gc | backup | restore`. Beside a running server or without one.
 
-    fsck    --home DIR [--json]                                   status 1 when something is damaged
+    fsck    --home DIR [--allow-import DIR]... [--json]           status 1 when something is damaged
     gc      --home DIR [--grace 24h] [--apply] [--json]           says what would go; --apply removes it
     backup  --home DIR --to DIR2 [--imported] [--json]            status 1 when something is lost
     restore --from DIR2 --home NEW [--json]                       the same; NEW does not exist or is empty
@@ -24,6 +24,7 @@ from typing import Any
 from infra.lakefs.errors import HomeError, LakeFSError, storage_error
 from infra.lakefs.store.affected import LISTED, affected
 from infra.lakefs.store.backup import Copied, backup, restore
+from infra.lakefs.store.folders import Folders
 from infra.lakefs.store.fsck import fsck
 from infra.lakefs.store.gc import gc
 from infra.lakefs.store.snapshot import snapshot, undisturbed
@@ -59,7 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--json", action="store_true", help="say everything as one JSON document")
         return made
 
-    verb("fsck", _fsck, "Read everything again and name what is damaged and whom it concerns.")
+    checking = verb("fsck", _fsck, "Read everything again and name what is damaged and whom it concerns.")
+    checking.add_argument(
+        "--allow-import",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="as the server is started with: what was imported counts as whole only where it would be served",
+    )
     collecting = verb("gc", _gc, "Find what no ref reaches; a dry run unless --apply is given.")
     collecting.add_argument("--grace", type=_duration, default=86_400.0, metavar="24h", help="how long it stays anyway")
     collecting.add_argument("--apply", action="store_true", help="remove it")
@@ -73,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _fsck(given: argparse.Namespace) -> int:
     with undisturbed(given.home), snapshot(given.home) as home:
-        found = fsck(home, _Progress("fsck"))
+        folders = None if given.allow_import is None else Folders(given.home, given.allow_import)
+        found = fsck(home, _Progress("fsck"), folders)
         damage = affected(home, found.damage)
     report = {
         "home": str(given.home),

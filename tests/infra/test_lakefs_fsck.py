@@ -182,6 +182,22 @@ def test_the_command_works_beside_a_server_and_on_a_stopped_home(tmp_path: Path,
     assert done.stdout.splitlines()[-1].startswith("damaged: ")
 
 
+def assert_served(home: Path, data: Path) -> None:
+    """With the server's folders, content counts where the server reads it: below one of them, over no link."""
+    (other := data.with_name("other")).mkdir()
+    allowed = run("fsck", "--home", str(home), "--allow-import", str(other), "--allow-import", str(data))
+    refused = run("fsck", "--home", str(home), "--allow-import", str(other))
+    assert (allowed.returncode, refused.returncode) == (0, 1)
+    assert f"{data}/two cannot be served" in refused.stdout
+    data.rename(other / "moved")
+    data.symlink_to(other / "moved")
+    linked = run("fsck", "--home", str(home), "--allow-import", str(data.parent))
+    assert (linked.returncode, "symbolic link" in linked.stdout) == (1, True)
+    assert run("fsck", "--home", str(home), "--allow-import", str(data)).returncode == 0  # names what it leads to
+    data.unlink()
+    (other / "moved").rename(data)
+
+
 def assert_lost(home: Path, tmp_path: Path, said: str) -> None:
     """The backup that leaves content outside names what is lost there, the one that took it along needs nothing."""
     done = run("backup", "--home", str(home), "--to", str(tmp_path / "left"))
@@ -215,6 +231,7 @@ def test_imported_content_is_read_where_it_lies(tmp_path: Path, start: Any) -> N
         run("backup", "--home", str(home), "--to", str(tmp_path / "taken"), "--imported", "--json").stdout
     )
     assert (left["outside"], left["copied"], taken["outside"], taken["copied"]) == (2, 2, 0, 4)
+    assert_served(home, data)
     os.utime(data / "one")  # another identity, the same bytes
     assert run("backup", "--home", str(home), "--to", str(tmp_path / "left")).returncode == 0
     (data / "two").write_text("TWO")

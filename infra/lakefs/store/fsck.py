@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
 
-from infra.lakefs.errors import DamagedError
+from infra.lakefs.errors import DamagedError, ForbiddenError, InvalidError, NotFoundError
 from infra.lakefs.store import commits
 from infra.lakefs.store.commits import Commit
 from infra.lakefs.store.contents import UNKNOWN
 from infra.lakefs.store.entries import Entry, row_digests
+from infra.lakefs.store.folders import Folders
 from infra.lakefs.store.hashing import Hashed, digest_file
 from infra.lakefs.store.ranges import cuts, is_cut
 from infra.lakefs.store.reach import CommitKey, Say, outside, staged
@@ -55,8 +56,11 @@ class Findings:
         self.checked[kind] = self.checked.get(kind, 0) + number
 
 
-def fsck(home: Snapshot, say: Say = lambda _: None) -> Findings:
-    """Everything that is damaged or missing; empty `damage` means that every digest was computed again and is right."""
+def fsck(home: Snapshot, say: Say = lambda _: None, folders: Folders | None = None) -> Findings:
+    """Everything that is damaged or missing; empty `damage` means that every digest was computed again and is right.
+
+    With the `folders` that a server may import from, imported content is read as that server would read it.
+    """
     findings = Findings()
     try:
         _check_database(home, findings)
@@ -67,7 +71,7 @@ def fsck(home: Snapshot, say: Say = lambda _: None) -> Findings:
             named.add(f"staged '{_shown(entry.path)}'", entry)
         trees = _check_trees(home, findings, {commit.tree for commit in known.values()} - {""})
         _check_ranges(home, findings, trees, named, say)
-        _check_blobs(home, findings, named.expected, say)
+        _check_blobs(home, findings, named.expected, say, folders)
     except sqlite3.Error as error:
         findings.damage.append(Damage("database", "refs.sqlite", f"cannot be read on: {error}"))
     return findings
@@ -199,7 +203,9 @@ def _check_ranges(home: Snapshot, findings: Findings, trees: dict[str, Tree], na
         say(f"{number} of {len(infos.keys() | stored)} ranges read, {len(named.expected)} objects named")
 
 
-def _check_blobs(home: Snapshot, findings: Findings, expected: dict[bytes, bytes], say: Say) -> None:
+def _check_blobs(
+    home: Snapshot, findings: Findings, expected: dict[bytes, bytes], say: Say, folders: Folders | None
+) -> None:
     """Hash every file once, named or not; then look for named content that no file of the store holds."""
     left = dict(expected)
     read = 0
@@ -227,21 +233,31 @@ def _check_blobs(home: Snapshot, findings: Findings, expected: dict[bytes, bytes
             findings.damage.append(Damage("blob", name, "is missing: restore it from a backup", sha256))
             continue
         findings.count("sources")
-        problems = [_wrong(path, sha256, said) for path in paths]
+        problems = [_wrong(path, sha256, said, folders) for path in paths]
         if None not in problems:
-            findings.damage.append(Damage("source", name, f"{problems[0]}: bring back what was imported", sha256))
+            findings.damage.append(Damage("source", name, str(problems[0]), sha256))
         say(f"{findings.checked['sources']} imported files read")
 
 
-def _wrong(path: str, sha256: bytes, said: bytes) -> str | None:
+def _wrong(path: str, sha256: bytes, said: bytes, folders: Folders | None) -> str | None:
     """What keeps an imported file from being the content, if anything."""
     try:
-        found, md5, (size, *_) = digest_file(path)
-    except FileNotFoundError:
-        return f"{path} is gone"
+        place = path
+        if folders is not None:
+            place = folders.locate(path)
+            os.close(folders.open_file(place))
+        found, md5, (size, *_) = digest_file(place)
+    except ForbiddenError as error:
+        return f"{path} cannot be served ({error}): start the server with --allow-import"
+    except (NotFoundError, FileNotFoundError):
+        return f"{path} is gone: bring back what was imported"
+    except InvalidError as error:
+        return f"{path} cannot be read ({error}): bring back what was imported"
     except OSError as error:
-        return f"{path} cannot be read ({error.strerror})"
-    return None if (found, _said(md5, size)) == (sha256, said) else f"{path} changed outside"
+        return f"{path} cannot be read ({error.strerror}): bring back what was imported"
+    return (
+        None if (found, _said(md5, size)) == (sha256, said) else f"{path} changed outside: bring back what was imported"
+    )
 
 
 def _hashed(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, Hashed | OSError]]:
