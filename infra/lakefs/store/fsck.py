@@ -255,9 +255,9 @@ def _wrong(path: str, sha256: bytes, said: bytes, folders: Folders | None) -> st
         return f"{path} cannot be read ({error}): bring back what was imported"
     except OSError as error:
         return f"{path} cannot be read ({error.strerror}): bring back what was imported"
-    return (
-        None if (found, _said(md5, size)) == (sha256, said) else f"{path} changed outside: bring back what was imported"
-    )
+    if (found, _said(md5, size)) != (sha256, said):
+        return f"{path} changed outside: bring back what was imported"
+    return None
 
 
 def _hashed(files: Iterator[tuple[str, Path]]) -> Iterator[tuple[str, Hashed | OSError]]:
