@@ -36,19 +36,21 @@ BAD_RANGE = (
 
 
 def get(call: Call) -> Response:
-    presign = presigned.asked(call)
-    entry = _find(call)
-    if presign:
-        return RedirectResponse(presigned.address(call, entry)["physical_address"], 302)
-    return send(call, entry)
+    if not presigned.asked(call):
+        return send(call, _find(call))
+    path, repository = call.query.path(), call.params["repository"]
+    with call.store.database.read() as connection:
+        namespace = repositories.get(connection, repository).namespace
+        entry = objects.stat(connection, call.store, repository, call.params["ref"], path)
+    return RedirectResponse(presigned.address(call, entry, namespace)["physical_address"], 302)
 
 
 def get_presigned(call: Call) -> Response:
-    return send(call, _find_presigned(call))
+    return send(call, presigned.readable(call))
 
 
 def head_presigned(call: Call) -> Response:
-    return send_head(call, _find_presigned(call))
+    return send_head(call, presigned.readable(call))
 
 
 def send(call: Call, entry: Entry) -> Response:
@@ -95,14 +97,6 @@ def _find(call: Call) -> Entry:
     path = call.query.path()
     with call.store.database.read() as connection:
         return objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
-
-
-def _find_presigned(call: Call) -> Entry:
-    """What a presigned URL permits to read, of a repository that is still there."""
-    entry = presigned.readable(call)
-    with call.store.database.read() as connection:
-        repositories.get(connection, call.params["repository"])
-    return entry
 
 
 def _headers(entry: Entry) -> dict[str, str]:

@@ -42,7 +42,7 @@ def stat(call: Call) -> Response:
         entry = objects.stat(connection, call.store, repository, call.params["ref"], path)
         outside = sources.address(connection, entry.sha256)
     said = shown(entry, namespace, metadata=metadata, address=outside)
-    return answer(said | presigned.address(call, entry) if presign else said)
+    return answer(said | presigned.address(call, entry, namespace) if presign else said)
 
 
 def listing(call: Call) -> Response:
@@ -65,7 +65,7 @@ def listing(call: Call) -> Response:
         if isinstance(item, CommonPrefix):
             return _prefix(item)
         said = shown(item, namespace, metadata=metadata)
-        return said | presigned.address(call, item) if presign else said
+        return said | presigned.address(call, item, namespace) if presign else said
 
     return page([listed(item) for item in found], more, "path")
 
