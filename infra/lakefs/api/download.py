@@ -1,11 +1,13 @@
 """Read an object's bytes: whole, one range, or headers only.
 
-What is larger than 64 KiB comes in pieces, in constant memory: one is read while the one before is on its way.
+What is larger than 32 KiB comes in pieces, in constant memory: one is read while the one before is on its way. An
+imported file read whole is hashed on its way: where it is not what was committed any more, the last piece never goes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -23,7 +25,7 @@ from infra.lakefs.errors import DamagedError, InvalidError
 from infra.lakefs.store import objects, repositories
 from infra.lakefs.store.contents import open_content
 from infra.lakefs.store.entries import Entry
-from infra.lakefs.store.sources import SourceFile
+from infra.lakefs.store.sources import IN_MEMORY, SourceFile
 
 RANGES = re.compile(r"bytes=(?>\d*-\d*,? ?)+")  # atomic, or a crafted header would be tried in 2^n ways
 ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
@@ -69,12 +71,15 @@ def send(call: Call, entry: Entry) -> Response:
     start, length, status = span
     if status == 206:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
-    file = open_content(call.store, entry)
+    file = open_content(call.store, entry, part=length < entry.size)
+    if isinstance(file, SourceFile) and entry.size <= IN_MEMORY:
+        with file:
+            return Response(file.whole()[start : start + length], status, headers)
     if length <= LEAST:
         with file:
             return Response(_read(file, start, length), status, headers)
     headers["content-length"] = str(length)
-    return _Stream(file, start, length, status, headers)
+    return _Stream(file, start, length, status, headers, whole=length == entry.size)
 
 
 def head(call: Call) -> Response:
@@ -127,11 +132,14 @@ def _span(header: str | None, size: int) -> tuple[int, int, int] | None:
 
 
 class _Stream(Response):
-    def __init__(self, file: BinaryIO, start: int, length: int, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, file: BinaryIO, start: int, length: int, status: int, headers: Mapping[str, str], *, whole: bool
+    ) -> None:
         super().__init__(None, status, headers)
         self._file = file
         self._start = start
         self._end = start + length
+        self._hashed = hashlib.sha256() if whole and isinstance(file, SourceFile) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(receive())  # the request was read before: what comes is that the client left
@@ -140,12 +148,20 @@ class _Stream(Response):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 at = self._start
                 while at < self._end and not gone.done():
-                    data = await run(READERS, _read, self._file, at, min(allowed(), self._end - at))
+                    data = await run(READERS, self._read, at, min(allowed(), self._end - at))
                     at += len(data)
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                 await send({"type": "http.response.body"})  # returns when the last piece has gone
         finally:
             gone.cancel()
+
+    def _read(self, at: int, length: int) -> bytes:
+        data = _read(self._file, at, length)
+        if self._hashed is not None and isinstance(self._file, SourceFile):
+            self._hashed.update(data)
+            if at + length == self._end:
+                self._file.check_content(self._hashed.digest())
+        return data
 
 
 def _read(file: BinaryIO, start: int, length: int) -> bytes:

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from infra.lakefs.errors import BusyError, LakeFSError, PreconditionError
 from infra.lakefs.store import Store, actions, objects, refs, runs
 from infra.lakefs.store.actions import Action, Hook
-from infra.lakefs.store.contents import open_content
+from infra.lakefs.store.contents import read_content
 from infra.lakefs.store.events import PREPARE, Event
 from infra.lakefs.store.runs import HookRun, Run
 from infra.lakefs.store.send import Outcome
@@ -154,9 +154,9 @@ def _outcome(store: Store, event: Event, action: Action, hook: Hook) -> Outcome:
 
 def _actions(store: Store, event: Event) -> list[Action]:
     """Those of the event's tree; before a commit is prepared, those of its branch with what is staged."""
-    opened = partial(open_content, store)
+    content = partial(read_content, store)
     if event.kind != PREPARE:
-        return list(actions.read(store.trees.walk(store.trees.load(event.tree), actions.FOLDER), opened))
+        return list(actions.read(store.trees.walk(store.trees.load(event.tree), actions.FOLDER), content))
     with store.database.read() as connection:
         branch = refs.resolve(connection, event.repository, event.branch)
-        return list(actions.read(objects.walk(connection, store, event.repository, branch, actions.FOLDER), opened))
+        return list(actions.read(objects.walk(connection, store, event.repository, branch, actions.FOLDER), content))
