@@ -149,7 +149,7 @@ def test_a_folder_that_is_not_allowed_any_more(imported: Imported, start: Start,
     imported.server.kill()
     imported.server = start(tmp_path / "home")
     imported.http = imported.server.http
-    assert "--allow-import" in imported.refused()
+    assert f"start the server with --allow-import {imported.folder}" in imported.refused()
     stat = imported.http.get(f"{imported.repository}/refs/main/objects/stat", params={"path": PATH})
     assert stat.json()["physical_address"] == f"local://{imported.source}"
 

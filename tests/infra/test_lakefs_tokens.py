@@ -417,6 +417,22 @@ def test_a_token_changes_no_action_file(scene: Scene, method: str, address: str,
     assert scene.server.get(scene.at, ACTION, "ingest-a").content == b"the owner's"
 
 
+@pytest.mark.parametrize(
+    ("access", "method", "address", "named"),
+    [
+        ("stage", "POST", "/branches/ingest-a/commits", "committing"),
+        ("read", "DELETE", "/branches/ingest-a/objects", "deleting objects"),
+        ("read", "PUT", "/branches/ingest-a", "resetting a branch"),
+        ("read", "POST", "/refs/ingest-a/merge/ingest-b", "merging"),
+        ("read", "GET", "/dump", "GET /repositories/"),
+    ],
+)
+def test_a_refusal_names_the_operation(scene: Scene, access: str, method: str, address: str, named: str) -> None:
+    with scene.client(scene.token(access)) as http:
+        said = http.request(method, f"{scene.at}{address}").json()["message"]
+    assert said.startswith(f"a token to {access} does not allow {named}")
+
+
 def test_what_only_looks_like_an_action_file_is_staged(scene: Scene) -> None:
     names = ["_lakefs_actions", "_lakefs_action/x", "a/_lakefs_actions/x"]
     with scene.client(scene.token("stage")) as http:

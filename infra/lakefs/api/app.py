@@ -32,7 +32,8 @@ from infra.lakefs.api import (
     tokens,
 )
 from infra.lakefs.api.call import Call, Query, answer
-from infra.lakefs.api.grants import BRANCH, REF, REPOSITORY, permit
+from infra.lakefs.api.grants import permit
+from infra.lakefs.api.operations import BRANCH, REF, REPOSITORY
 from infra.lakefs.api.upload import upload
 from infra.lakefs.errors import LakeFSError, NotOfferedError, TooLargeError, storage_error
 from infra.lakefs.log import log_failure

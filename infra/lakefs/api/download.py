@@ -21,7 +21,7 @@ from infra.lakefs.api import presigned
 from infra.lakefs.api.call import Call, answer
 from infra.lakefs.api.memory import BODIES, LEAST
 from infra.lakefs.api.threads import READERS, run
-from infra.lakefs.errors import DamagedError, InvalidError
+from infra.lakefs.errors import DamagedError, InvalidError, NoObjectError, NotFoundError
 from infra.lakefs.store import objects, repositories
 from infra.lakefs.store.contents import open_content
 from infra.lakefs.store.entries import Entry
@@ -30,6 +30,7 @@ from infra.lakefs.store.sources import IN_MEMORY, SourceFile
 RANGES = re.compile(r"bytes=(?>\d*-\d*,? ?)+")  # atomic, or a crafted header would be tried in 2^n ways
 ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 # lakeFS's words, whose length clients may have seen as content-length
+NO_OBJECT = "not found"
 BAD_RANGE = (
     'parameter "Range" in header has an error: string doesn\'t match the regular expression '
     '"^bytes=((\\d*-\\d*,? ?)+)$"\nSchema:\n  {{\n    "pattern": "^bytes=((\\\\d*-\\\\d*,? ?)+)$",\n'
@@ -101,7 +102,10 @@ def send_head(call: Call, entry: Entry) -> Response:
 def _find(call: Call) -> Entry:
     path = call.query.path()
     with call.store.database.read() as connection:
-        return objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
+        try:
+            return objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
+        except NoObjectError as error:
+            raise NotFoundError(NO_OBJECT) from error
 
 
 def _headers(entry: Entry) -> dict[str, str]:

@@ -22,16 +22,13 @@ from typing import Literal, NoReturn
 
 from starlette.routing import compile_path
 
+from infra.lakefs.api.operations import BRANCH, REF, REPOSITORY, operation
 from infra.lakefs.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
 from infra.lakefs.store import Store, actions, commits, refs, repositories
 from infra.lakefs.store.globs import matches
 from infra.lakefs.store.objects import Guard, unguarded
 
 Access = Literal["read", "stage"]
-
-REPOSITORY = "/repositories/{repository}"
-BRANCH = REPOSITORY + "/branches/{branch}"
-REF = REPOSITORY + "/refs/{ref}"
 
 # A parameter `branch` is the name of a branch, each other one is a ref. HEAD is allowed where GET is.
 READ: tuple[tuple[str, str], ...] = (
@@ -88,7 +85,9 @@ def permit(store: Store, grant: Grant, method: str, path: str) -> None:
     if staging:
         found = _params(_STAGE, method, path)
     if found is None:
-        raise ForbiddenError(f"a token to {grant.access} does not allow {method} here: use the server's keys")
+        raise ForbiddenError(
+            f"a token to {grant.access} does not allow {operation(method, path)}: use the server's keys"
+        )
     if "repository" not in found:
         return
     with store.database.read() as connection:

@@ -23,6 +23,8 @@ def open_content(store: Store, entry: Entry, *, part: bool = False) -> BinaryIO:
     if entry.sha256 == UNKNOWN:
         raise DamagedError(
             f"object '{entry.path.decode()[:200]}' was linked to an address whose bytes never came here: upload it"
+            if entry.path
+            else "this object was linked to an address whose bytes never came here: upload it"
         )
     try:
         return store.blobs.open(entry.sha256, entry.size)

@@ -98,7 +98,9 @@ def judge(store: Store, event: Event) -> bool:
     run, hook_runs = performed
     number = store.database.write(lambda connection: runs.record(connection, event.repository, run, hook_runs))
     if run.failed:
-        reasons = "; ".join(f"hook '{h.hook}' of action '{h.action}': {h.why}" for h in hook_runs if h.failed)
+        reasons = "; ".join(
+            f"hook '{h.hook}' of action '{h.action}': {h.why}" if h.hook else h.why for h in hook_runs if h.failed
+        )
         raise PreconditionError(f"{event.kind} hook aborted, run id '{number}': {reasons}")
     return True
 

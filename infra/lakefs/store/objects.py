@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from infra.lakefs.errors import NotFoundError, PreconditionError
+from infra.lakefs.errors import NoObjectError, NotFoundError, PreconditionError
 from infra.lakefs.store import Store, refs, repositories, staging
 from infra.lakefs.store.blobs import Blob
 from infra.lakefs.store.entries import Entry, make_entry
@@ -27,11 +27,15 @@ def stat(connection: sqlite3.Connection, store: Store, repository: str, ref: str
         if edit is not None and edit[1] is not None:
             return edit[1]
         if edit is not None:
-            raise NotFoundError("not found")
+            raise _missing(ref, path)
     entry = store.trees.find(store.trees.load(found.commit.tree), path)
     if entry is None:
-        raise NotFoundError("not found")
+        raise _missing(ref, path)
     return entry
+
+
+def _missing(ref: str, path: bytes) -> NoObjectError:
+    return NoObjectError(f"object '{path.decode()[:200]}' not found at '{ref[:80]}'")
 
 
 def walk(connection: sqlite3.Connection, store: Store, repository: str, ref: refs.Ref, start: bytes) -> Iterator[Entry]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from infra.lakefs.errors import DamagedError, LakeFSError
+from infra.lakefs.errors import DamagedError, ForbiddenError, LakeFSError
 from infra.lakefs.store import Store
 from infra.lakefs.store.entries import Entry
 from infra.lakefs.store.folders import SCHEME
@@ -131,15 +131,20 @@ def open_source(store: Store, entry: Entry, *, part: bool) -> SourceFile | None:
 
 
 def _open(store: Store, entry: Entry, source: Source, part: bool) -> SourceFile:
-    what = f"object '{entry.path.decode()[:200]}' (sha256:{entry.sha256.hex()}) was imported from {source.path}"
+    named = f"object '{entry.path.decode()[:200]}' (sha256:{entry.sha256.hex()})"  # a presigned URL names no path
+    what = f"{named if entry.path else f'content sha256:{entry.sha256.hex()}'} was imported from {source.path}"
     changed = f"{what}, and that file changed after its import: restore the file, or import it again as a new version"
     try:
-        descriptor = store.folders.open_file(store.folders.locate(source.path))
-    except LakeFSError as error:
+        path = store.folders.locate(source.path)
+    except ForbiddenError as error:
+        folder = os.path.dirname(source.path)  # noqa: PTH120 - as it was given
         raise DamagedError(
-            f"{what}, and that file cannot be opened ({error}): bring it back, below a folder that "
-            "the server was started with --allow-import for"
+            f"{what}, which this server may not read: start the server with --allow-import {folder}"
         ) from error
+    try:
+        descriptor = store.folders.open_file(path)
+    except LakeFSError as error:
+        raise DamagedError(f"{what}, and that file cannot be opened ({error}): bring it back") from error
     file = SourceFile(descriptor, identity(descriptor), entry.sha256, changed)
     try:
         if identity(descriptor) != source.identity:
