@@ -220,7 +220,9 @@ def test_an_imported_file_is_read_by_a_presigned_url_while_it_is_the_same(
     url = addresses.stat(presign="true")["physical_address"]
     assert anonymous.get(url).content == b"content"
     source.write_bytes(b"CONTENT")
-    assert anonymous.get(url).status_code == 500
+    refused = anonymous.get(url)
+    assert refused.status_code == 500
+    assert refused.json()["message"].startswith("content sha256:")
 
 
 def changed(url: str, **query: str) -> str:
