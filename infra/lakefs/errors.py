@@ -33,6 +33,10 @@ class NotFoundError(LakeFSError):
     status, kind = 404, "not-found"
 
 
+class NoObjectError(NotFoundError):
+    """Nothing is at a path."""
+
+
 class ConflictError(LakeFSError):
     status, kind = 409, "conflict"
 

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +65,9 @@ def serve(
 ) -> None:
     """Serve until a signal, or until whoever holds the other end of stdin is gone; HomeError when it cannot begin."""
     environment = {name: os.environ[name] for name in options.allow_environment if name in os.environ}
+    for allowed in options.allow_import:
+        if not allowed.exists():
+            print(f"lakefs: --allow-import {allowed} is not there (yet): nothing is read from it", file=sys.stderr)
     _allow_files()
     with Home(folder) as home:
         keys = credentials or home.credentials()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from contextlib import suppress
 from itertools import product
@@ -146,11 +145,12 @@ def test_every_file_below_the_folder_counts_and_is_named_when_wrong() -> None:
             for path, content in files
         ]
 
-    def opened(entry: Any) -> io.BytesIO:
-        return io.BytesIO(entry.user_metadata["c"].encode("latin-1"))
+    def content_of(entry: Any) -> bytes:
+        said: str = entry.user_metadata["c"]
+        return said.encode("latin-1")
 
     good = (ON + HOOK).encode()
-    found = list(read(entries(("_lakefs_actions/a", good), ("_lakefs_actions/b/c.yml", good), ("a", b"{")), opened))
+    found = list(read(entries(("_lakefs_actions/a", good), ("_lakefs_actions/b/c.yml", good), ("a", b"{")), content_of))
     assert [action.name for action in found] == ["a", "b/c.yml"]
     for content, said in (
         (b"\xff", "_lakefs_actions/x"),
@@ -158,9 +158,9 @@ def test_every_file_below_the_folder_counts_and_is_named_when_wrong() -> None:
         (b" " * (MAX_SIZE + 1), "bytes"),
     ):
         with pytest.raises(InvalidError, match=said):
-            list(read(entries(("_lakefs_actions/x", content)), opened))
+            list(read(entries(("_lakefs_actions/x", content)), content_of))
     with pytest.raises(InvalidError, match=f"more than {MAX_FILES}"):
-        list(read(entries(*((f"_lakefs_actions/{n:04}", good) for n in range(MAX_FILES + 1))), opened))
+        list(read(entries(*((f"_lakefs_actions/{n:04}", good) for n in range(MAX_FILES + 1))), content_of))
 
 
 TEXT = st.text(

@@ -220,7 +220,9 @@ def test_an_imported_file_is_read_by_a_presigned_url_while_it_is_the_same(
     url = addresses.stat(presign="true")["physical_address"]
     assert anonymous.get(url).content == b"content"
     source.write_bytes(b"CONTENT")
-    assert anonymous.get(url).status_code == 500
+    refused = anonymous.get(url)
+    assert refused.status_code == 500
+    assert refused.json()["message"].startswith("content sha256:")
 
 
 def changed(url: str, **query: str) -> str:
@@ -280,10 +282,30 @@ def test_urls_outlive_a_restart_and_end_with_their_repository(
 
     assert anonymous.get(now(url)).content == b"x"
     assert again.http.delete(addresses.repository).status_code == 204
-    assert anonymous.get(now(url)).status_code == 404
+    assert anonymous.get(now(url)).status_code == 403
     again.kill()
     without = start(tmp_path / "home")
     assert anonymous.get(urlunsplit(urlsplit(url)._replace(netloc=urlsplit(without.url).netloc))).status_code == 403
+
+
+def test_a_repository_made_anew_under_the_name_honours_nothing_of_the_old(
+    server: Running, addresses: Addresses, anonymous: httpx.Client
+) -> None:
+    addresses.http.post(f"{addresses.branch}/objects", params={"path": "x"}, content=b"old")
+    read, given = addresses.stat(presign="true")["physical_address"], addresses.get(presign="true")
+    assert anonymous.get(read).content == b"old"
+    write = given["presigned_url"]
+    assert anonymous.put(write, content=b"old").status_code == 200
+    name = addresses.repository.rsplit("/", 1)[1]
+    assert server.http.delete(addresses.repository).status_code == 204
+    again = {"name": name, "storage_namespace": f"local://{name}-again"}
+    assert server.http.post("/repositories", json=again).status_code == 201
+    for answer in (anonymous.get(read), anonymous.head(read), anonymous.put(write, content=b"old")):
+        assert answer.status_code == 403
+    moved = given["physical_address"].replace(f"local://{name}/", f"local://{name}-again/")
+    refused = addresses.link(moved, b"old")
+    assert refused.status_code == 400
+    assert "was not given out" in refused.json()["message"]
 
 
 def test_without_the_flag_everything_is_declared_unsupported(start: Start, tmp_path: Path) -> None:

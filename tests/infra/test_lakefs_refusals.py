@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -221,3 +222,34 @@ def test_a_missing_blob_is_said_and_not_served(tmp_path: Any, start: Any) -> Non
     assert "missing" in server.get(repository, "a").json()["message"]
     assert server.put(repository, "b", b"content").status_code == 201
     assert server.get(repository, "a").content == b"content"
+
+
+def test_what_is_missing_is_named(server: Any) -> None:
+    repository = server.repository()
+    stat = server.http.get(f"{repository}/refs/main/objects/stat", params={"path": "nope"})
+    copy = server.http.post(
+        f"{repository}/branches/main/objects/copy", params={"dest_path": "x"}, json={"src_path": "nope"}
+    )
+    for answer in (stat, copy):
+        assert (answer.status_code, answer.json()["message"]) == (404, "object 'nope' not found at 'main'")
+
+
+@pytest.mark.parametrize("name", ["a..b", "a.", "a.lock"])
+def test_the_refusal_of_a_tag_says_all_rules(server: Any, name: str) -> None:
+    answer = server.http.post(f"{server.repository()}/tags", json={"id": name, "ref": "main"})
+    assert answer.status_code == 400
+    assert "no '..', not ending in '.' or '.lock'" in answer.json()["message"]
+
+
+def test_an_action_file_that_cannot_be_read_is_named_alone(server: Any) -> None:
+    repository = server.repository()
+    server.put(repository, "_lakefs_actions/x.yaml", b"notes")
+    message = server.commit(repository).json()["message"]
+    assert "action file '_lakefs_actions/x.yaml'" in message
+    assert "hook ''" not in message
+
+
+def test_a_folder_that_is_not_there_yet_is_said_and_holds_nothing_up(tmp_path: Path, start: Any, capfd: Any) -> None:
+    server = start(tmp_path / "home", "--allow-import", str(tmp_path / "later"))
+    assert server.http.get("/healthcheck").status_code == 204
+    assert f"--allow-import {tmp_path / 'later'} is not there" in capfd.readouterr().err

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from infra.lakefs.errors import DamagedError, LakeFSError
 from infra.lakefs.store.entries import Entry, make_entry
 from infra.lakefs.store.folders import Folders, path_of
 from infra.lakefs.store.hashing import CHUNK, FLAGS, LARGE, UNSETTLED, digest, identity
-from infra.lakefs.store.sources import SourceFile
+from infra.lakefs.store.sources import IN_MEMORY, SourceFile
 from tests.support.lakefs_server import Running
 
 from .conftest import Start
@@ -145,7 +149,7 @@ def test_a_folder_that_is_not_allowed_any_more(imported: Imported, start: Start,
     imported.server.kill()
     imported.server = start(tmp_path / "home")
     imported.http = imported.server.http
-    assert "--allow-import" in imported.refused()
+    assert f"start the server with --allow-import {imported.folder}" in imported.refused()
     stat = imported.http.get(f"{imported.repository}/refs/main/objects/stat", params={"path": PATH})
     assert stat.json()["physical_address"] == f"local://{imported.source}"
 
@@ -183,13 +187,64 @@ def test_a_file_that_changes_while_it_is_read_ends_the_answer(start: Start, tmp_
     assert received == content[: len(received)]
 
 
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap.mmap]:
+    """A file mapped to write to, its pages dirty already: a write to those moves no time of the file."""
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapping:
+        for at in range(0, len(mapping), mmap.PAGESIZE):
+            mapping[at] = mapping[at]
+        time.sleep(0.5)  # until its times count as settled
+        yield mapping
+
+
+@pytest.mark.parametrize("size", [8192, IN_MEMORY, IN_MEMORY + 1, 3 << 20])
+def test_a_write_through_a_mapping_is_noticed(start: Start, tmp_path: Path, size: int) -> None:
+    (tmp_path / "allowed").mkdir()
+    server = start(tmp_path / "home", "--allow-import", str(tmp_path / "allowed"))
+    content = os.urandom(size)
+    imported = Imported(server, tmp_path / "allowed", content)
+    with mapped(imported.source) as mapping:
+        assert imported.read().content == content
+        assert imported.read(range="bytes=1-70000").content == content[1:70001]
+        before = imported.source.stat()
+        mapping[5] ^= 1
+        assert imported.source.stat().st_ctime_ns == before.st_ctime_ns, "the file system notices by itself"
+        part = imported.read(range="bytes=5-5")
+        assert (part.status_code, part.headers["x-error-kind"]) == (500, "damaged")
+        if size <= IN_MEMORY:
+            assert "changed after its import" in imported.refused()
+        else:
+            for headers in ({}, {"range": "bytes=0-"}):
+                with pytest.raises(httpx.RemoteProtocolError):
+                    imported.read(**headers)
+        mapping[5] ^= 1
+        assert imported.read().content == content
+
+
+def test_an_action_file_that_was_imported_is_hashed_too(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "allowed").mkdir()
+    server = start(tmp_path / "home", "--allow-import", str(tmp_path / "allowed"))
+    action = b"name: x\non:\n  pre-merge:\nhooks:\n  - id: h\n    type: webhook\n    properties:\n      url: http://a\n"
+    imported = Imported(server, tmp_path / "allowed", action)
+    copied = f"{imported.repository}/branches/main/objects/copy"
+    said = imported.http.post(copied, params={"dest_path": "_lakefs_actions/x"}, json={"src_path": PATH})
+    assert said.status_code == 201
+    with mapped(imported.source) as mapping:
+        assert server.commit(imported.repository).status_code == 201
+        mapping[6:7] = b"y"
+        server.put(imported.repository, "other", b"other")
+        refused = server.commit(imported.repository)
+    assert refused.status_code == 412
+    assert "changed after its import" in refused.json()["message"]
+
+
 def test_no_read_of_a_source_gives_bytes_after_a_change(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"12345678")
 
     def opened() -> SourceFile:
         descriptor = os.open(path, FLAGS)
-        return SourceFile(descriptor, identity(descriptor), "changed")
+        return SourceFile(descriptor, identity(descriptor), hashlib.sha256(b"12345678").digest(), "changed")
 
     for act in (
         lambda file: file.read(),

@@ -9,8 +9,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -386,6 +388,108 @@ def test_a_token_outlives_a_restart_and_ends_with_the_secret(tmp_path: Path, sta
     (home / "signing.key").unlink()
     with served(home, start) as server, httpx.Client(base_url=server.url, auth=("token", token)) as http:
         assert http.get(address).status_code == 401
+
+
+ACTION = "_lakefs_actions/on.yaml"
+WRITES: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/objects", {"params": {"path": ACTION}, "content": b"x"}),
+    ("POST", "/objects", {"params": {"path": ACTION}, "content": bytes(3 << 20)}),
+    ("POST", "/objects/copy", {"params": {"dest_path": ACTION}, "json": {"src_path": "file"}}),
+    ("DELETE", "/objects", {"params": {"path": ACTION}}),
+    ("POST", "/objects/delete", {"json": {"paths": ["file", ACTION]}}),
+    ("PUT", "/objects/stat/user_metadata", {"params": {"path": ACTION}, "json": {"set": {"a": "b"}}}),
+    ("PUT", "", {"json": {"type": "object", "path": ACTION}}),
+    ("PUT", "", {"json": {"type": "common_prefix", "path": "_lakefs_actions/on"}}),
+    ("PUT", "", {"json": {"type": "common_prefix", "path": "_lakefs_actions/"}}),
+    ("PUT", "", {"json": {"type": "common_prefix", "path": "_lake"}}),
+]
+
+
+@pytest.mark.parametrize(("method", "address", "said"), WRITES)
+def test_a_token_changes_no_action_file(scene: Scene, method: str, address: str, said: dict[str, Any]) -> None:
+    scene.server.put(scene.at, ACTION, b"the owner's", "ingest-a")
+    before = scene.server.http.get(f"{scene.at}/branches/ingest-a/diff").json()
+    with scene.client(scene.token("stage")) as http:
+        answer = http.request(method, f"{scene.at}/branches/ingest-a{address}", **said)
+    assert answer.status_code == 403
+    assert "_lakefs_actions/" in answer.json()["message"]
+    assert scene.server.http.get(f"{scene.at}/branches/ingest-a/diff").json() == before
+    assert scene.server.get(scene.at, ACTION, "ingest-a").content == b"the owner's"
+
+
+@pytest.mark.parametrize(
+    ("access", "method", "address", "named"),
+    [
+        ("stage", "POST", "/branches/ingest-a/commits", "committing"),
+        ("read", "DELETE", "/branches/ingest-a/objects", "deleting objects"),
+        ("read", "PUT", "/branches/ingest-a", "resetting a branch"),
+        ("read", "POST", "/refs/ingest-a/merge/ingest-b", "merging"),
+        ("read", "GET", "/dump", "GET /repositories/"),
+    ],
+)
+def test_a_refusal_names_the_operation(scene: Scene, access: str, method: str, address: str, named: str) -> None:
+    with scene.client(scene.token(access)) as http:
+        said = http.request(method, f"{scene.at}{address}").json()["message"]
+    assert said.startswith(f"a token to {access} does not allow {named}")
+
+
+def test_what_only_looks_like_an_action_file_is_staged(scene: Scene) -> None:
+    names = ["_lakefs_actions", "_lakefs_action/x", "a/_lakefs_actions/x"]
+    with scene.client(scene.token("stage")) as http:
+        for path in names:
+            address = f"{scene.at}/branches/ingest-a/objects"
+            assert http.post(address, params={"path": path}, content=b"x").status_code == 201
+
+
+@contextmanager
+def begun(scene: Scene, token: str, method: str, address: str) -> Iterator[Callable[[], tuple[int, bytes]]]:
+    """A request whose body of two bytes is half there; calling sends the rest and gives status and answer."""
+    parts = urlsplit(scene.server.url)
+    assert parts.hostname
+    assert parts.port
+    with closing(HTTPConnection(parts.hostname, parts.port, timeout=60)) as connection:
+        connection.putrequest(method, f"{parts.path}{scene.at}{address}")
+        connection.putheader("authorization", f"Bearer {token}")
+        connection.putheader("content-length", "2")
+        connection.endheaders(b"{")
+        time.sleep(0.3)  # so that it is let in before anything else happens
+
+        def finish() -> tuple[int, bytes]:
+            connection.send(b"}")
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+        yield finish
+
+
+SLOW = [("POST", "/branches/ingest-a/objects?path=late"), ("GET", "/refs/ingest-a/objects?path=file")]
+
+
+@pytest.mark.parametrize(("method", "address"), SLOW)
+def test_a_request_that_began_in_time_does_not_outlive_its_token(scene: Scene, method: str, address: str) -> None:
+    token = scene.token("stage", seconds=2)
+    with begun(scene, token, method, address) as finish:
+        with scene.client(token) as http:
+            while http.get("/config").status_code == 200:
+                time.sleep(0.1)
+        status, answer = finish()
+    assert status == 401
+    assert b"expired" in answer
+    assert scene.server.get(scene.at, "late", "ingest-a").status_code == 404
+
+
+@pytest.mark.parametrize(("method", "address"), SLOW)
+def test_a_request_does_not_move_on_to_the_next_repository(scene: Scene, method: str, address: str) -> None:
+    with begun(scene, scene.token("stage"), method, address) as finish:
+        assert scene.server.http.delete(scene.at, params={"force": True}).status_code == 204
+        again = {"name": scene.name, "storage_namespace": f"local://{scene.name}-again"}
+        assert scene.server.http.post("/repositories", json=again).status_code == 201
+        made = scene.server.http.post(f"{scene.at}/branches", json={"name": "ingest-a", "source": "main"})
+        assert made.status_code == 201
+        scene.server.put(scene.at, "file", b"another's", "ingest-a")
+        status, _ = finish()
+    assert status == 403
+    assert scene.server.get(scene.at, "late", "ingest-a").status_code == 404
 
 
 GRANT = Grant("repo", "0" * 64, ("ingest-*",), "read", 2_000)

@@ -32,7 +32,8 @@ from infra.lakefs.api import (
     tokens,
 )
 from infra.lakefs.api.call import Call, Query, answer
-from infra.lakefs.api.grants import BRANCH, REF, REPOSITORY
+from infra.lakefs.api.grants import permit
+from infra.lakefs.api.operations import BRANCH, REF, REPOSITORY
 from infra.lakefs.api.upload import upload
 from infra.lakefs.errors import LakeFSError, NotOfferedError, TooLargeError, storage_error
 from infra.lakefs.log import log_failure
@@ -40,6 +41,7 @@ from infra.lakefs.store import Store
 from infra.lakefs.store.imports import Imports
 
 MAX_BODY = 8 << 20  # bytes of a JSON body: 1000 paths of 1024 bytes, escaped
+BODY = frozenset({"content-length", "transfer-encoding"})  # a request without these has none
 MAX_OPEN_BODY = 64 << 10  # of one from nobody known: a login
 Handler = Callable[[Call], Response]
 
@@ -216,8 +218,11 @@ async def _call(request: Request, store: Store) -> Call:
         body += chunk
         if len(body) > limit:
             raise TooLargeError(f"the request body is larger than {limit} bytes")
-    query = Query(request.scope["query_string"])
-    return Call(store, request.path_params, query, request.headers, bytes(body), request.state.grant)
+    query, grant = Query(request.scope["query_string"]), request.state.grant
+    if grant is not None and not BODY.isdisjoint(request.headers):  # it may have been long on its way
+        path = request.scope["path"].removeprefix(auth.PREFIX)
+        await threads.run(threads.READERS, permit, store, grant, request.method, path)
+    return Call(store, request.path_params, query, request.headers, bytes(body), grant)
 
 
 def _not_offered(why: str) -> Callable[[Request], Awaitable[Response]]:

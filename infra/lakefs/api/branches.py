@@ -6,7 +6,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from infra.lakefs.api.call import Body, Call, answer, done, page
 from infra.lakefs.api.diffs import diff_page
-from infra.lakefs.api.grants import refuse_branch
+from infra.lakefs.api.grants import guard, refuse_actions, refuse_branch
 from infra.lakefs.store import commits, refs, staging
 from infra.lakefs.store.diff import Change
 from infra.lakefs.store.naming import create_branch, delete_branch
@@ -61,8 +61,10 @@ def delete(call: Call) -> Response:
 
 
 def put(call: Call) -> Response:
-    body = call.json(ResetCreation)
-    reset(call.store, call.params["repository"], call.params["branch"], body.type, body.path, body.force)
+    body, repository, branch = call.json(ResetCreation), call.params["repository"], call.params["branch"]
+    if call.grant is not None and body.type != "reset":
+        refuse_actions([body.path.encode()], prefixes=body.type != "object")
+    reset(call.store, repository, branch, body.type, body.path, body.force, guard(call.store, call.grant))
     return done()
 
 

@@ -1,11 +1,13 @@
 """Read an object's bytes: whole, one range, or headers only.
 
-What is larger than 64 KiB comes in pieces, in constant memory: one is read while the one before is on its way.
+What is larger than 32 KiB comes in pieces, in constant memory: one is read while the one before is on its way. An
+imported file read whole is hashed on its way: where it is not what was committed any more, the last piece never goes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -19,15 +21,16 @@ from infra.lakefs.api import presigned
 from infra.lakefs.api.call import Call, answer
 from infra.lakefs.api.memory import BODIES, LEAST
 from infra.lakefs.api.threads import READERS, run
-from infra.lakefs.errors import DamagedError, InvalidError
+from infra.lakefs.errors import DamagedError, InvalidError, NoObjectError, NotFoundError
 from infra.lakefs.store import objects, repositories
 from infra.lakefs.store.contents import open_content
 from infra.lakefs.store.entries import Entry
-from infra.lakefs.store.sources import SourceFile
+from infra.lakefs.store.sources import IN_MEMORY, SourceFile
 
 RANGES = re.compile(r"bytes=(?>\d*-\d*,? ?)+")  # atomic, or a crafted header would be tried in 2^n ways
 ONE_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 # lakeFS's words, whose length clients may have seen as content-length
+NO_OBJECT = "not found"
 BAD_RANGE = (
     'parameter "Range" in header has an error: string doesn\'t match the regular expression '
     '"^bytes=((\\d*-\\d*,? ?)+)$"\nSchema:\n  {{\n    "pattern": "^bytes=((\\\\d*-\\\\d*,? ?)+)$",\n'
@@ -36,19 +39,21 @@ BAD_RANGE = (
 
 
 def get(call: Call) -> Response:
-    presign = presigned.asked(call)
-    entry = _find(call)
-    if presign:
-        return RedirectResponse(presigned.address(call, entry)["physical_address"], 302)
-    return send(call, entry)
+    if not presigned.asked(call):
+        return send(call, _find(call))
+    path, repository = call.query.path(), call.params["repository"]
+    with call.store.database.read() as connection:
+        namespace = repositories.get(connection, repository).namespace
+        entry = objects.stat(connection, call.store, repository, call.params["ref"], path)
+    return RedirectResponse(presigned.address(call, entry, namespace)["physical_address"], 302)
 
 
 def get_presigned(call: Call) -> Response:
-    return send(call, _find_presigned(call))
+    return send(call, presigned.readable(call))
 
 
 def head_presigned(call: Call) -> Response:
-    return send_head(call, _find_presigned(call))
+    return send_head(call, presigned.readable(call))
 
 
 def send(call: Call, entry: Entry) -> Response:
@@ -67,12 +72,15 @@ def send(call: Call, entry: Entry) -> Response:
     start, length, status = span
     if status == 206:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
-    file = open_content(call.store, entry)
+    file = open_content(call.store, entry, part=length < entry.size)
+    if isinstance(file, SourceFile) and entry.size <= IN_MEMORY:
+        with file:
+            return Response(file.whole()[start : start + length], status, headers)
     if length <= LEAST:
         with file:
             return Response(_read(file, start, length), status, headers)
     headers["content-length"] = str(length)
-    return _Stream(file, start, length, status, headers)
+    return _Stream(file, start, length, status, headers, whole=length == entry.size)
 
 
 def head(call: Call) -> Response:
@@ -94,15 +102,10 @@ def send_head(call: Call, entry: Entry) -> Response:
 def _find(call: Call) -> Entry:
     path = call.query.path()
     with call.store.database.read() as connection:
-        return objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
-
-
-def _find_presigned(call: Call) -> Entry:
-    """What a presigned URL permits to read, of a repository that is still there."""
-    entry = presigned.readable(call)
-    with call.store.database.read() as connection:
-        repositories.get(connection, call.params["repository"])
-    return entry
+        try:
+            return objects.stat(connection, call.store, call.params["repository"], call.params["ref"], path)
+        except NoObjectError as error:
+            raise NotFoundError(NO_OBJECT) from error
 
 
 def _headers(entry: Entry) -> dict[str, str]:
@@ -133,11 +136,14 @@ def _span(header: str | None, size: int) -> tuple[int, int, int] | None:
 
 
 class _Stream(Response):
-    def __init__(self, file: BinaryIO, start: int, length: int, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, file: BinaryIO, start: int, length: int, status: int, headers: Mapping[str, str], *, whole: bool
+    ) -> None:
         super().__init__(None, status, headers)
         self._file = file
         self._start = start
         self._end = start + length
+        self._hashed = hashlib.sha256() if whole and isinstance(file, SourceFile) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.ensure_future(receive())  # the request was read before: what comes is that the client left
@@ -146,12 +152,20 @@ class _Stream(Response):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 at = self._start
                 while at < self._end and not gone.done():
-                    data = await run(READERS, _read, self._file, at, min(allowed(), self._end - at))
+                    data = await run(READERS, self._read, at, min(allowed(), self._end - at))
                     at += len(data)
                     await send({"type": "http.response.body", "body": data, "more_body": True})
                 await send({"type": "http.response.body"})  # returns when the last piece has gone
         finally:
             gone.cancel()
+
+    def _read(self, at: int, length: int) -> bytes:
+        data = _read(self._file, at, length)
+        if self._hashed is not None and isinstance(self._file, SourceFile):
+            self._hashed.update(data)
+            if at + length == self._end:
+                self._file.check_content(self._hashed.digest())
+        return data
 
 
 def _read(file: BinaryIO, start: int, length: int) -> bytes:

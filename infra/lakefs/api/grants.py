@@ -6,6 +6,9 @@
   read when its commit is in the history of a branch that matches. Staged changes show through their branch alone.
 - A ref outside of that is refused alike whether it exists or not.
 - Nothing is staged in a read-only repository, `force` or not.
+- Nothing is staged or reset below `_lakefs_actions/`: what stands there, the server carries out when the owner commits.
+  To reset everything is allowed.
+- All of it holds when the request comes, again when its body is there, and in the transaction that stages.
 """
 
 from __future__ import annotations
@@ -13,20 +16,19 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from starlette.routing import compile_path
 
-from infra.lakefs.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from infra.lakefs.store import Store, commits, refs, repositories
+from infra.lakefs.api.operations import BRANCH, REF, REPOSITORY, operation
+from infra.lakefs.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
+from infra.lakefs.store import Store, actions, commits, refs, repositories
 from infra.lakefs.store.globs import matches
+from infra.lakefs.store.objects import Guard, unguarded
 
 Access = Literal["read", "stage"]
-
-REPOSITORY = "/repositories/{repository}"
-BRANCH = REPOSITORY + "/branches/{branch}"
-REF = REPOSITORY + "/refs/{ref}"
 
 # A parameter `branch` is the name of a branch, each other one is a ref. HEAD is allowed where GET is.
 READ: tuple[tuple[str, str], ...] = (
@@ -76,13 +78,16 @@ def namespace_digest(repository: repositories.Repository) -> str:
 
 def permit(store: Store, grant: Grant, method: str, path: str) -> None:
     """ForbiddenError unless the grant allows this method at this path (below /api/v1, decoded)."""
+    _check_time(store, grant)
     method = "GET" if method == "HEAD" else method
     found = _params(_READ, method, path)
     staging = found is None and grant.access == "stage"
     if staging:
         found = _params(_STAGE, method, path)
     if found is None:
-        raise ForbiddenError(f"a token to {grant.access} does not allow {method} here: use the server's keys")
+        raise ForbiddenError(
+            f"a token to {grant.access} does not allow {operation(method, path)}: use the server's keys"
+        )
     if "repository" not in found:
         return
     with store.database.read() as connection:
@@ -92,6 +97,25 @@ def permit(store: Store, grant: Grant, method: str, path: str) -> None:
                 _check_branch(grant, value)
             else:
                 _check_ref(connection, grant, value)
+
+
+def guard(store: Store, grant: Grant | None) -> Guard:
+    """What holds for the holder of a grant at the moment of staging."""
+    if grant is None:
+        return unguarded
+
+    def check(connection: sqlite3.Connection, paths: Sequence[bytes]) -> None:
+        _check_time(store, grant)
+        _check_repository(connection, grant, grant.repository, staging=True)
+        refuse_actions(paths)
+
+    return check
+
+
+def refuse_actions(paths: Iterable[bytes], *, prefixes: bool = False) -> None:
+    """ForbiddenError where a path lies among the action files, or a prefix covers or enters them."""
+    if any(path.startswith(actions.FOLDER) or (prefixes and actions.FOLDER.startswith(path)) for path in paths):
+        raise ForbiddenError(f"a token changes nothing in {actions.FOLDER.decode()}: use the server's keys")
 
 
 def permit_ref(store: Store, grant: Grant, expression: str) -> None:
@@ -117,6 +141,11 @@ def _params(table: tuple[tuple[str, re.Pattern[str]], ...], method: str, path: s
         if allowed == method and found is not None:
             return found.groupdict()
     return None
+
+
+def _check_time(store: Store, grant: Grant) -> None:
+    if grant.expires <= store.clock() // 1_000_000:
+        raise UnauthenticatedError("the token has expired: ask for a new one")
 
 
 def _check_repository(connection: sqlite3.Connection, grant: Grant, name: str, staging: bool) -> None:

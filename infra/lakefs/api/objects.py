@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from infra.lakefs.api import presigned
 from infra.lakefs.api.call import Body, Call, answer, done, page
-from infra.lakefs.api.grants import permit_ref
+from infra.lakefs.api.grants import guard, permit_ref, refuse_actions
 from infra.lakefs.errors import ForbiddenError, InvalidError, LakeFSError
 from infra.lakefs.store import objects, refs, repositories, sources
 from infra.lakefs.store.entries import Entry, key
@@ -42,7 +42,7 @@ def stat(call: Call) -> Response:
         entry = objects.stat(connection, call.store, repository, call.params["ref"], path)
         outside = sources.address(connection, entry.sha256)
     said = shown(entry, namespace, metadata=metadata, address=outside)
-    return answer(said | presigned.address(call, entry) if presign else said)
+    return answer(said | presigned.address(call, entry, namespace) if presign else said)
 
 
 def listing(call: Call) -> Response:
@@ -65,7 +65,7 @@ def listing(call: Call) -> Response:
         if isinstance(item, CommonPrefix):
             return _prefix(item)
         said = shown(item, namespace, metadata=metadata)
-        return said | presigned.address(call, item) if presign else said
+        return said | presigned.address(call, item, namespace) if presign else said
 
     return page([listed(item) for item in found], more, "path")
 
@@ -76,7 +76,14 @@ def copy(call: Call) -> Response:
     if call.grant is not None and body.src_ref:
         permit_ref(call.store, call.grant, body.src_ref)
     entry = objects.copy(
-        call.store, repository, body.src_ref or branch, key(body.src_path), branch, destination, body.force
+        call.store,
+        repository,
+        body.src_ref or branch,
+        key(body.src_path),
+        branch,
+        destination,
+        body.force,
+        guard(call.store, call.grant),
     )
     with call.store.database.read() as connection:
         namespace = repositories.get(connection, repository).namespace
@@ -84,8 +91,8 @@ def copy(call: Call) -> Response:
 
 
 def delete(call: Call) -> Response:
-    path, force = call.query.path(), call.query.flag("force")
-    objects.delete(call.store, call.params["repository"], call.params["branch"], [path], force)
+    path, force, allowed = call.query.path(), call.query.flag("force"), guard(call.store, call.grant)
+    objects.delete(call.store, call.params["repository"], call.params["branch"], [path], force, allowed)
     return done()
 
 
@@ -98,16 +105,18 @@ def delete_many(call: Call) -> Response:
             paths.append(key(path))
         except InvalidError as error:
             errors.append(_error(path, error))
+    if call.grant is not None:
+        refuse_actions(paths)
     try:
-        objects.delete(call.store, repository, branch, paths, force)
+        objects.delete(call.store, repository, branch, paths, force, guard(call.store, call.grant))
     except ForbiddenError as error:
         errors += [_error(path.decode(), error) for path in paths]
     return answer({"errors": errors})
 
 
 def set_metadata(call: Call) -> Response:
-    body, path = call.json(MetadataUpdate), call.query.path()
-    objects.set_metadata(call.store, call.params["repository"], call.params["branch"], path, body.set)
+    body, path, allowed = call.json(MetadataUpdate), call.query.path(), guard(call.store, call.grant)
+    objects.set_metadata(call.store, call.params["repository"], call.params["branch"], path, body.set, allowed)
     return done()
 
 

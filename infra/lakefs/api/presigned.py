@@ -1,7 +1,8 @@
 """URLs that carry their own permission: to read one content, or to upload to one address, until they expire.
 
-They are bound to the method, the repository, the content or address, and the expiry, and are answered outside of
-/api/v1 without credentials. Where the server was not started with --presign, none is made and none is honoured.
+They are bound to the method, the repository's namespace, the content or address, and the expiry, and are answered
+outside of /api/v1 without credentials. A namespace is never given twice, so they end with their repository.
+Where the server was not started with --presign, none is made and none is honoured.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import quote, urlencode
 from infra.lakefs.api.auth import PRESIGNED
 from infra.lakefs.api.call import Call, Query
 from infra.lakefs.errors import ForbiddenError, InvalidError
-from infra.lakefs.store import Store
+from infra.lakefs.store import Store, repositories
 from infra.lakefs.store.entries import Entry
 
 LIFETIME = 15 * 60  # seconds
@@ -34,11 +35,11 @@ def asked(call: Call) -> bool:
     return True
 
 
-def address(call: Call, entry: Entry) -> dict[str, Any]:
+def address(call: Call, entry: Entry, namespace: str) -> dict[str, Any]:
     """The fields of an object's statistics that a URL to read it takes."""
     repository, expires = call.params["repository"], _expiry(call.store)
     said = (entry.sha256.hex(), entry.md5.hex(), entry.size, entry.mtime, entry.content_type)
-    signature = call.store.signer.sign("GET", repository, *said, expires)
+    signature = call.store.signer.sign("GET", namespace, *said, expires)
     query = {"md5": said[1], "size": said[2], "mtime": said[3], "type": said[4], "expires": expires}
     url = f"{_origin(call)}{PRESIGNED}/{quote(repository)}/objects/{said[0]}"
     return {
@@ -47,10 +48,10 @@ def address(call: Call, entry: Entry) -> dict[str, Any]:
     }
 
 
-def upload(call: Call, name: str) -> dict[str, Any]:
+def upload(call: Call, name: str, namespace: str) -> dict[str, Any]:
     """The fields of a staging location that a URL to upload to the address `name` takes."""
     repository, expires = call.params["repository"], _expiry(call.store)
-    signature = call.store.signer.sign("PUT", repository, name, expires)
+    signature = call.store.signer.sign("PUT", namespace, name, expires)
     url = f"{_origin(call)}{PRESIGNED}/{quote(repository)}/addresses/{name}"
     return {
         "presigned_url": f"{url}?{urlencode({'expires': expires, 'signature': signature})}",
@@ -65,13 +66,13 @@ def readable(call: Call) -> Entry:
     if not (SHA256.fullmatch(sha256) and MD5.fullmatch(md5) and NUMBER.fullmatch(size) and NUMBER.fullmatch(mtime)):
         raise _refused()
     said = (sha256, md5, int(size), int(mtime), content_type)
-    _check(call.store, query, "GET", call.params["repository"], *said)
+    _check(call.store, query, "GET", _namespace(call.store, call.params["repository"]), *said)
     return Entry(b"", bytes.fromhex(sha256), bytes.fromhex(md5), said[2], said[3], content_type, "{}", b"")
 
 
 def check_upload(store: Store, query: Query, repository: str, name: str) -> None:
     """ForbiddenError when a URL does not permit to upload to the address `name`."""
-    _check(store, query, "PUT", repository, name)
+    _check(store, query, "PUT", _namespace(store, repository), name)
 
 
 def _check(store: Store, query: Query, *said: str | int) -> None:
@@ -82,6 +83,15 @@ def _check(store: Store, query: Query, *said: str | int) -> None:
         raise _refused()
     if int(expires) <= store.clock() // 1_000_000:
         raise ForbiddenError("this URL has expired: ask for a new one")
+
+
+def _namespace(store: Store, repository: str) -> str:
+    """Of the repository that has the name now; a URL to one that is gone says no more than one that was made up."""
+    with store.database.read() as connection:
+        found = repositories.find(connection, repository)
+    if found is None:
+        raise _refused()
+    return found.namespace
 
 
 def _refused() -> ForbiddenError:

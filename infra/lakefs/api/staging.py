@@ -49,9 +49,11 @@ def get_address(call: Call) -> Response:
     """As in lakeFS, whether the branch exists is asked when the address is linked."""
     presign = presigned.asked(call)
     call.query.path()
-    address, name = give(call.store, call.params["repository"])
+    with call.store.database.read() as connection:
+        namespace = repositories.get(connection, call.params["repository"]).namespace
+    address, name = give(call.store, namespace)
     said = {"physical_address": address, "presigned_url": None}
-    return answer(said | presigned.upload(call, name) if presign else said)
+    return answer(said | presigned.upload(call, name, namespace) if presign else said)
 
 
 def link(call: Call) -> Response:
@@ -107,12 +109,16 @@ def _stage(call: Call, given: ObjectStageCreation, status: int) -> Response:
 async def put_presigned(request: Request, store: Store) -> Response:
     """Bytes on their way to an address, in constant memory; the answer's etag is what linking takes as the checksum."""
     repository, name = request.path_params["repository"], request.path_params["name"]
-    presigned.check_upload(store, Query(request.scope["query_string"]), repository, name)
-    await run(UPLOADS, check_given, store, repository, name)
+    query = Query(request.scope["query_string"])
+
+    def check() -> None:
+        presigned.check_upload(store, query, repository, name)
+        check_given(store, repository, name)
 
     def finish(blob: Blob) -> Blob:
         arrive(store, name, blob)
         return blob
 
+    await run(UPLOADS, check)
     blob = await take(request.stream(), store, lambda: None, finish)
     return Response(None, 200, {"etag": f'"{blob.md5.hex()}"'})

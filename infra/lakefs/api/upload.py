@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from infra.lakefs.api.bodies import take
 from infra.lakefs.api.call import Query, answer
+from infra.lakefs.api.grants import guard
 from infra.lakefs.api.objects import shown
 from infra.lakefs.errors import InvalidError, NotOfferedError
 from infra.lakefs.store import Store, objects, repositories
@@ -36,6 +37,7 @@ class _Target:
     metadata: dict[str, str]
     only_new: bool
     force: bool
+    guard: objects.Guard
 
     def stage(self, blob: Blob, content_type: str) -> tuple[Entry, str]:
         entry = objects.stage(
@@ -48,12 +50,14 @@ class _Target:
             self.metadata,
             only_new=self.only_new,
             force=self.force,
+            guard=self.guard,
         )
         with self.store.database.read() as connection:
             return entry, repositories.get(connection, self.repository).namespace
 
     def check(self) -> None:
         with self.store.database.read() as connection:
+            self.guard(connection, [self.path])
             objects.check_writable(connection, self.repository, self.branch, self.force)
 
 
@@ -79,6 +83,7 @@ def _target(request: Request, store: Store) -> _Target:
         _metadata(headers),
         only_new,
         query.flag("force"),
+        guard(store, request.state.grant),
     )
 
 

@@ -11,7 +11,6 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from infra.lakefs.errors import InvalidError
 from infra.lakefs.store.conditions import Condition, condition
@@ -55,7 +54,7 @@ class Action:
         return not patterns or any(matches(pattern, event.branch) for pattern in patterns)
 
 
-def read(entries: Iterable[Entry], open_: Callable[[Entry], BinaryIO]) -> Iterator[Action]:
+def read(entries: Iterable[Entry], content: Callable[[Entry], bytes]) -> Iterator[Action]:
     """The actions of a tree, given its entries from FOLDER on; InvalidError names the file that is wrong."""
     found = itertools.takewhile(lambda entry: entry.path.startswith(FOLDER), entries)
     for number, entry in enumerate(found):
@@ -64,8 +63,7 @@ def read(entries: Iterable[Entry], open_: Callable[[Entry], BinaryIO]) -> Iterat
             raise InvalidError(f"more than {MAX_FILES} action files")
         if entry.size > MAX_SIZE:
             raise InvalidError(f"action file '{path}' has {entry.size} bytes, allowed are {MAX_SIZE}")
-        with open_(entry) as file:
-            data = file.read()
+        data = content(entry)
         try:
             yield parse(data.decode(), path.removeprefix(FOLDER.decode()))
         except (UnicodeDecodeError, InvalidError) as error:

@@ -1,7 +1,8 @@
 """Physical addresses: places given out for bytes to arrive at, and objects made of bytes that are somewhere already.
 
-An address carries its expiry and a signature, so nothing is kept of one that is never used. What arrives there is a
-blob like any other; a row says which, until the address expires.
+An address carries its expiry and a signature over the namespace, which is never given twice, so nothing is kept of one
+that is never used, and it ends with its repository. What arrives there is a blob like any other; a row says which,
+until the address expires.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ NAME = re.compile(r"(\d{1,12})-([0-9a-f]{32})-([0-9a-f]{64})")
 MD5 = re.compile(r"[0-9a-fA-F]{32}")
 
 
-def give(store: Store, repository: str) -> tuple[str, str]:
-    """A new address of a repository, and its last part, which names it in URLs."""
-    with store.database.read() as connection:
-        namespace = repositories.get(connection, repository).namespace
+def give(store: Store, namespace: str) -> tuple[str, str]:
+    """A new address in a repository's namespace, and its last part, which names it in URLs."""
     expires, nonce = store.clock() // 1_000_000 + LIFETIME, secrets.token_hex(16)
-    name = f"{expires}-{nonce}-{store.signer.sign('address', repository, expires, nonce)}"
+    name = f"{expires}-{nonce}-{store.signer.sign('address', namespace, expires, nonce)}"
     return f"{_place(namespace)}{name}", name
 
 
 def check_given(store: Store, repository: str, name: str) -> None:
     """InvalidError when the address was not given out for this repository, or has expired."""
+    with store.database.read() as connection:
+        namespace = repositories.get(connection, repository).namespace
     parsed = NAME.fullmatch(name)
-    if parsed is None or not store.signer.agrees(parsed[3], "address", repository, int(parsed[1]), parsed[2]):
+    if parsed is None or not store.signer.agrees(parsed[3], "address", namespace, int(parsed[1]), parsed[2]):
         raise InvalidError("this address was not given out for this repository: ask for one")
     if int(parsed[1]) <= store.clock() // 1_000_000:
         raise InvalidError("this address has expired: ask for a new one, and upload again")

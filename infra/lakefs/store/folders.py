@@ -124,7 +124,7 @@ class Folders:
         for length in range(len(names), -1, -1):
             if (root := self._roots.get(tuple(names[:length]))) is not None:
                 return root, names[length:]
-        raise ForbiddenError(f"{path[:1024]} is not below a folder that may be imported from")
+        raise ForbiddenError(f"{path[:1024]} is not below a folder that may be imported from (--allow-import)")
 
     def _enter(self, parent: int, name: str, path: str) -> int:
         try:

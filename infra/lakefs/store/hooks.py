@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from infra.lakefs.errors import BusyError, LakeFSError, PreconditionError
 from infra.lakefs.store import Store, actions, objects, refs, runs
 from infra.lakefs.store.actions import Action, Hook
-from infra.lakefs.store.contents import open_content
+from infra.lakefs.store.contents import read_content
 from infra.lakefs.store.events import PREPARE, Event
 from infra.lakefs.store.runs import HookRun, Run
 from infra.lakefs.store.send import Outcome
@@ -98,7 +98,9 @@ def judge(store: Store, event: Event) -> bool:
     run, hook_runs = performed
     number = store.database.write(lambda connection: runs.record(connection, event.repository, run, hook_runs))
     if run.failed:
-        reasons = "; ".join(f"hook '{h.hook}' of action '{h.action}': {h.why}" for h in hook_runs if h.failed)
+        reasons = "; ".join(
+            f"hook '{h.hook}' of action '{h.action}': {h.why}" if h.hook else h.why for h in hook_runs if h.failed
+        )
         raise PreconditionError(f"{event.kind} hook aborted, run id '{number}': {reasons}")
     return True
 
@@ -154,9 +156,9 @@ def _outcome(store: Store, event: Event, action: Action, hook: Hook) -> Outcome:
 
 def _actions(store: Store, event: Event) -> list[Action]:
     """Those of the event's tree; before a commit is prepared, those of its branch with what is staged."""
-    opened = partial(open_content, store)
+    content = partial(read_content, store)
     if event.kind != PREPARE:
-        return list(actions.read(store.trees.walk(store.trees.load(event.tree), actions.FOLDER), opened))
+        return list(actions.read(store.trees.walk(store.trees.load(event.tree), actions.FOLDER), content))
     with store.database.read() as connection:
         branch = refs.resolve(connection, event.repository, event.branch)
-        return list(actions.read(objects.walk(connection, store, event.repository, branch, actions.FOLDER), opened))
+        return list(actions.read(objects.walk(connection, store, event.repository, branch, actions.FOLDER), content))

@@ -37,7 +37,10 @@ class Picked:
     def refuse(self, repository: str, ref: str) -> None:
         """NotFoundError where `ref` is the id of a commit that was picked."""
         if ID.fullmatch(ref) and any(r == repository and i.startswith(ref) for r, i in self._present()):
-            raise NotFoundError(f"commit '{ref}' was cherry-picked and is not found by its id for a while")
+            raise NotFoundError(
+                f"commit '{ref}' was cherry-picked and is not found by its id for ten minutes, as the recorded lakeFS "
+                "does; name it by its branch, or start the server with --exact-history"
+            )
 
     def shown(self, repository: str, commit: Commit) -> Commit:
         """The commit as a log shows it."""

@@ -144,7 +144,10 @@ def new_tag(connection: sqlite3.Connection, repository: str, name: str, source: 
     """What a tag that may be created will name."""
     repositories.writable(connection, repository, force)
     if not TAG.fullmatch(name) or name.endswith((".", ".lock")):
-        raise InvalidError(f"tag name '{name[:80]}': no space, slash or any of ~^:?*[\\@$, not starting with - or .")
+        raise InvalidError(
+            f"tag name '{name[:80]}': no space, slash or any of ~^:?*[\\@$, not starting with - or ., "
+            "no '..', not ending in '.' or '.lock'"
+        )
     _free(connection, repository, name)
     return resolve_commit(connection, repository, source)
 

@@ -7,13 +7,17 @@ import sqlite3
 from infra.lakefs.errors import InvalidError
 from infra.lakefs.store import Store, refs, repositories, staging
 from infra.lakefs.store.entries import key
+from infra.lakefs.store.objects import Guard, unguarded
 from infra.lakefs.store.protection import refuse_protected
 
 
-def reset(store: Store, repository: str, branch: str, kind: str, path: str, force: bool) -> None:
+def reset(
+    store: Store, repository: str, branch: str, kind: str, path: str, force: bool, guard: Guard = unguarded
+) -> None:
     """Forget what is staged: all of it, one object's, or all below a prefix."""
 
     def change(connection: sqlite3.Connection) -> None:
+        guard(connection, ())
         refs.existing_branch(connection, repository, branch)
         refuse_protected(repositories.writable(connection, repository, force), branch, "reset")
         if kind == "reset":

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import ssl
 import threading
 import time
@@ -117,8 +119,12 @@ class Sender:
                 return await _attempts(client, request)
         except (TimeoutError, httpx.TimeoutException):
             return False, f"no answer within {hook.timeout:g}s", ""
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
-            return False, f"no answer: {type(error).__name__}", ""
+        except httpx.ConnectError as error:
+            return False, f"{hook.url} cannot be reached ({_reason(error)}), {len(PAUSES) + 1} attempts", ""
+        except httpx.TransportError:
+            return False, "the connection broke off, or what came is not HTTP", ""
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError):
+            return False, f"cannot be sent to {hook.url}", ""
 
     def _filled(self, text: str) -> str:
         return ENVIRONMENT.sub(lambda found: self._environment[found[1]], text)
@@ -138,6 +144,18 @@ async def _attempts(client: httpx.AsyncClient, request: httpx.Request) -> tuple[
         await response.aclose()
         await asyncio.sleep(pause)
     return await _answer(await client.send(request, stream=True))
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said of a connection; the text of other errors is not shown, it may repeat what was sent."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror | ssl.SSLError) and cause.strerror:
+            return cause.strerror
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__ or cause.__context__
+    return "no connection"
 
 
 async def _answer(response: httpx.Response) -> tuple[bool, str, str]:

@@ -1,26 +1,31 @@
 """Where imported content lies: files outside of the home, known by what they were when they were hashed.
 
 A file whose identity (size, times, inode, device) is still the recorded one holds what was hashed. Any other is hashed
-again before a byte of it is served, and what is no longer the committed content is never served as if it were.
+again before a byte of it is served. A write through a memory mapping may move no time, so what is served is hashed
+besides: all that is read whole, and before a part of it is read a file of at most HASHED_FIRST bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from infra.lakefs.errors import DamagedError, LakeFSError
+from infra.lakefs.errors import DamagedError, ForbiddenError, LakeFSError
 from infra.lakefs.store import Store
 from infra.lakefs.store.entries import Entry
 from infra.lakefs.store.folders import SCHEME
-from infra.lakefs.store.hashing import SETTLED_NS, UNSETTLED, Columns, Identity, digest, identity
+from infra.lakefs.store.hashing import CHUNK, SETTLED_NS, UNSETTLED, Columns, Identity, digest, identity
 
 ATTEMPTS = 3
 AT_ONCE = 512
+IN_MEMORY = 1 << 20  # bytes of a file that is read and hashed before the answer begins
+HASHED_FIRST = 64 << 20
 
 Row = tuple[bytes, str, int, int, int, int, int]  # sha256, absolute path, identity
 
@@ -34,15 +39,37 @@ class Source:
 class SourceFile(io.FileIO):
     """An imported file being read; DamagedError instead of any byte read after it changed."""
 
-    def __init__(self, descriptor: int, expected: Identity, changed: str) -> None:
+    def __init__(self, descriptor: int, expected: Identity, sha256: bytes, changed: str) -> None:
         super().__init__(descriptor, "rb")
         self._expected = expected
+        self._sha256 = sha256
         self._changed = changed
 
     def check(self) -> None:
         """Ask after reading, before the bytes are used."""
         if identity(self.fileno()) != self._expected:
             raise DamagedError(self._changed)
+
+    def check_content(self, sha256: bytes) -> None:
+        """Ask once all of it is read, before the last bytes are used."""
+        self.check()
+        if sha256 != self._sha256:
+            raise DamagedError(self._changed)
+
+    def whole(self) -> bytes:
+        """All of it, of a file of at most IN_MEMORY bytes."""
+        self.seek(0)
+        data = self.read(self._expected[0])
+        self.check_content(hashlib.sha256(data).digest())
+        return data
+
+    def verify(self) -> None:
+        """Hash all of it."""
+        hashed, at = hashlib.sha256(), 0
+        while data := os.pread(self.fileno(), CHUNK, at):
+            hashed.update(data)
+            at += len(data)
+        self.check_content(hashed.digest())
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(-1 if size is None else size)
@@ -87,14 +114,15 @@ def address(connection: sqlite3.Connection, sha256: bytes) -> str | None:
     return next((SCHEME + source.path for source in find(connection, sha256)), None)
 
 
-def open_source(store: Store, entry: Entry) -> SourceFile | None:
-    """A file that holds an entry's content, None when it was never imported; DamagedError when none holds it now."""
+def open_source(store: Store, entry: Entry, *, part: bool) -> SourceFile | None:
+    """A file that holds an entry's content, None when it was never imported; DamagedError when none holds it now.
+    `part` says that not all of it will be read."""
     with store.database.read() as connection:
         known = find(connection, entry.sha256)
     problems = []
     for source in known:
         try:
-            return _open(store, entry, source)
+            return _open(store, entry, source, part)
         except LakeFSError as error:
             problems.append(str(error))
     if problems:
@@ -102,21 +130,28 @@ def open_source(store: Store, entry: Entry) -> SourceFile | None:
     return None
 
 
-def _open(store: Store, entry: Entry, source: Source) -> SourceFile:
-    what = f"object '{entry.path.decode()[:200]}' (sha256:{entry.sha256.hex()}) was imported from {source.path}"
+def _open(store: Store, entry: Entry, source: Source, part: bool) -> SourceFile:
+    named = f"object '{entry.path.decode()[:200]}' (sha256:{entry.sha256.hex()})"  # a presigned URL names no path
+    what = f"{named if entry.path else f'content sha256:{entry.sha256.hex()}'} was imported from {source.path}"
     changed = f"{what}, and that file changed after its import: restore the file, or import it again as a new version"
     try:
-        descriptor = store.folders.open_file(store.folders.locate(source.path))
-    except LakeFSError as error:
+        path = store.folders.locate(source.path)
+    except ForbiddenError as error:
+        folder = os.path.dirname(source.path)  # noqa: PTH120 - as it was given
         raise DamagedError(
-            f"{what}, and that file cannot be opened ({error}): bring it back, below a folder that "
-            "the server was started with --allow-import for"
+            f"{what}, which this server may not read: start the server with --allow-import {folder}"
         ) from error
-    file = SourceFile(descriptor, identity(descriptor), changed)
+    try:
+        descriptor = store.folders.open_file(path)
+    except LakeFSError as error:
+        raise DamagedError(f"{what}, and that file cannot be opened ({error}): bring it back") from error
+    file = SourceFile(descriptor, identity(descriptor), entry.sha256, changed)
     try:
         if identity(descriptor) != source.identity:
             confirmed = _confirm(file, entry, changed)
             store.database.write(lambda connection: put(connection, [(entry.sha256, source.path, *confirmed)]))
+        elif part and entry.size <= HASHED_FIRST:
+            file.verify()
         file.seek(0)
     except BaseException:
         file.close()
