@@ -30,6 +30,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, **given: Any) -> None:
         http = Http(**given)
         self._http = http
+        # methods of the class, bound to the protocol below instead: one call less for each event
         self.connection_made = http.connection_made  # type: ignore[assignment]
         self.connection_lost = http.connection_lost  # type: ignore[method-assign]
         self.pause_writing = http.pause_writing  # type: ignore[method-assign]

@@ -187,7 +187,7 @@ class Database:
                 self._writer.execute("SAVEPOINT job")
                 try:
                     job.result = job.change(self._writer)
-                except Exception as error:
+                except Exception as error:  # a refusal or a failure: it is given to whoever asked
                     if not self._writer.in_transaction:
                         raise  # SQLite gave up the whole transaction
                     self._writer.execute("ROLLBACK TO job")
