@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from validators.documents import parse_json, parse_jsonl
 from validators.errors import UncleanableDataset
 from validators.readers import lerobot
-from validators.readers.folder import inside
 from validators.recording import Episode, Recording
 
 DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
@@ -63,13 +62,13 @@ def clean(recording: Recording, out: Path, drop: set[int]) -> CleanReport:
 
 
 def _kept(recording: Recording, out: Path, drop: set[int]) -> list[Episode]:
-    root = recording.root
+    root = recording.files.where()
     if recording.format != "lerobot-v2.1":
         raise UncleanableDataset(
             "format-unsupported", f"only LeRobot v2.1 is written, this is {recording.format}", path=root
         )
-    if recording.facts.cameras:
-        cameras = ", ".join(recording.facts.cameras)
+    if recording.cameras:
+        cameras = ", ".join(recording.cameras)
         detail = f"has video ({cameras}); datasets with video cannot be written yet, quarantine the episodes instead"
         raise UncleanableDataset("has-video", detail, path=root)
     if out.exists():
@@ -90,11 +89,10 @@ def _kept(recording: Recording, out: Path, drop: set[int]) -> list[Episode]:
 
 
 def _write(recording: Recording, scratch: Path, kept: list[Episode]) -> int:
-    root = recording.root
     (scratch / "meta").mkdir()
     stats, total = [], 0
     for new, episode in enumerate(kept):
-        table = pq.ParquetFile(root / episode.path).read()
+        table = pq.ParquetFile(recording.files.local(episode.path)).read()
         table = _set(table, "episode_index", np.full(episode.length, new))
         table = _set(table, "index", np.arange(total, total + episode.length))
         target = scratch / lerobot.locate(DATA, new, CHUNK)
@@ -117,15 +115,13 @@ def _set(table: pa.Table, name: str, values: np.ndarray) -> pa.Table:
 
 
 def _metadata(recording: Recording, scratch: Path, kept: list[Episode], total: int) -> None:
-    root, number = recording.root, len(kept)
-    info = parse_json((root / lerobot.INFO).read_text(encoding="utf-8"))
+    files, number = recording.files, len(kept)
+    info = parse_json(files.text(lerobot.INFO, lerobot.MAX_INFO))
     chunks = (number - 1) // CHUNK + 1
     info |= {"total_episodes": number, "total_frames": total, "total_videos": 0, "total_chunks": chunks}
     info |= {"chunks_size": CHUNK, "data_path": DATA, "splits": {"train": f"0:{number}"}}
     (scratch / lerobot.INFO).write_text(json.dumps(info, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
-    listed = {
-        line["episode_index"]: line for _, line in parse_jsonl((root / lerobot.EPISODES).read_text(encoding="utf-8"))
-    }
+    listed = {line["episode_index"]: line for _, line in parse_jsonl(files.text(lerobot.EPISODES, lerobot.MAX_LINES))}
     _lines(
         scratch / lerobot.EPISODES,
         ({**listed.get(e.index, {"tasks": []}), "episode_index": i, "length": e.length} for i, e in enumerate(kept)),
@@ -135,9 +131,9 @@ def _metadata(recording: Recording, scratch: Path, kept: list[Episode], total: i
         ({**e.provenance, FROM: e.index, "episode_index": i} for i, e in enumerate(kept)),
     )
     replaced = {Path(name).name for name in (lerobot.INFO, lerobot.EPISODES, lerobot.PROVENANCE, STATS)}
-    for other in sorted((root / "meta").iterdir()):
-        if other.name not in replaced and inside(root, f"meta/{other.name}").is_file():
-            shutil.copyfile(other, scratch / "meta" / other.name)
+    for other in (n for n in files.names() if n.startswith("meta/") and n.removeprefix("meta/") not in replaced):
+        (scratch / other).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files.local(other), scratch / other)
 
 
 def _lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
@@ -149,12 +145,13 @@ def _stats(recording: Recording, table: pa.Table, episode: Episode) -> dict[str,
     """LeRobot's statistics of an episode: min, max, mean, std of each channel, and the count of rows."""
     frame = pl.DataFrame(table).lazy()
     found = {}
-    for feature in (f for f in recording.facts.features.values() if f.width):
-        columns = [e.alias(n) for n, e in recording.unpacked(feature).items()]
+    for feature in (f for f in recording.features.values() if f.width):
+        assert recording.main is not None
+        columns = [e.alias(n) for n, e in recording.main.unpacked(feature).items()]
         values = frame.select(columns).collect().cast(pl.Float64).fill_null(np.nan).to_numpy()
         if not np.isfinite(values).all():
             detail = f"{feature.name} of episode {episode.index} holds NaN, null or infinity; drop it too"
-            raise UncleanableDataset("not-finite", detail, path=recording.root / episode.path)
+            raise UncleanableDataset("not-finite", detail, path=recording.files.where(episode.path))
         numbers = {"min": values.min(axis=0), "max": values.max(axis=0), "mean": values.mean(axis=0)}
         numbers["std"] = values.std(axis=0)
         found[feature.name] = {k: v.tolist() for k, v in numbers.items()} | {"count": [len(values)]}

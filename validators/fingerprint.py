@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from validators.documents import canonical
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import ACTION, STATE
-from validators.readers.columns import verify_pages
-from validators.recording import FILE, Episode, Recording
+from validators.readers.columns import page_damage
+from validators.recording import Recording
+from validators.stream import EPISODE
 
 SCHEMA = "fingerprint@1"
 STEP = 1e-4
@@ -29,34 +30,33 @@ def fingerprints(recording: Recording) -> dict[int, str]:
     little-endian int64. NaN and null are the least int64, -inf the next, +inf the greatest; finite values are clipped
     at ±2^62. An absent column has width 0. Neither index nor clock enter; a trimmed or resampled copy is another.
     """
-    features = [recording.facts.features.get(name) for name in (STATE, ACTION)]
+    stream = recording.main
+    features = [recording.features.get(name) for name in (STATE, ACTION)]
     widths = [f.width if f else 0 for f in features]
-    if not any(widths):
+    if stream is None or not any(widths):
         return {}
-    columns = [e.alias(n) for f in features if f and f.width for n, e in recording.unpacked(f).items()]
+    columns = [e.alias(n) for f in features if f and f.width for n, e in stream.unpacked(f).items()]
     found: dict[int, str] = {}
     for first in range(0, len(recording.episodes), BATCH):
         positions = range(first, min(first + BATCH, len(recording.episodes)))
-        frame = recording.frames(positions).select(FILE, *(c.cast(pl.Float32) for c in columns))
+        frame = stream.frames(positions).select(EPISODE, *(c.cast(pl.Float32) for c in columns))
         try:
-            parts = frame.collect(engine="streaming").partition_by(FILE, as_dict=True, include_key=False)
+            parts = frame.collect(engine="streaming").partition_by(EPISODE, as_dict=True, include_key=False)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise _damaged(recording, [f.name for f in features if f], error) from error
-        for episode in (recording.episodes[i] for i in positions):
-            found[episode.index] = _digest(parts[(_key(recording, episode),)], *widths)
+        for position in positions:
+            if (position,) in parts:
+                found[recording.episodes[position].index] = _digest(parts[(position,)], *widths)
     return found
 
 
 def _damaged(recording: Recording, columns: list[str], error: BaseException) -> UnreadableDataset:
     """The first file whose pages cannot be read, named."""
-    for episode in recording.episodes:
-        if problem := verify_pages(recording.root, episode, columns):
-            return UnreadableDataset(problem.kind, problem.message, path=recording.root / problem.path)
-    return UnreadableDataset("file-damaged", f"frames cannot be read: {error}", path=recording.root)
-
-
-def _key(recording: Recording, episode: Episode) -> str:
-    return str(recording.root / episode.path)
+    for table in recording.main.tables if recording.main else ():
+        for part in table.parts:
+            if reason := page_damage(part.path, columns, table.format):
+                return UnreadableDataset("file-damaged", f"its data pages cannot be read ({reason})", path=part.path)
+    return UnreadableDataset("file-damaged", f"frames cannot be read: {error}", path=recording.files.where())
 
 
 def _digest(rows: pl.DataFrame, state: int, action: int) -> str:

@@ -1,48 +1,44 @@
-"""A recording: what was declared about it (facts), its episodes, and its frames as a lazy Polars table."""
+"""A recording: what was declared about it (facts), its episodes, its streams of rows, its cameras and its labels."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-FILE = "__file__"  # path of the file a row came from: the key of its episode
-ROW = "__row__"  # position of the row in the whole scan
-START = "__start__"  # true at the first row of each episode
+from validators.files import Files
+from validators.stream import EPISODE, ROW, START, Feature, Stream
 
-Container: TypeAlias = Literal["scalar", "array", "list"]
+if TYPE_CHECKING:
+    from validators.labels import Labels
+    from validators.pictures import Picture
+
 CLOCK = "timestamp"
+MAIN = "frames"  # the stream of a recording that has one table of synchronised rows
 
 
 @dataclass(frozen=True)
-class Feature:
-    """One declared column: `dtype` in LeRobot's words, `shape` without the row axis, names and units of its channels.
-
-    `names` and `units` are empty where they are not declared for each channel.
-    """
+class Sensor:
+    """A sensor as declared: `kind` (camera, lidar, imu, …), `rate_hz`, `calibration` as the metadata has it."""
 
     name: str
-    dtype: str
-    shape: tuple[int, ...]
-    names: tuple[str, ...]
-    units: tuple[str, ...] = ()
+    kind: str
+    rate_hz: float | None = None
+    calibration: Mapping[str, object] = field(default_factory=dict)
 
-    @property
-    def width(self) -> int:
-        """Channels of a vector or scalar; 0 when the feature is no vector of numbers (image, video, text, matrix)."""
-        numeric = self.dtype.startswith(("float", "int", "uint"))
-        return self.shape[0] if numeric and len(self.shape) == 1 else 0
 
-    def channels(self) -> tuple[str, ...]:
-        """Column name of each channel: the feature itself when scalar, else `feature[0]`, `feature[1]`, …"""
-        return (self.name,) if self.width == 1 else tuple(f"{self.name}[{i}]" for i in range(self.width))
+@dataclass(frozen=True)
+class Dropout:
+    """Time that the recorder itself says it lost: `start_s` since the recording's origin, `duration_s`."""
 
-    def label(self, channel: int) -> str:
-        """The declared name of a channel, or its column name where none is declared."""
-        return self.names[channel] if self.names else self.channels()[channel]
+    episode: int
+    start_s: float
+    duration_s: float
 
 
 @dataclass(frozen=True)
@@ -53,33 +49,48 @@ class Facts:
     fps: float | None = None
     codebase_version: str | None = None
     totals: Mapping[str, int] = field(default_factory=dict)
-    features: Mapping[str, Feature] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
     listed: Mapping[int, int] = field(default_factory=dict)  # episode index → length, as listed in the metadata
-
-    @property
-    def vectors(self) -> tuple[Feature, ...]:
-        """Numeric features of more than one channel."""
-        return tuple(f for f in self.features.values() if f.width > 1)
-
-    @property
-    def cameras(self) -> tuple[str, ...]:
-        """Names of the video features."""
-        return tuple(f.name for f in self.features.values() if f.dtype == "video")
+    sensors: Mapping[str, Sensor] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)  # what wrote it → its version
+    dropouts: tuple[Dropout, ...] = ()
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One episode: `length` rows in the file `path` (relative), spanning `start_s`..`end_s` of its own clock."""
+    """One episode: `length` rows of its main stream in `files` (relative), spanning `start_s`..`end_s` of its clock."""
 
     index: int
-    path: str
+    files: tuple[str, ...]
     length: int
     start_s: float | None = None
     end_s: float | None = None
     task: str | None = None
-    videos: Mapping[str, str] = field(default_factory=dict)  # camera → relative path, those on disk
     provenance: Mapping[str, object] = field(default_factory=dict)  # its line of meta/assay_episodes.jsonl
+
+    @property
+    def path(self) -> str:
+        """The file that holds its rows."""
+        return self.files[0]
+
+
+class Camera(ABC):
+    """Pictures of one camera. Declared values are None where nothing is declared; `width`, `height` in pixels."""
+
+    name: str
+    width: int | None = None
+    height: int | None = None
+    codec: str | None = None
+    fps: float | None = None
+
+    @property
+    @abstractmethod
+    def episodes(self) -> Collection[int]:
+        """Indices of the episodes of which pictures are here."""
+
+    @abstractmethod
+    def pictures(self, episode: int) -> Iterator[Picture]:
+        """The pictures of one episode in order. Raises `UnreadableDataset`, `MissingExtra`."""
 
 
 @dataclass(frozen=True)
@@ -92,89 +103,61 @@ class Problem:
     episode: int | None = None
 
 
-@dataclass(frozen=True)
-class Table:
-    """Files of one schema. `columns`: name → (arrow type as text, container)."""
-
-    paths: tuple[Path, ...]
-    columns: Mapping[str, tuple[str, Container]]
+def _none_late() -> tuple[Problem, ...]:
+    return ()
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Frames, facts and episodes of one folder; reading happens when a scan is collected."""
+    """Facts, episodes and streams of one folder or file; rows are read when a scan is collected."""
 
     format: str
-    root: Path
+    files: Files = field(repr=False)
     facts: Facts
     episodes: tuple[Episode, ...]
-    tables: tuple[Table, ...]
+    streams: Mapping[str, Stream] = field(default_factory=dict)
+    cameras: Mapping[str, Camera] = field(default_factory=dict)
+    labels: Labels | None = None
     problems: tuple[Problem, ...] = ()
+    late: Callable[[], tuple[Problem, ...]] = field(default=_none_late, repr=False)  # found while decoding
 
-    def scan(self, unpack: Collection[str] = ()) -> pl.LazyFrame:
-        """All rows in episode order, columns as declared; features in `unpack` also as `feature[i]` columns.
+    @cached_property
+    def main(self) -> Stream | None:
+        """The stream called `frames`, else the only one."""
+        if MAIN in self.streams:
+            return self.streams[MAIN]
+        return next(iter(self.streams.values())) if len(self.streams) == 1 else None
 
-        `episode_index` and `frame_index` are made where the files have none.
-        """
-        channels = [e.alias(n) for name in unpack for n, e in self.unpacked(self.facts.features[name]).items()]
-        indices = {str(self.root / e.path): e.index for e in self.episodes}
-        made = {
-            "episode_index": pl.col(FILE).replace_strict(indices, return_dtype=pl.Int64),
-            "frame_index": pl.int_range(pl.len(), dtype=pl.Int64).over(FILE),
-        }
-        missing = [e.alias(n) for n, e in made.items() if n not in self._columns()]
-        return self.frames().with_columns(channels + missing).drop(FILE, ROW, START)
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """The features of the main stream."""
+        return self.main.features if self.main else {}
 
     @property
     def rows(self) -> int:
-        """Rows in all readable files."""
+        """Rows of the main stream in all readable files."""
         return sum(e.length for e in self.episodes)
 
-    def only(self, episodes: tuple[Episode, ...], problems: tuple[Problem, ...]) -> Recording:
-        """The recording with those episodes alone, the problems beside its own."""
-        paths = {self.root / e.path for e in episodes}
-        tables = tuple(replace(t, paths=tuple(p for p in t.paths if p in paths)) for t in self.tables)
-        kept = tuple(t for t in tables if t.paths)
-        return replace(self, episodes=episodes, tables=kept, problems=(*self.problems, *problems))
+    def scan(self, unpack: Collection[str] = ()) -> pl.LazyFrame:
+        """All rows of the main stream in episode order; features in `unpack` also as `feature[i]` columns.
 
-    def unpacked(self, feature: Feature) -> dict[str, pl.Expr]:
-        """Channel column → expression over `frames()`; a row too short gives null."""
-        container = self._container(feature.name)
-        column = pl.col(feature.name)
-        if container == "scalar":
-            return {feature.name: column}
-        get = column.arr.get if container == "array" else column.list.get
-        names = feature.channels() if feature.width > 1 else (feature.name,)
-        return {name: get(i, null_on_oob=True) for i, name in enumerate(names)}
+        `episode_index` and `frame_index` are made where the files have none. KeyError without a main stream.
+        """
+        if self.main is None:
+            raise KeyError("no stream of frames; take one of `streams`")
+        stream = self.main
+        channels = [e.alias(n) for name in unpack for n, e in stream.unpacked(stream.features[name]).items()]
+        indices = {i: e.index for i, e in enumerate(self.episodes)}
+        made = {
+            "episode_index": pl.col(EPISODE).replace_strict(indices, return_dtype=pl.Int64),
+            "frame_index": pl.int_range(pl.len(), dtype=pl.Int64).over(EPISODE),
+        }
+        missing = [e.alias(n) for n, e in made.items() if n not in stream.columns]
+        return stream.frames().with_columns(channels + missing).drop(EPISODE, ROW, START)
 
-    def _container(self, name: str) -> Container:
-        found = {t.columns[name][1] for t in self.tables}
-        return found.pop() if len(found) == 1 else "list"  # mixed files are brought to lists by `frames`
-
-    def frames(self, episodes: Collection[int] | None = None) -> pl.LazyFrame:
-        """The scan with `FILE`, `ROW` and `START` beside the columns; `episodes` keeps those positions only."""
-        wanted = None if episodes is None else {str(self.root / self.episodes[i].path) for i in episodes}
-        parts = []
-        for table in self.tables:
-            kept = [p for p in table.paths if wanted is None or str(p) in wanted]
-            if kept:
-                parts.append(self._part(table, kept))
-        return parts[0] if len(parts) == 1 else pl.concat(parts, how="vertical_relaxed")
-
-    def _part(self, table: Table, paths: list[Path]) -> pl.LazyFrame:
-        length = {str(self.root / e.path): e.length for e in self.episodes}
-        starts, total = [], 0
-        for path in paths:
-            starts.append(total)
-            total += length[str(path)]
-        frame = pl.scan_parquet(paths, include_file_paths=FILE, row_index_name=ROW, glob=False)
-        columns = [self._normal(name, table.columns[name][1]) for name in self._columns()]
-        return frame.select(pl.col(FILE), pl.col(ROW), pl.col(ROW).is_in(starts).alias(START), *columns)
-
-    def _columns(self) -> list[str]:
-        return [n for n in self.tables[0].columns if all(n in t.columns for t in self.tables)]
-
-    def _normal(self, name: str, container: Container) -> pl.Expr:
-        if container == "scalar" or self._container(name) == container:
-            return pl.col(name)
-        return pl.col(name).arr.to_list() if container == "array" else pl.col(name)
+    def only(self, kept: tuple[Episode, ...], problems: tuple[Problem, ...], without: Collection[Path]) -> Recording:
+        """The recording with those of its episodes alone and without those files, the problems beside its own."""
+        old = {e.index: i for i, e in enumerate(self.episodes)}
+        moved = {old[e.index]: i for i, e in enumerate(kept)}
+        streams = {name: stream.only(moved, without) for name, stream in self.streams.items()}
+        return replace(self, episodes=kept, streams=streams, problems=(*self.problems, *problems))

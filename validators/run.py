@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from validators import planner
 from validators.errors import UnreadableDataset
-from validators.expectations.expectation import Needs, Progress, Subject
+from validators.expectations.expectation import Expectation, Needs, Progress, Subject
 from validators.findings import Finding, Judgement, NotEvaluable, Outcome
-from validators.readers.columns import verify_pages
+from validators.readers.columns import page_damage
 from validators.recording import Problem, Recording
 from validators.robot import RobotModel
+from validators.stream import NO_EPISODE
 from validators.suites import Entry, Suite
+from validators.values import Values
 
 ENGINE = "assay-polars"
 GX_VERSION = "1.24.1"  # whose result shape this is
+NOTES = 6  # streams whose note is said
 
 
 @dataclass(frozen=True)
@@ -114,41 +119,69 @@ def run(
 ) -> SuiteResult:
     """Judges the recording. A file found damaged while reading becomes a finding; the others are judged."""
     try:
-        outcomes = _outcomes(Subject(recording, robot, progress), suite)
+        outcomes = _outcomes(Subject(recording, recording.main, robot, progress), suite)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return run(_without_damaged(recording, error), suite, robot, progress)
-    findings = [_unreadable(problem) for problem in recording.problems]
+    findings = [_unreadable(problem) for problem in (*recording.problems, *recording.late())]
     findings += [finding for outcome in outcomes for finding in outcome.findings]
     return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes))
 
 
 def _outcomes(subject: Subject, suite: Suite) -> list[Outcome]:
-    needs, silent = _needs(subject, suite)
-    if subject.progress:
-        subject.progress("reading frames", 0, 1)
-    values = planner.read(subject.recording, needs)
-    if subject.progress:
-        subject.progress("reading frames", 1, 1)
-    outcomes = []
+    recording, progress = subject.recording, subject.progress
+    subjects = {name: dataclasses.replace(subject, table=stream) for name, stream in recording.streams.items()}
+    wanted: dict[str, list[Needs]] = {name: [] for name in subjects}
+    judged: list[dict[str, str]] = []  # for each entry: stream → why it is not evaluable there, "" where it is
     for entry in suite.entries:
-        why, judgement = silent.get(entry.expectation, ""), Judgement()
-        if not why:
+        whys = {}
+        for name in _streams(entry.expectation, subject):
             try:
-                judgement = entry.expectation.judge(subject, values)
+                wanted.setdefault(name, []).append(entry.expectation.needs(subjects.get(name, subject)))
+                whys[name] = ""
             except NotEvaluable as reason:
-                why = str(reason)
-        outcomes.append(_outcome(entry, judgement, why, tuple(_graded(f, entry) for f in judgement.findings)))
+                whys[name] = str(reason)
+        judged.append(whys)
+    if progress:
+        progress("reading frames", 0, 1)
+    values = planner.read_all(recording.streams, len(recording.episodes), wanted)
+    if progress:
+        progress("reading frames", 1, 1)
+    outcomes = []
+    for entry, whys in zip(suite.entries, judged, strict=True):
+        said: dict[str, Judgement | str] = {}
+        for name, why in whys.items():
+            try:
+                found = values.get(name) or Values.none(len(recording.episodes))
+                said[name] = why or entry.expectation.judge(subjects.get(name, subject), found)
+            except NotEvaluable as reason:
+                said[name] = str(reason)
+        outcomes.append(_outcome(entry, *_merged(said)))
     return outcomes
 
 
-def _needs(subject: Subject, suite: Suite) -> tuple[list[Needs], dict[Any, str]]:
-    needs, silent = [], {}
-    for entry in suite.entries:
-        try:
-            needs.append(entry.expectation.needs(subject))
-        except NotEvaluable as reason:
-            silent[entry.expectation] = str(reason)
-    return needs, silent
+def _streams(expectation: Expectation, subject: Subject) -> list[str]:
+    """The streams on which it is judged; one that is judged once is given the main stream, or none ("")."""
+    if expectation.scope == "recording":
+        return [subject.table.name if subject.table else ""]
+    return [name for name, stream in subject.recording.streams.items() if expectation.fits(stream)]
+
+
+def _merged(said: Mapping[str, Judgement | str]) -> tuple[Judgement, str]:
+    """One judgement of those of the streams: not evaluable only where no stream could be judged."""
+    judged = {name: j for name, j in said.items() if isinstance(j, Judgement)}
+    if not judged:
+        whys = list(dict.fromkeys(str(why) for why in said.values()))
+        return Judgement(), "; ".join(whys[:3]) or "no stream of the recording is meant"
+    if len(said) == 1:
+        return next(iter(judged.values())), ""
+    findings = tuple(
+        dataclasses.replace(f, stream=f"{name}: {f.stream}" if f.stream else name)
+        for name, j in judged.items()
+        for f in j.findings
+    )
+    notes = [f"{name}: {j.note}" for name, j in judged.items() if j.note]
+    note = "; ".join(notes[:NOTES]) + (f"; and {len(notes) - NOTES} more streams" if len(notes) > NOTES else "")
+    return Judgement(findings, note, {name: j.observed for name, j in judged.items() if j.observed}), ""
 
 
 def _graded(finding: Finding, entry: Entry) -> Finding:
@@ -156,7 +189,8 @@ def _graded(finding: Finding, entry: Entry) -> Finding:
     return finding if finding.check == "readable" else dataclasses.replace(finding, severity=entry.severity)
 
 
-def _outcome(entry: Entry, judgement: Judgement, why: str, found: tuple[Finding, ...]) -> Outcome:
+def _outcome(entry: Entry, judgement: Judgement, why: str) -> Outcome:
+    found = tuple(_graded(f, entry) for f in judgement.findings)
     return Outcome(
         type=entry.expectation.type,
         check=entry.expectation.check,
@@ -177,12 +211,23 @@ def _unreadable(problem: Problem) -> Finding:
 
 def _without_damaged(recording: Recording, error: BaseException) -> Recording:
     """The recording without the files whose pages cannot be read, each named as a problem."""
-    names = [f.name for f in recording.facts.features.values() if f.width]
-    found = {e.index: p for e in recording.episodes if (p := verify_pages(recording.root, e, names))}
     reason = " ".join(str(error).split())[:200]
-    if not found:
-        raise UnreadableDataset("file-damaged", f"the frames cannot be read: {reason}", path=recording.root) from error
-    kept = tuple(e for e in recording.episodes if e.index not in found)
+    damaged: dict[Path, str] = {}
+    bad: dict[int, str] = {}
+    for stream in recording.streams.values():
+        names = [f.name for f in stream.features.values() if f.width]
+        for table in stream.tables:
+            for part in table.parts:
+                if part.path not in damaged:
+                    damaged[part.path] = page_damage(part.path, names, table.format)
+                if damaged[part.path] and part.position != NO_EPISODE:
+                    bad[part.position] = damaged[part.path]
+    where = recording.files.where()
+    if not bad:
+        raise UnreadableDataset("file-damaged", f"the frames cannot be read: {reason}", path=where) from error
+    kept = tuple(e for i, e in enumerate(recording.episodes) if i not in bad)
     if not kept:
-        raise UnreadableDataset("file-damaged", f"no episode can be read: {reason}", path=recording.root) from error
-    return recording.only(kept, tuple(found.values()))
+        raise UnreadableDataset("file-damaged", f"no episode can be read: {reason}", path=where) from error
+    lost = [(recording.episodes[i], why) for i, why in sorted(bad.items())]
+    problems = [Problem("file-damaged", e.path, f"its data pages cannot be read ({why})", e.index) for e, why in lost]
+    return recording.only(kept, tuple(problems), {path for path, why in damaged.items() if why})

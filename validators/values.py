@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from validators.metrics import Lift, Metric, clock
-from validators.recording import FILE, Recording
+from validators.stream import EPISODE, Stream
 
 
 def layered(frame: pl.LazyFrame, lifts: Iterable[Lift]) -> pl.LazyFrame:
@@ -33,18 +33,26 @@ def layered(frame: pl.LazyFrame, lifts: Iterable[Lift]) -> pl.LazyFrame:
 class Values:
     """What was read: metrics with one number an episode, in the recording's order, and the sampled rows."""
 
-    recording: Recording
+    table: Stream | None
     metrics: pl.DataFrame
-    sampled: pl.DataFrame | None
+    sampled: pl.DataFrame | None = None
+
+    @classmethod
+    def none(cls, episodes: int) -> Values:
+        """Of a recording without a main stream: nothing was read."""
+        return cls(None, pl.DataFrame({EPISODE: pl.arange(episodes, dtype=pl.Int32, eager=True)}))
 
     def __getitem__(self, metric: Metric) -> NDArray[np.float64]:
-        """float64[episodes], NaN where the metric is null."""
+        """float64[episodes], NaN where the metric is null or the episode has no rows in the stream."""
         return self.metrics[metric.name].cast(pl.Float64).to_numpy().astype(np.float64, copy=False)
 
     def rows(self, positions: Sequence[int], lifts: Sequence[Lift]) -> dict[int, pl.DataFrame]:
-        """All rows of some episodes with the clock `t` and the lifts: fetched only for what failed."""
-        wanted = [clock(self.recording), *lifts]
-        frame = layered(self.recording.frames(positions), wanted)
-        read = frame.select(FILE, *dict.fromkeys(lift.name for lift in wanted)).collect(engine="streaming")
-        parts = read.partition_by(FILE, as_dict=True, include_key=False)
-        return {i: parts[(str(self.recording.root / self.recording.episodes[i].path),)] for i in positions}
+        """All rows of some episodes with the lifts, and the clock `t` where there is one: fetched for what failed."""
+        stream = self.table
+        if stream is None:
+            return {}
+        wanted = [*([clock(stream)] if stream.clock else []), *lifts]
+        frame = layered(stream.frames(positions), wanted)
+        read = frame.select(EPISODE, *dict.fromkeys(lift.name for lift in wanted)).collect(engine="streaming")
+        parts = read.partition_by(EPISODE, as_dict=True, include_key=False)
+        return {i: parts[(i,)] for i in positions if (i,) in parts}

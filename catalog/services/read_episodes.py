@@ -20,16 +20,15 @@ def read_episodes(recording: Recording, slug: str, digests: Mapping[str, str]) -
     Raises the reader's `UnreadableDataset` where rows cannot be read.
     """
     marks = fingerprint.fingerprints(recording)
-    own = {e.index: (e.path, *sorted(e.videos.values())) for e in recording.episodes}
     return [
         Episode(
             root=slug,
             index=e.index,
-            fingerprint=marks.get(e.index) or _content_mark([digests[p] for p in own[e.index]]),
+            fingerprint=marks.get(e.index) or _content_mark([digests[p] for p in e.files]),
             length=e.length,
             start_s=e.start_s or 0.0,
             end_s=e.end_s or 0.0,
-            objects=tuple(f"{slug}/{p}" for p in own[e.index]),
+            objects=tuple(f"{slug}/{p}" for p in e.files),
             **{key: _text(e.provenance, key) for key in ("robot", "rig", "site", "operator", "seed")},
         )
         for e in recording.episodes

@@ -36,10 +36,11 @@ def written(folder: Path, episodes) -> Path:
 def test_metrics(episodes):
     with tempfile.TemporaryDirectory() as folder:
         recording = readers.open(written(Path(folder), episodes))
-        dt = since_previous(clock(recording))
-        first, second = channels(recording, recording.facts.features["s"])
+        stream = recording.main
+        dt = since_previous(clock(stream))
+        first, second = channels(stream, recording.features["s"])
         late = count("late", (dt.column > 1.0) & dt.column.is_finite(), dt)
-        found = planner.read(recording, [Needs((late, total(dt), least(first), greatest(second)))])
+        found = planner.read(stream, len(episodes), [Needs((late, total(dt), least(first), greatest(second)))])
         for i, (times, state) in enumerate(episodes):
             steps = np.diff(times.astype(np.float64))
             assert found[late][i] == (steps > 1.0).sum()

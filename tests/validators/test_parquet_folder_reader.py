@@ -32,8 +32,8 @@ def test_each_file_is_an_episode_in_order_of_name(folder):
         (1, "b.parquet", 50),
         (2, "deep/c.parquet", 50),
     ]
-    assert recording.facts.features["observation.state"].width == 2
-    assert recording.facts.features["effort"].dtype == "float64"
+    assert recording.features["observation.state"].width == 2
+    assert recording.features["effort"].dtype == "float64"
     table = recording.scan(["observation.state"]).collect()
     assert table["episode_index"].to_list() == [0] * 50 + [1] * 50 + [2] * 50
     assert table["frame_index"].to_list() == list(range(50)) * 3

@@ -111,7 +111,7 @@ def test_equal_names_are_equal_expressions(writer, robot):
         for lift in item.needs:
             visit(lift)
 
-    subject = Subject(recording, robot)
+    subject = Subject(recording, recording.main, robot)
     needed = 0
     for name in suites.names():
         for entry in suites.load(name).entries:
@@ -127,15 +127,15 @@ def test_equal_names_are_equal_expressions(writer, robot):
 def test_one_row_a_metric_an_episode(writer, robot):
     recording = readers.open(writer.write(writer.tracks(3)))
     needs = [
-        e.expectation.needs(Subject(recording, robot))
+        e.expectation.needs(Subject(recording, recording.main, robot))
         for e in suites.load("arm@1").entries
         if e.expectation.check not in {"effective_frame_rate"}
     ]
-    values = planner.read(recording, needs)
+    values = planner.read(recording.main, 3, needs)
     assert values.metrics.height == 3
     assert values.metrics["rows"].to_list() == [60, 60, 60]
     distinct = {m.name for need in needs for m in need.metrics}
-    assert set(values.metrics.columns) == {"__file__", "rows", *distinct}
+    assert set(values.metrics.columns) == {"__episode__", "rows", *distinct}
 
 
 def test_equal_defects_are_independent_of_the_order_of_episodes(writer):

@@ -128,7 +128,7 @@ class ExpectJointZeroBelow(Expectation):
         seen = subject.feature(robot.tracker.column)
         if seen.width != 3:
             raise NotEvaluable(f"{seen.name} has {seen.width} channels, x y z in m were expected")
-        sample = (*channels(subject.recording, subject.feature(STATE)), *channels(subject.recording, seen))
+        sample = (*channels(subject.stream, subject.feature(STATE)), *channels(subject.stream, seen))
         return Needs(extent_metrics(subject, STATE), sample)
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
@@ -175,7 +175,7 @@ class ExpectJointZeroBelow(Expectation):
         assert values.sampled is not None
         assert subject.robot is not None
         assert subject.robot.tracker is not None
-        seen = channels(subject.recording, subject.feature(subject.robot.tracker.column))
+        seen = channels(subject.stream, subject.feature(subject.robot.tracker.column))
         table = values.sampled.select("position", *(c.name for c in seen), *(m.lift.name for m in found)).to_numpy()
         table = table.astype(np.float64)
         table[:, 4:] /= np.array([m.scale for m in found])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
 
 from validators.findings import Judgement, NotEvaluable
 from validators.metrics import Lift, Metric
-from validators.recording import Feature, Recording
+from validators.recording import Recording
 from validators.robot import RobotModel
+from validators.stream import Feature, Stream
 from validators.values import Values
 
 Progress: TypeAlias = Callable[[str, int, int], None]  # what, done, of how many
@@ -28,15 +30,23 @@ class Needs:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged: a recording, against a robot's model where one is given."""
+    """What is judged: a recording and one of its streams, against a robot's model where one is given."""
 
     recording: Recording
+    table: Stream | None
     robot: RobotModel | None = None
     progress: Progress | None = None
 
+    @property
+    def stream(self) -> Stream:
+        """The stream that is judged, or `NotEvaluable`."""
+        if self.table is None:
+            raise NotEvaluable("the recording has no stream of frames")
+        return self.table
+
     def feature(self, name: str) -> Feature:
         """The numeric feature of that name, or `NotEvaluable`."""
-        found = self.recording.facts.features.get(name)
+        found = self.stream.features.get(name)
         if found is None:
             raise NotEvaluable(f"the recording has no column {name!r}")
         if not found.width:
@@ -44,24 +54,40 @@ class Subject:
         return found
 
     @property
+    def clock(self) -> str:
+        """The column with the time, or `NotEvaluable`."""
+        if self.stream.clock is None:
+            raise NotEvaluable("no clock is declared")
+        return self.stream.clock.column
+
+    @property
     def fps(self) -> float:
         """The declared rate, Hz, or `NotEvaluable`."""
-        if self.recording.facts.fps is None:
+        if self.stream.fps is None:
             raise NotEvaluable("no rate is declared for this recording")
-        return self.recording.facts.fps
+        return self.stream.fps
 
     @property
     def signals(self) -> tuple[Feature, ...]:
-        """All numeric features."""
-        return tuple(f for f in self.recording.facts.features.values() if f.width)
+        """All numeric features of the stream."""
+        return tuple(f for f in self.stream.features.values() if f.width)
 
 
 @dataclass(frozen=True)
 class Expectation(ABC):
-    """Fields are the parameters, with their defaults; docstrings are what `--explain` shows."""
+    """Fields are the parameters, with their defaults; docstrings are what `--explain` shows.
+
+    With the scope `stream` it is judged on each stream whose name the keyword `stream` fits, else once.
+    """
 
     type: ClassVar[str]  # the name in a suite
     check: ClassVar[str]  # the short name in a finding
+    scope: ClassVar[Literal["stream", "recording"]] = "stream"
+    stream: str = field(default="*", kw_only=True)
+
+    def fits(self, stream: Stream) -> bool:
+        """Whether it is judged on that stream."""
+        return fnmatch.fnmatchcase(stream.name, self.stream)
 
     @abstractmethod
     def needs(self, subject: Subject) -> Needs:

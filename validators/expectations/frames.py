@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from validators.expectations.expectation import STATE, Expectation, Needs, Subje
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import channels
 from validators.metrics.video import available, decode
+from validators.pictures.camera import VideoCamera
 from validators.values import Values
 
 JOIN_S = 0.3  # repeats closer than this belong to one span
@@ -34,6 +35,7 @@ class ExpectEffectiveFrameRate(Expectation):
 
     type: ClassVar[str] = "expect_effective_frame_rate"
     check: ClassVar[str] = "effective_frame_rate"
+    scope: ClassVar[Literal["stream", "recording"]] = "recording"
     tolerance: float = 0.10
 
     def __post_init__(self) -> None:
@@ -41,9 +43,9 @@ class ExpectEffectiveFrameRate(Expectation):
             raise ValueError("tolerance must be between 0 and 1")
 
     def needs(self, subject: Subject) -> Needs:
-        if not subject.recording.facts.cameras:
+        if not subject.recording.cameras:
             raise NotEvaluable("no video is declared")
-        if not any(e.videos for e in subject.recording.episodes):
+        if not self._videos(subject):
             raise NotEvaluable("none of the declared videos is here")
         _ = subject.fps
         try:
@@ -52,8 +54,13 @@ class ExpectEffectiveFrameRate(Expectation):
             raise NotEvaluable(error.detail) from error
         return Needs()
 
+    def _videos(self, subject: Subject) -> list[tuple[int, str, str]]:
+        cameras = sorted((n, c) for n, c in subject.recording.cameras.items() if isinstance(c, VideoCamera))
+        episodes = enumerate(subject.recording.episodes)
+        return [(i, n, c.clips[e.index].path) for i, e in episodes for n, c in cameras if e.index in c.clips]
+
     def judge(self, subject: Subject, values: Values) -> Judgement:
-        videos = [(i, c, p) for i, e in enumerate(subject.recording.episodes) for c, p in sorted(e.videos.items())]
+        videos = self._videos(subject)
         findings: list[Finding] = []
         seen = repeats = 0
         for number, (position, camera, path) in enumerate(videos):
@@ -61,7 +68,7 @@ class ExpectEffectiveFrameRate(Expectation):
                 subject.progress("decoding videos", number, len(videos))
             episode = subject.recording.episodes[position]
             try:
-                repeated = decode(subject.recording.root / path).repeated
+                repeated = decode(subject.recording.files.local(path)).repeated
             except UnreadableDataset as error:
                 findings.append(Finding("readable", path, error.detail, episode=episode.index))
                 continue
@@ -105,10 +112,10 @@ def spans(repeated: NDArray[np.bool_], fps: float) -> list[tuple[int, int]]:
 
 def _moves(subject: Subject, values: Values, position: int, first: int, last: int) -> bool:
     """Whether any channel of the state changes in those rows; without a state nothing speaks for a still scene."""
-    feature = subject.recording.facts.features.get(STATE)
+    feature = subject.recording.features.get(STATE)
     if feature is None or not feature.width:
         return True
-    lifts = channels(subject.recording, feature)
+    lifts = channels(subject.stream, feature)
     rows = values.rows([position], lifts)[position].select(lift.name for lift in lifts).slice(first, last - first + 1)
     state = rows.to_numpy()
     return bool(state.size) and bool(np.nanmax(np.nanmax(state, axis=0) - np.nanmin(state, axis=0)) > MOVING)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
-from validators.expectations.expectation import Expectation, Needs, Subject
+from validators.expectations.expectation import Expectation, Needs, Subject, indices
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, count, greatest, least, previous
-from validators.recording import START, Feature
+from validators.stream import NO_EPISODE, START, Feature
 from validators.values import Values
 
 
@@ -26,6 +26,7 @@ class ExpectCountsToMatchMetadata(Expectation):
 
     type: ClassVar[str] = "expect_counts_to_match_metadata"
     check: ClassVar[str] = "counts"
+    scope: ClassVar[Literal["stream", "recording"]] = "recording"
 
     def needs(self, subject: Subject) -> Needs:
         if not subject.recording.facts.totals and not subject.recording.facts.listed:
@@ -47,7 +48,7 @@ class ExpectCountsToMatchMetadata(Expectation):
         found = {
             "episodes": len(there),
             "frames": recording.rows,
-            "videos": sum(len(e.videos) for e in recording.episodes),
+            "videos": sum(len(camera.episodes) for camera in recording.cameras.values()),
             "tasks": len(facts.tasks),
         }
         for unit, number in found.items():
@@ -73,12 +74,12 @@ class ExpectCountsToMatchMetadata(Expectation):
 
     def _videos(self, subject: Subject) -> Iterator[Finding]:
         episodes = subject.recording.episodes
-        for camera in subject.recording.facts.cameras:
-            without = tuple(e.index for e in episodes if camera not in e.videos)
+        for name, camera in subject.recording.cameras.items():
+            without = tuple(e.index for e in episodes if e.index not in camera.episodes)
             if without:
                 number = len(episodes) - len(without)
                 message = f"{len(without)} of {len(episodes)} episodes have no video: {_some(list(without))}"
-                yield self._finding(camera, message, number, len(episodes), "videos", episodes=without)
+                yield self._finding(name, message, number, len(episodes), "videos", episodes=without)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class ExpectDeclaredTypes(Expectation):
         return count(f"{feature.name} width", pl.col(feature.name).list.len() != feature.width)
 
     def _listed(self, subject: Subject) -> tuple[Feature, ...]:
-        tables = subject.recording.tables
+        tables = subject.stream.tables
         return tuple(f for f in subject.signals if all(t.columns[f.name][1] == "list" for t in tables))
 
     def needs(self, subject: Subject) -> Needs:
@@ -104,13 +105,12 @@ class ExpectDeclaredTypes(Expectation):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         recording = subject.recording
-        index = {str(recording.root / e.path): e.index for e in recording.episodes}
         findings = []
         for feature in subject.signals:
-            for table in recording.tables:
+            for table in subject.stream.tables:
                 kind = table.columns[feature.name][0]
                 if kind != feature.dtype:
-                    episodes = tuple(index[str(p)] for p in table.paths)
+                    episodes = indices(subject, [p.position for p in table.parts if p.position != NO_EPISODE])
                     message = f"holds {kind}, declared {feature.dtype}"
                     findings.append(
                         Finding(self.check, feature.name, message, episodes=episodes, resolves="one file's schema")
@@ -153,7 +153,7 @@ class ExpectIndicesInOrder(Expectation):
         before = previous(frame)
         step = count("frame_index step", ~pl.col(START) & (frame.column - before.column != 1), frame, before)
         metrics = (least(frame), step, least(episode), greatest(episode))
-        if "index" not in subject.recording.facts.features:
+        if "index" not in subject.stream.features:
             return metrics
         running = _scalar(subject, subject.feature("index"))
         earlier = previous(running)
@@ -204,7 +204,7 @@ class ExpectIndicesInOrder(Expectation):
 
 def _scalar(subject: Subject, feature: Feature) -> Lift:
     """A column of one channel, as the integers it holds."""
-    (column,) = subject.recording.unpacked(feature).values()
+    (column,) = subject.stream.unpacked(feature).values()
     return Lift(f"{feature.name}#", column)
 
 

@@ -47,7 +47,7 @@ class Mapped:
 
 def extent_metrics(subject: Subject, column: str) -> tuple[Metric, ...]:
     """Least and greatest of every channel: what units are inferred from."""
-    lifts = channels(subject.recording, subject.feature(column))
+    lifts = channels(subject.stream, subject.feature(column))
     return tuple(m for lift in lifts for m in (least(lift), greatest(lift)))
 
 
@@ -63,7 +63,7 @@ def mapped(subject: Subject, values: Values, column: str) -> list[Mapped]:
         raise NotEvaluable("no robot model is given (--robot FILE)")
     feature = subject.feature(column)
     found = []
-    for i, lift in enumerate(channels(subject.recording, feature)):
+    for i, lift in enumerate(channels(subject.stream, feature)):
         label = feature.label(i)
         channel = subject.robot.channel(label)
         if channel is not None:

@@ -14,13 +14,13 @@ import polars as pl
 from validators.expectations.expectation import ACTION, STATE, Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, channels, count, greatest, least, previous
-from validators.recording import START, Feature
+from validators.stream import START, Feature
 from validators.values import Values
 
 
 def _where(subject: Subject, feature: Feature, condition: str) -> Lift:
     """True on rows where any channel of the feature is null, or is not finite."""
-    lifts = channels(subject.recording, feature)
+    lifts = channels(subject.stream, feature)
     tests = [c.column.is_null() if condition == "null" else ~c.column.is_finite() for c in lifts]
     return Lift(f"{condition} in {feature.name}", pl.any_horizontal(t.fill_null(value=False) for t in tests), lifts)
 
@@ -51,7 +51,7 @@ class _Rows(Expectation):
         return Judgement(tuple(findings))
 
     def _located(self, subject: Subject, values: Values, feature: Feature, failing: list[int]) -> list[Finding]:
-        lifts = channels(subject.recording, feature)
+        lifts = channels(subject.stream, feature)
         found = []
         for position, frame in values.rows(failing, lifts).items():
             for channel, lift in enumerate(lifts):
@@ -143,7 +143,7 @@ class ExpectColumnValuesToBeBetween(Expectation):
             raise ValueError("min_value or max_value is needed")
 
     def needs(self, subject: Subject) -> Needs:
-        lifts = channels(subject.recording, subject.feature(self.column))
+        lifts = channels(subject.stream, subject.feature(self.column))
         return Needs(tuple(m for lift in lifts for m in (least(lift), greatest(lift))))
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
@@ -151,7 +151,7 @@ class ExpectColumnValuesToBeBetween(Expectation):
         low = -np.inf if self.min_value is None else self.min_value
         high = np.inf if self.max_value is None else self.max_value
         findings = []
-        for channel, lift in enumerate(channels(subject.recording, feature)):
+        for channel, lift in enumerate(channels(subject.stream, feature)):
             under, over = values[least(lift)], values[greatest(lift)]
             failing = np.flatnonzero((under < low) | (over > high)).tolist()
             for position, frame in values.rows(failing, [lift]).items() if failing else ():
@@ -210,7 +210,7 @@ class ExpectNoFrozenRows(Expectation):
         """For each channel of the action, how far it went across the run; null elsewhere."""
         run = self._run(subject)
         lifts = []
-        for channel in channels(subject.recording, subject.feature(ACTION)):
+        for channel in channels(subject.stream, subject.feature(ACTION)):
             before = previous(channel, self.rows - 1)
             change = pl.when(run.column).then((channel.column - before.column).abs())
             lifts.append(Lift(f"{channel.name} moved in {self.rows} frozen rows", change, (run, channel, before)))
@@ -218,12 +218,12 @@ class ExpectNoFrozenRows(Expectation):
 
     def needs(self, subject: Subject) -> Needs:
         self._features(subject)
-        actions = channels(subject.recording, subject.feature(ACTION))
+        actions = channels(subject.stream, subject.feature(ACTION))
         moves = [greatest(lift) for lift in self._commands(subject)]
         return Needs((*moves, *(m for a in actions for m in (least(a), greatest(a)))))
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
-        actions = channels(subject.recording, subject.feature(ACTION))
+        actions = channels(subject.stream, subject.feature(ACTION))
         commands = self._commands(subject)
         limits = [float(_spread(values[least(a)], values[greatest(a)])) * self.moved for a in actions]
         if not any(limit > 0 for limit in limits):

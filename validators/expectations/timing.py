@@ -11,14 +11,14 @@ import polars as pl
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, clock, count, greatest, since_previous, total
-from validators.recording import CLOCK
 from validators.values import Values
 
 SYNTHETIC_S = 1e-4  # LeRobot's own tolerance for timestamps made from the index
 
 
 def _dt(subject: Subject) -> Lift:
-    return since_previous(clock(subject.recording))
+    _ = subject.clock
+    return since_previous(clock(subject.stream))
 
 
 def _not_forwards(dt: pl.Expr) -> pl.Expr:
@@ -35,9 +35,9 @@ def _error(subject: Subject) -> Lift:
     return Lift("|Δt-1/fps|", (dt.column - 1.0 / subject.fps).abs(), (dt,))
 
 
-def _says_clock(synthetic: bool) -> str:
+def _says_clock(subject: Subject, *, synthetic: bool) -> str:
     made = f" (synthetic clock: |dt - 1/fps| <= {SYNTHETIC_S} s everywhere, so it was made from the index)"
-    return f"clock judged: {CLOCK}{made if synthetic else ''}"
+    return f"clock judged: {subject.clock}{made if synthetic else ''}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ExpectTimeToIncrease(Expectation):
             findings.append(
                 Finding(
                     self.check,
-                    CLOCK,
+                    subject.clock,
                     f"time stands still or runs backwards {int(backwards[position])} times",
                     episode=subject.recording.episodes[position].index,
                     start_s=_number(bad["t"].min()),
@@ -79,7 +79,7 @@ class ExpectTimeToIncrease(Expectation):
                     resolves="one row",
                 )
             )
-        return Judgement(tuple(findings), f"clock judged: {CLOCK}", {"rows": float(backwards.sum())})
+        return Judgement(tuple(findings), f"clock judged: {subject.clock}", {"rows": float(backwards.sum())})
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class ExpectNoGaps(Expectation):
             findings.append(
                 Finding(
                     self.check,
-                    CLOCK,
+                    subject.clock,
                     f"gaps: {int(late[position])}, frames missing: about {lost}, widest: {worst[dt.name] * 1e3:.1f} ms",
                     episode=subject.recording.episodes[position].index,
                     start_s=worst["t"] - worst[dt.name],
@@ -133,7 +133,7 @@ class ExpectNoGaps(Expectation):
                     resolves="one missing frame",
                 )
             )
-        note = _says_clock(_synthetic(error))
+        note = _says_clock(subject, synthetic=_synthetic(error))
         return Judgement(tuple(findings), note, {"widest_ms": _greatest(widest) * 1e3})
 
 
@@ -168,7 +168,7 @@ class ExpectMeanRate(Expectation):
         findings = tuple(
             Finding(
                 self.check,
-                CLOCK,
+                subject.clock,
                 f"{rate[i]:.2f} Hz on average, {subject.fps:g} Hz is declared",
                 episode=subject.recording.episodes[i].index,
                 start_s=subject.recording.episodes[i].start_s,
@@ -180,7 +180,9 @@ class ExpectMeanRate(Expectation):
             )
             for i in np.flatnonzero(off > self.tolerance).tolist()
         )
-        return Judgement(findings, _says_clock(_synthetic(error)), {"worst_share_off": _greatest(off)})
+        return Judgement(
+            findings, _says_clock(subject, synthetic=_synthetic(error)), {"worst_share_off": _greatest(off)}
+        )
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class ExpectJitterBelow(Expectation):
         findings = tuple(
             Finding(
                 self.check,
-                CLOCK,
+                subject.clock,
                 f"steps scatter by {deviation[i] * 1e3:.2f} ms around {1e3 / subject.fps:.2f} ms",
                 episode=subject.recording.episodes[i].index,
                 start_s=subject.recording.episodes[i].start_s,
@@ -229,7 +231,7 @@ class ExpectJitterBelow(Expectation):
             )
             for i in np.flatnonzero(deviation > limit).tolist()
         )
-        return Judgement(findings, _says_clock(synthetic=False), {"worst_ms": _greatest(deviation) * 1e3})
+        return Judgement(findings, _says_clock(subject, synthetic=False), {"worst_ms": _greatest(deviation) * 1e3})
 
 
 def _synthetic(error: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from validators.recording import CLOCK, START, Feature, Recording
+from validators.stream import START, Feature, Stream
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,14 @@ class Metric:
     needs: tuple[Lift, ...] = ()
 
 
-def clock(recording: Recording) -> Lift:
-    """The episode's clock `timestamp`, s, as float64."""
-    (column,) = recording.unpacked(recording.facts.features[CLOCK]).values()
-    return Lift("t", column.cast(pl.Float64))
+def clock(stream: Stream) -> Lift:
+    """The stream's clock, float64 s since the recording's origin."""
+    return Lift("t", stream.seconds())
 
 
-def channels(recording: Recording, feature: Feature) -> tuple[Lift, ...]:
+def channels(stream: Stream, feature: Feature) -> tuple[Lift, ...]:
     """Each channel of a vector, as float64 in its own unit."""
-    unpacked = recording.unpacked(feature).items()
+    unpacked = stream.unpacked(feature).items()
     return tuple(Lift(f"{name} value", column.cast(pl.Float64)) for name, column in unpacked)
 
 

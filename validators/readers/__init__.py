@@ -1,30 +1,54 @@
-"""Readers: a folder in, a `Recording` out. The format is found by looking; what cannot be read is refused by name."""
+"""Readers: an address in, a `Recording` out. The format is found by looking; what cannot be read is refused by name."""
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any, Protocol, cast
 
+from validators import files as files_of
 from validators.errors import UnreadableDataset
-from validators.readers import lerobot, parquet
+from validators.files import Files
 from validators.recording import Recording
 
+GROUP = "assay.reader"  # entry points: name = the module of a reader
+REGISTRY = ("lerobot", "parquet")  # in the order in which they are asked; the most particular first
 
-def open(path: Path) -> Recording:  # noqa: A001 - the verb of the package: readers.open(path)
-    """The recording in the folder `path`: LeRobot v2.1, or Parquet files with a clock column `timestamp` in seconds.
 
-    Raises `UnreadableDataset` when nothing can be judged; a damaged file among good ones is a `Problem` instead.
+class Reader(Protocol):
+    """A module that knows one format."""
+
+    FORMAT: str  # what people call it
+
+    def recognises(self, files: Files) -> bool:
+        """Whether these files claim to be of the format, readable or not; cheap, and imports nothing heavy."""
+
+    def read(self, files: Files) -> Recording:
+        """Reads headers, indexes and metadata; no rows. Raises `UnreadableDataset`, `MissingExtra`."""
+
+
+def readers() -> Iterator[Reader]:
+    """Those of third parties first, by name, then the shipped ones."""
+    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+        yield cast(Reader, point.load())
+    for name in REGISTRY:
+        yield cast(Reader, importlib.import_module(f"validators.readers.{name}"))
+
+
+def open(address: Path | str, filesystem: Any = None) -> Recording:  # noqa: A001 - the verb of the package
+    """The recording at an address: a folder or file of this machine, `s3://…`, `lakefs://repository/ref/path`.
+
+    `filesystem` is one of fsspec's; without it the address says which. Raises `UnreadableDataset` when nothing can be
+    judged (a damaged file among good ones is a `Problem` instead), `MissingExtra` when a format's library is missing.
     """
-    if not path.exists():
-        raise UnreadableDataset("path-missing", "no such folder", path=path)
-    if not path.is_dir():
-        raise UnreadableDataset("path-missing", "a folder was expected, this is a file", path=path)
-    root = path.resolve(strict=True)
-    if lerobot.recognises(root):
-        return lerobot.read(root)
-    if parquet.recognises(root):
-        return parquet.read(root)
+    files = files_of.at(address, filesystem)
+    known = []
+    for reader in readers():
+        if reader.recognises(files):
+            return reader.read(files)
+        known.append(reader.FORMAT)
     raise UnreadableDataset(
-        "format-unknown",
-        "neither meta/info.json (LeRobot) nor *.parquet files are here; give the dataset's root",
-        path=path,
+        "format-unknown", f"of no format that is known here ({'; '.join(known)}); give the dataset's root", path=address
     )

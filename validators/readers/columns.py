@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from validators.errors import UnreadableDataset
-from validators.recording import CLOCK, Container, Episode, Feature, Problem, Table
+from validators.files import Files
+from validators.recording import CLOCK, Problem
+from validators.stream import Container, Feature, Part, Table
 
 MAX_ROWS = 20_000_000  # of one episode: five hours at 1 kHz
 MAX_COLUMNS = 4096
@@ -45,7 +47,7 @@ def footer(path: Path) -> Footer:
                 raise UnreadableDataset("too-large", detail, path=path)
             if rows <= 0:
                 raise UnreadableDataset("file-damaged", f"holds {rows} rows", path=path)
-            columns = {f.name: (_word(f.type), _container(f.type)) for f in schema}
+            columns = columns_of(schema)
             widths = {f.name: f.type.list_size for f in schema if pa.types.is_fixed_size_list(f.type)}
             span = _span(file, columns)
     except _READ_ERRORS as error:
@@ -54,6 +56,11 @@ def footer(path: Path) -> Footer:
             "file-damaged", f"no readable Parquet file ({reason}); copy it again", path=path
         ) from error
     return Footer(path, rows, columns, widths, span)
+
+
+def columns_of(schema: pa.Schema) -> dict[str, tuple[str, Container]]:
+    """Name → (type of the values in LeRobot's words, container), as a `Table` has them."""
+    return {f.name: (_word(f.type), _container(f.type)) for f in schema}
 
 
 def _container(kind: pa.DataType) -> Container:
@@ -102,24 +109,26 @@ def misfit(found: Footer, features: Sequence[Feature]) -> UnreadableDataset | No
     return None
 
 
-def tables(found: Sequence[Footer]) -> tuple[Table, ...]:
-    """The files grouped by schema, in order."""
-    groups: dict[tuple[tuple[str, tuple[str, Container]], ...], list[Footer]] = {}
-    for one in found:
-        groups.setdefault(tuple(one.columns.items()), []).append(one)
-    return tuple(Table(tuple(f.path for f in group), dict(key)) for key, group in groups.items())
+def tables(found: Sequence[tuple[Footer, Sequence[Part]]]) -> tuple[Table, ...]:
+    """The files grouped by schema, in order, each with its parts."""
+    groups: dict[tuple[tuple[str, tuple[str, Container]], ...], list[Part]] = {}
+    for footer, parts in found:
+        groups.setdefault(tuple(footer.columns.items()), []).extend(parts)
+    return tuple(Table(tuple(parts), dict(key)) for key, parts in groups.items())
 
 
-def unreadable(error: UnreadableDataset, root: Path, relative: str, episode: int | None) -> Problem:
+def unreadable(error: UnreadableDataset, files: Files, relative: str, episode: int | None) -> Problem:
     """The problem that takes a file's place among the episodes."""
-    return Problem(error.kind, relative, error.detail.replace(str(root) + "/", ""), episode)
+    return Problem(error.kind, relative, error.detail.replace(files.root + "/", ""), episode)
 
 
-def verify_pages(root: Path, episode: Episode, columns: Sequence[str]) -> Problem | None:
-    """Reads the file whole: the problem with its data pages, when the scan of all files stumbled over one."""
+def page_damage(path: Path, columns: Sequence[str], kind: str = "parquet") -> str:
+    """Reads the file whole: why its data pages cannot be read, empty when they can."""
     try:
-        pl.read_parquet(root / episode.path, columns=list(columns), glob=False)
+        if kind == "parquet":
+            pl.read_parquet(path, columns=list(columns), glob=False)
+        else:
+            pl.scan_ipc(path, glob=False).select(columns).collect()
     except _READ_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        return Problem("file-damaged", episode.path, f"its data pages cannot be read ({reason})", episode.index)
-    return None
+        return " ".join(str(error).split())[:200]
+    return ""

@@ -126,7 +126,7 @@ def _expectation(where: str, expectation: type[Expectation], kwargs: dict[str, o
     if unknown := kwargs.keys() - fields:
         known = ", ".join(fields) or "none"
         raise InvalidSuite("parameter-unknown", f"{where}: {expectation.type} has no {sorted(unknown)}; it has {known}")
-    checked = {name: _typed(f"{where}: {name}", value, fields[name]) for name, value in kwargs.items()}
+    checked: dict[str, Any] = {name: _typed(f"{where}: {name}", value, fields[name]) for name, value in kwargs.items()}
     try:
         return expectation(**checked)
     except (TypeError, ValueError) as error:

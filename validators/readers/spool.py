@@ -1,0 +1,65 @@
+"""Decoded once, batch by batch, into Arrow files of the scratch folder: after that every format is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+
+from validators.errors import UnreadableDataset
+from validators.readers.columns import columns_of
+from validators.stream import Part, Table
+
+
+class Spool:
+    """Writes the rows of streams, one Arrow file a stream and episode; `tables` are what a `Stream` is made of.
+
+    Memory is that of a batch. The schema of a stream is its first batch's, or given; later batches are cast to it.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._folder = scratch / "spool"
+        self._folder.mkdir(exist_ok=True)
+        self._open: dict[tuple[str, int], tuple[Path, Any, pa.Schema]] = {}
+        self._rows: dict[tuple[str, int], int] = {}
+        self._done: dict[str, list[tuple[Part, pa.Schema]]] = {}
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for key in list(self._open):
+            self.close(*key)
+
+    def write(self, stream: str, position: int, batch: pa.RecordBatch) -> None:
+        """Appends rows of the episode at `position`. Raises `UnreadableDataset` when the disk is full."""
+        key = (stream, position)
+        try:
+            if key not in self._open:
+                path = self._folder / f"{len(self._rows)}.arrow"
+                self._open[key] = (path, pa.ipc.new_file(path, batch.schema), batch.schema)
+                self._rows[key] = 0
+            path, writer, schema = self._open[key]
+            writer.write_batch(batch.cast(schema) if batch.schema != schema else batch)
+        except OSError as error:
+            detail = f"no room to decode it in the temporary folder: {error}; set TMPDIR to a larger one"
+            raise UnreadableDataset("too-large", detail, path=stream) from error
+        self._rows[key] += batch.num_rows
+
+    def close(self, stream: str, position: int) -> None:
+        """Ends one file."""
+        path, writer, schema = self._open.pop((stream, position))
+        writer.close()
+        part = Part(path, position, self._rows[stream, position])
+        self._done.setdefault(stream, []).append((part, schema))
+
+    def tables(self, stream: str) -> tuple[Table, ...]:
+        """The files of one stream that are closed, those of one schema together; empty when nothing was written."""
+        groups: dict[str, tuple[list[Part], pa.Schema]] = {}
+        for part, schema in sorted(self._done.get(stream, []), key=lambda d: d[0].position):
+            groups.setdefault(str(schema), ([], schema))[0].append(part)
+        return tuple(Table(tuple(parts), columns_of(schema), "arrow") for parts, schema in groups.values())
