@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -24,6 +24,7 @@ from validators.values import Values
 
 ENGINE = "assay-polars"
 GX_VERSION = "1.24.1"  # whose result shape this is
+Told: TypeAlias = Callable[[Outcome], None]
 NOTES = 6  # streams whose note is said
 
 
@@ -115,19 +116,26 @@ def _gx(outcome: Outcome, entry: Entry) -> dict[str, Any]:
 
 
 def run(
-    recording: Recording, suite: Suite, robot: RobotModel | None = None, progress: Progress | None = None
+    recording: Recording,
+    suite: Suite,
+    robot: RobotModel | None = None,
+    progress: Progress | None = None,
+    told: Told | None = None,
 ) -> SuiteResult:
-    """Judges the recording. A file found damaged while reading becomes a finding; the others are judged."""
+    """Judges the recording. A file found damaged while reading becomes a finding; the others are judged.
+
+    `told` hears each outcome as soon as it is known, what is cheap first.
+    """
     try:
-        outcomes = _outcomes(Subject(recording, recording.main, robot, progress), suite)
+        outcomes = _outcomes(Subject(recording, recording.main, robot, progress), suite, told)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        return run(_without_damaged(recording, error), suite, robot, progress)
+        return run(_without_damaged(recording, error), suite, robot, progress, told)
     findings = [_unreadable(problem) for problem in (*recording.problems, *recording.late())]
     findings += [finding for outcome in outcomes for finding in outcome.findings]
     return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes))
 
 
-def _outcomes(subject: Subject, suite: Suite) -> list[Outcome]:
+def _outcomes(subject: Subject, suite: Suite, told: Told | None) -> list[Outcome]:
     recording, progress = subject.recording, subject.progress
     subjects = {name: dataclasses.replace(subject, table=stream) for name, stream in recording.streams.items()}
     wanted: dict[str, list[Needs]] = {name: [] for name in subjects}
@@ -146,17 +154,20 @@ def _outcomes(subject: Subject, suite: Suite) -> list[Outcome]:
     values = planner.read_all(recording.streams, len(recording.episodes), wanted)
     if progress:
         progress("reading frames", 1, 1)
-    outcomes = []
-    for entry, whys in zip(suite.entries, judged, strict=True):
-        said: dict[str, Judgement | str] = {}
-        for name, why in whys.items():
+    outcomes: dict[int, Outcome] = {}
+    cheap_first = sorted(range(len(judged)), key=lambda i: suite.entries[i].expectation.decodes)
+    for number in cheap_first:
+        entry, said = suite.entries[number], dict[str, Judgement | str]()
+        for name, why in judged[number].items():
             try:
                 found = values.get(name) or Values.none(len(recording.episodes))
                 said[name] = why or entry.expectation.judge(subjects.get(name, subject), found)
             except NotEvaluable as reason:
                 said[name] = str(reason)
-        outcomes.append(_outcome(entry, *_merged(said)))
-    return outcomes
+        outcomes[number] = _outcome(entry, *_merged(said))
+        if told:
+            told(outcomes[number])
+    return [outcomes[i] for i in range(len(judged))]
 
 
 def _streams(expectation: Expectation, subject: Subject) -> list[str]:

@@ -36,6 +36,7 @@ class ExpectEffectiveFrameRate(Expectation):
     type: ClassVar[str] = "expect_effective_frame_rate"
     check: ClassVar[str] = "effective_frame_rate"
     scope: ClassVar[Literal["stream", "recording"]] = "recording"
+    decodes: ClassVar[bool] = True
     tolerance: float = 0.10
 
     def __post_init__(self) -> None:
