@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from catalog.cli import output
-from catalog.cli.check import RobotOption, SuiteOption, judge, plain, reported
+from catalog.cli.check import RobotOption, SuiteOption, judge, reported
 from catalog.cli.episodes import indices, ranges
+from catalog.cli.findings.words import plain
 
 FAILING = "failing"
 
@@ -29,7 +30,7 @@ def clean(
         from validators.clean import clean as write
 
         if drop == FAILING:
-            result, _ = judge(path, suite, robot)
+            result, _ = judge(str(path), suite, robot)
             recording, dropped = result.recording, set(result.failing_episodes)
         else:
             recording, dropped = readers.open(path), set(indices(drop))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.cli import output
-from catalog.cli.check import list_findings, plain
 from catalog.cli.decision import headline, show_decision
 from catalog.cli.episodes import indices, ranges
+from catalog.cli.findings.words import plain
 from catalog.cli.naming import slug
 from catalog.errors import AssayError, Conflict, Invalid, Refused
 
@@ -106,6 +106,7 @@ def _show_check(view: VersionView) -> None:
 
 def _list_findings(findings: tuple[Finding, ...]) -> None:
     """As `assay check` lists them, each with its recording."""
+    from catalog.cli.findings.terminal import list_findings
     from validators import findings as found
 
     output.console().print(f"{len(findings)} findings: episode, check, time, value", style="dim", markup=False)

@@ -9,8 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from catalog.cli.check import check, worst_first
+from catalog.cli.check import check
 from catalog.cli.episodes import ranges
+from catalog.cli.findings.order import worst_first
 from validators.findings import Finding
 
 APP = typer.Typer()

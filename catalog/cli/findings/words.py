@@ -1,0 +1,58 @@
+"""How numbers, spans and strangers' names are written, on every output alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from validators.findings import Finding
+    from validators.run import SuiteResult
+
+
+def plain(text: str) -> str:
+    """The text with what a terminal would obey spelled out (escape sequences, line breaks): names are of strangers."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def span(finding: Finding) -> str:
+    """`1.40-5.30 s`, empty without a time."""
+    if finding.start_s is None or finding.end_s is None:
+        return ""
+    return f"{finding.start_s:.2f}-{finding.end_s:.2f} s"
+
+
+def number(value: float | None, unit: str) -> str:
+    """A value with its unit, empty for none."""
+    if value is None:
+        return ""
+    return f"{value:.6g} {unit}".strip() if value.is_integer() else f"{value:.4g} {unit}".strip()
+
+
+def facts(result: SuiteResult) -> list[str]:
+    """What was judged, in a few words each."""
+    recording = result.recording
+    said = [recording.format, recording.facts.robot_type or "robot not declared", f"{len(recording.episodes)} episodes"]
+    if len(recording.streams) > 1:
+        said.append(f"{len(recording.streams)} streams")
+    if recording.rows:
+        said.append(f"{recording.rows} rows")
+    return [*said, *([f"{recording.facts.fps:g} Hz"] if recording.facts.fps else [])]
+
+
+def counts(result: SuiteResult) -> str:
+    """How many findings, and how many checks ended how."""
+    statuses = [o.status for o in result.outcomes]
+    said = f"{len(result.blocking)} blocking findings, {len(result.warnings)} warnings; of {len(statuses)} checks "
+    return said + f"{statuses.count('clean')} clean, {statuses.count('not-evaluable')} not evaluable"
+
+
+def said_besides(result: SuiteResult) -> dict[str, list[str]]:
+    """What could not be evaluated, and what is said even when clean, with the checks that say it."""
+    said: dict[str, list[str]] = {}
+    for outcome in result.outcomes:
+        if outcome.status == "not-evaluable":
+            blocks = "blocks, because the suite requires it" if outcome.required else "does not block"
+            said.setdefault(f"not evaluable: {outcome.why} ({blocks})", []).append(outcome.check)
+        elif outcome.note:
+            said.setdefault(outcome.note, []).append(outcome.check)
+    return said
