@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from validators.errors import UnreadableDataset
 from validators.extras import need
+from validators.files import Files
 from validators.pictures import MAX_PIXELS, Picture, Probe
 from validators.pictures.frame import picture
 
@@ -26,6 +28,7 @@ _MAGIC = (
     (b"P5", "pgm"),
     (b"P6", "ppm"),
 )
+_T = TypeVar("_T")
 _PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
 
@@ -37,12 +40,12 @@ def kind(data: bytes) -> str | None:
 
 
 def decode(data: bytes, time_s: float | None = None) -> Picture:
-    """The picture in the bytes of one image. Raises `UnreadableDataset` (`file-damaged`, `too-large`) without a path."""
+    """The picture in the bytes of one image. Raises `UnreadableDataset` (`file-damaged`, `too-large`), no path."""
     av, codec = need("av", "video"), kind(data)
     if not data:
         raise _damaged("has no bytes")
     if len(data) > MAX_BYTES:
-        raise UnreadableDataset("too-large", f"{len(data)} bytes of image, at most {MAX_BYTES} are decoded")
+        raise UnreadableDataset("too-large", f"more than {MAX_BYTES} bytes of image")
     if codec is None:
         raise _damaged(f"is no image (starts with {data[:8].hex()})")
     if codec == "png":
@@ -61,10 +64,47 @@ def decode(data: bytes, time_s: float | None = None) -> Picture:
     return picture(frames[0], time_s)
 
 
-def probe(data: bytes) -> Probe:
-    """Codec and size of an image; it is decoded, because headers are read by no other way here. Raises as `decode`."""
-    found = decode(data)
-    return Probe(str(kind(data)), found.pixel_format, found.width, found.height, None, 1)
+def read(files: Files, relative: str, time_s: float | None = None) -> Picture:
+    """The picture in a file. Raises as `decode`, with its path."""
+    return _with_path(files, relative, lambda data: decode(data, time_s))
+
+
+def probe(files: Files, relative: str) -> Probe:
+    """Codec and size of the image in a file; it is decoded for that. Raises as `decode`, with its path."""
+
+    def look(data: bytes) -> Probe:
+        found = decode(data)
+        return Probe(kind(data) or "", found.pixel_format, found.width, found.height, None, 1)
+
+    return _with_path(files, relative, look)
+
+
+def size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) from the head of a PNG or JPEG; None where it does not say."""
+    if data.startswith(b"\x89PNG") and len(data) >= 24:
+        return struct.unpack_from(">II", data, 16)
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame, not a table
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            return width, height
+        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    return None
+
+
+def _with_path(files: Files, relative: str, look: Callable[[bytes], _T]) -> _T:
+    try:
+        with files.open(relative) as file:
+            data = file.read(MAX_BYTES + 1)
+        return look(data)
+    except UnreadableDataset as error:
+        raise UnreadableDataset(error.kind, error.detail, path=files.where(relative)) from error
+    except OSError as error:
+        detail = f"cannot be read: {error.strerror}"
+        raise UnreadableDataset("file-damaged", detail, path=files.where(relative)) from error
 
 
 def _png(data: bytes) -> Iterator[bytes]:

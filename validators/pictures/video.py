@@ -57,6 +57,24 @@ def probe(path: Path) -> Probe:
         return Probe(codec, context.pix_fmt, context.width, context.height, rate, frames)
 
 
+def packets(path: Path) -> list[tuple[float, int, bool]]:
+    """(time in s since the first, bytes, key frame) of each packet in order of presentation; nothing is decoded.
+
+    Raises `UnreadableDataset` (`file-damaged`, also where a packet carries no time; `too-large`).
+    """
+    found: list[tuple[int, int, bool]] = []
+    with _opened(path, threads=1) as (container, stream):
+        for packet in container.demux(stream):
+            if packet.size:
+                if packet.pts is None:
+                    raise UnreadableDataset("file-damaged", f"packet {len(found)} carries no time")
+                found.append((packet.pts, packet.size, bool(packet.is_keyframe)))
+                _few(len(found))
+        base = float(stream.time_base)
+    found.sort()
+    return [((pts - found[0][0]) * base, size, key) for pts, size, key in found]
+
+
 def pictures(path: Path, threads: int = 0, origin_s: float = 0.0) -> Iterator[Picture]:
     """Every frame of the first video stream; times are the container's since its start, plus `origin_s`.
 
