@@ -16,7 +16,7 @@ from validators.stream import EPISODE, ROW, START, Feature, Stream
 
 if TYPE_CHECKING:
     from validators.labels import Labels
-    from validators.pictures import Picture
+    from validators.pictures import Picture, Probe
 
 CLOCK = "timestamp"
 MAIN = "frames"  # the stream of a recording that has one table of synchronised rows
@@ -82,6 +82,7 @@ class Camera(ABC):
     height: int | None = None
     codec: str | None = None
     fps: float | None = None
+    depth: bool = False  # its values are distances, so nothing is said of light, contrast or blur
 
     @property
     @abstractmethod
@@ -89,8 +90,19 @@ class Camera(ABC):
         """Indices of the episodes of which pictures are here."""
 
     @abstractmethod
-    def pictures(self, episode: int) -> Iterator[Picture]:
-        """The pictures of one episode in order. Raises `UnreadableDataset`, `MissingExtra`."""
+    def where(self, episode: int) -> str:
+        """How a message names the place of an episode's pictures: a path in the recording, or a topic."""
+
+    @abstractmethod
+    def pictures(self, episode: int, threads: int = 0) -> Iterator[Picture]:
+        """The pictures of one episode in order, decoded with so many threads (0: as many as the machine has).
+
+        Raises `UnreadableDataset` after those that could be decoded, `MissingExtra`.
+        """
+
+    def probe(self, episode: int) -> Probe | None:
+        """What the container or the first image says, None where there is none. Raises as `pictures`."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import pytest
 
 from validators import readers
 from validators.expectations.frames import spans
-from validators.metrics import video
+from validators.pictures import video
+from validators.pictures.measures import measure
 from validators.run import run
 from validators.suites import load
 
@@ -50,7 +51,7 @@ def filmed(writer, repeats, tracks=None):
 
 def test_decoding_finds_the_repeats(tmp_path):
     film(tmp_path / "a.mkv", {3, 4, 30})
-    assert np.flatnonzero(video.decode(tmp_path / "a.mkv").repeated).tolist() == [3, 4, 30]
+    assert np.flatnonzero(measure(video.pictures(tmp_path / "a.mkv")).repeated).tolist() == [3, 4, 30]
 
 
 def test_a_half_rate_burst_is_a_warning_with_its_span(writer):

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from validators.expectations.calibration import ExpectJointZeroBelow
+from validators.expectations.duplicates import ExpectPicturesToOccurOnce
 from validators.expectations.expectation import Expectation
-from validators.expectations.frames import ExpectEffectiveFrameRate
+from validators.expectations.frames import (
+    ExpectEffectiveFrameRate,
+    ExpectNoFrozenFrames,
+    ExpectNoNearDuplicateFrames,
+)
 from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
 from validators.expectations.kinematics import ExpectJointsWithinLimits
+from validators.expectations.occlusion import ExpectNoOcclusion
+from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
     ExpectColumnValuesToNotBeNull,
@@ -15,6 +22,7 @@ from validators.expectations.signal import (
     ExpectSignalsToBeFinite,
 )
 from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
+from validators.expectations.video import ExpectAPictureForEveryRow, ExpectCamerasAsDeclared
 
 SHIPPED: tuple[type[Expectation], ...] = (
     ExpectCountsToMatchMetadata,
@@ -29,6 +37,15 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectMeanRate,
     ExpectJitterBelow,
     ExpectEffectiveFrameRate,
+    ExpectNoNearDuplicateFrames,
+    ExpectNoFrozenFrames,
+    ExpectPicturesToOccurOnce,
+    ExpectCamerasAsDeclared,
+    ExpectAPictureForEveryRow,
+    ExpectExposure,
+    ExpectContrast,
+    ExpectSharpness,
+    ExpectNoOcclusion,
     ExpectNoFrozenRows,
     ExpectJointsWithinLimits,
     ExpectJointZeroBelow,

@@ -1,106 +1,169 @@
-"""Frames: what the cameras really delivered, decoded, whatever the container declares."""
+"""Frames: does a new picture come as often as declared, and does it stop coming while the robot moves?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from validators.errors import MissingExtra, UnreadableDataset
-from validators.expectations.expectation import STATE, Expectation, Needs, Subject
+from validators.expectations.expectation import Subject
+from validators.expectations.pictures import OfPictures, Seen
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.metrics import channels
-from validators.metrics.video import available, decode
-from validators.pictures.camera import VideoCamera
-from validators.values import Values
 
 JOIN_S = 0.3  # repeats closer than this belong to one span
 LEAST_REPEATS = 3  # a span of fewer says nothing
-MOVING = 0.01  # state must change by this much, in its own unit, for a repeat to be no still scene
+MOVING = 0.02  # of a joint's range in the episode: less is a still scene, which repeats rightly
+CHANGING = 1.0  # grey levels, in a cell: a picture that changes by itself needs no joint to tell
+NEAR = 0.1  # of the usual change around: less is nearly the same picture
+STILL = 0.3  # grey levels, in a cell: less is the same picture, encoded again
+
+
+class _Rate(OfPictures):
+    """Spans in which pictures come less often than declared."""
+
+    tolerance: float
+    wording: ClassVar[str]
+
+    def repeats(self, seen: Seen, fps: float) -> NDArray[np.bool_]:
+        """Which frames count as the one before."""
+        raise NotImplementedError
+
+    def judged(self, subject: Subject, seen: Sequence[Seen]) -> Judgement:
+        findings: list[Finding] = []
+        frames = repeated = 0
+        rated = [(s, s.fps) for s in seen if s.fps is not None]
+        if not rated:
+            raise NotEvaluable("no rate is declared for any camera, and its pictures carry no times")
+        for one, fps in rated:
+            same = self.repeats(one, fps)
+            frames += same.size
+            repeated += int(same.sum())
+            findings += self._slow(one, fps, same)
+        note = f"{len(rated)} videos decoded, {repeated} of {frames} frames are {self.wording} the one before"
+        return Judgement(tuple(findings), note, {"frames": frames, "repeated": repeated})
+
+    def _slow(self, seen: Seen, fps: float, same: NDArray[np.bool_]) -> Iterator[Finding]:
+        limit = (1 - self.tolerance) * fps
+        for first, last in spans(same, fps):
+            frames, again = last - first + 1, int(same[first : last + 1].sum())
+            rate = fps * (frames - again) / frames
+            if rate < limit and _alive(seen, same, first, last):
+                message = f"{again} of {frames} frames are {self.wording} the one before"
+                yield Finding(
+                    self.check,
+                    seen.camera.name,
+                    f"{message} ({int(same.sum())} of all {same.size})",
+                    episode=seen.episode.index,
+                    start_s=seen.time(first),
+                    end_s=seen.time(last),
+                    value=rate,
+                    limit=limit,
+                    unit="Hz",
+                    resolves=f"{LEAST_REPEATS} repeats at most {JOIN_S:g} s apart",
+                )
 
 
 @dataclass(frozen=True)
-class ExpectEffectiveFrameRate(Expectation):
+class ExpectEffectiveFrameRate(_Rate):
     """Effective frame rate: frames that differ from the one before, per second, in spans of bit-identical frames.
 
     Repeats at most 0.3 s apart make a span, at least 3 of them; rate = fps * (frames - repeats) / frames, found when it
-    is below (1 - tolerance) * fps and observation.state moves in the span. Unit: Hz. Default: 10 %. Source: the real
-    Unitree G1, whose camera delivers half its declared rate in bursts. Resolves: 3 such repeats.
-    Known false alarms: a still scene under AV1 may repeat legitimately, so spans where no joint moves are passed over.
-    Only videos that are present are judged; a missing one is a matter of counts. Needs the extra `video`.
+    is below (1 - tolerance) * fps and a joint of observation.state goes by 2 % of its range in the span; without a
+    state, when the frames between go on changing (median over them of the greatest change of a cell of a 12×16
+    thumbnail at least 1 grey level). Unit: Hz. Default: 10 %. Source: the real Unitree G1, whose camera delivers half
+    its declared rate. Resolves: 3 such repeats. Repeats that were encoded anew are another check.
+    Known false alarms: a screen or a simulated scene that is drawn at a lower rate on purpose. A still scene repeats
+    rightly and is passed over. Only pictures that are here are judged. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_effective_frame_rate"
     check: ClassVar[str] = "effective_frame_rate"
-    scope: ClassVar[Literal["stream", "recording"]] = "recording"
-    decodes: ClassVar[bool] = True
+    wording: ClassVar[str] = "bit-identical to"
     tolerance: float = 0.10
 
     def __post_init__(self) -> None:
         if not 0 < self.tolerance < 1:
             raise ValueError("tolerance must be between 0 and 1")
 
-    def needs(self, subject: Subject) -> Needs:
-        if not subject.recording.cameras:
-            raise NotEvaluable("no video is declared")
-        if not self._videos(subject):
-            raise NotEvaluable("none of the declared videos is here")
-        _ = subject.fps
-        try:
-            available()
-        except MissingExtra as error:
-            raise NotEvaluable(error.detail) from error
-        return Needs()
+    def repeats(self, seen: Seen, fps: float) -> NDArray[np.bool_]:
+        return seen.measures.repeated
 
-    def _videos(self, subject: Subject) -> list[tuple[int, str, str]]:
-        cameras = sorted((n, c) for n, c in subject.recording.cameras.items() if isinstance(c, VideoCamera))
-        episodes = enumerate(subject.recording.episodes)
-        return [(i, n, c.clips[e.index].path) for i, e in episodes for n, c in cameras if e.index in c.clips]
 
-    def judge(self, subject: Subject, values: Values) -> Judgement:
-        videos = self._videos(subject)
-        findings: list[Finding] = []
-        seen = repeats = 0
-        for number, (position, camera, path) in enumerate(videos):
-            if subject.progress:
-                subject.progress("decoding videos", number, len(videos))
-            episode = subject.recording.episodes[position]
-            try:
-                repeated = decode(subject.recording.files.local(path)).repeated
-            except UnreadableDataset as error:
-                findings.append(Finding("readable", path, error.detail, episode=episode.index))
-                continue
-            seen += repeated.size
-            repeats += int(repeated.sum())
-            findings += self._slow(subject, values, position, camera, repeated)
-        if subject.progress:
-            subject.progress("decoding videos", len(videos), len(videos))
-        note = f"{len(videos)} videos decoded, {repeats} of {seen} frames are bit-identical to the one before"
-        return Judgement(tuple(findings), note, {"frames": seen, "repeated": repeats})
+@dataclass(frozen=True)
+class ExpectNoNearDuplicateFrames(_Rate):
+    """Near duplicates: frames that hardly differ from the one before, while those around them differ much.
 
-    def _slow(
-        self, subject: Subject, values: Values, position: int, camera: str, repeated: NDArray[np.bool_]
-    ) -> Iterator[Finding]:
-        fps, episode = subject.fps, subject.recording.episodes[position]
-        start = episode.start_s or 0.0
-        for first, last in spans(repeated, fps):
-            frames, same = last - first + 1, int(repeated[first : last + 1].sum())
-            rate = fps * (frames - same) / frames
-            if rate < (1 - self.tolerance) * fps and _moves(subject, values, position, first, last):
+    d is the greatest change of a cell of a 12×16 thumbnail, grey levels; a frame is a near duplicate when d is below
+    0.1 of the upper quartile of d within 0.3 s of it, and that quartile is at least 2 levels. Spans and rate as for
+    the effective frame rate, bit-identical frames included. Unit: Hz. Default: 10 %. Source: lossy codecs encode a
+    repeated frame anew, at the latest at the next key frame; of the G1's repeats about half are found bit by bit, the
+    rest by this. Resolves: 3 repeats at most 0.3 s apart, in pictures that change by 2 grey levels in some cell.
+    Known false alarms: a robot that moves in steps slower than the camera's rate. Needs the extra `video`.
+    """
+
+    type: ClassVar[str] = "expect_no_near_duplicate_frames"
+    check: ClassVar[str] = "near_duplicate_frames"
+    wording: ClassVar[str] = "nearly the same as"
+    tolerance: float = 0.10
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < 1:
+            raise ValueError("tolerance must be between 0 and 1")
+
+    def repeats(self, seen: Seen, fps: float) -> NDArray[np.bool_]:
+        return near(seen.measures.distance, fps)
+
+
+@dataclass(frozen=True)
+class ExpectNoFrozenFrames(OfPictures):
+    """Frozen frames: `frames` or more consecutive pictures are the same while a joint goes by `moved` of its range.
+
+    The same: bit-identical, or changed by at most 0.3 grey levels in every cell of a 12×16 thumbnail. The camera must
+    see the robot: outside the run the pictures change by at least 1 level at the median, or there is no outside.
+    Unit: frames. Default: 5 frames, 5 % of the joint's range in the episode. Source: a driver that publishes its last
+    buffer again after a lost link. Resolves: a run of `frames` frames. Not evaluable without observation.state:
+    nothing else speaks against a still scene. Known false alarms: a joint that this camera cannot see. Needs the extra
+    `video`.
+    """
+
+    type: ClassVar[str] = "expect_no_frozen_frames"
+    check: ClassVar[str] = "frozen_frames"
+    frames: int = 5
+    moved: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.frames <= 10_000 or not 0 < self.moved < 1:
+            raise ValueError("frames must be 2 to 10000, moved between 0 and 1")
+
+    def judged(self, subject: Subject, seen: Sequence[Seen]) -> Judgement:
+        told = [s for s in seen if s.state is not None]
+        if not told:
+            raise NotEvaluable("no observation.state says whether the robot moved, and a still scene repeats rightly")
+        findings = [finding for one in told for finding in self._frozen(one)]
+        return Judgement(tuple(findings), f"{len(told)} of {len(seen)} videos have a state beside them")
+
+    def _frozen(self, seen: Seen) -> Iterator[Finding]:
+        distance = seen.measures.distance
+        same = seen.measures.repeated | (distance <= STILL)
+        for first, last in runs(same, self.frames):
+            outside = np.delete(distance, slice(first, last + 1))
+            outside = outside[np.isfinite(outside)]
+            sees = last - first + 1 >= 0.9 * len(distance) or (outside.size and np.median(outside) >= CHANGING)
+            if sees and seen.moves(first, last, self.moved):
                 yield Finding(
                     self.check,
-                    camera,
-                    f"{same} of {frames} frames repeat the one before ({int(repeated.sum())} of all {repeated.size})",
-                    episode=episode.index,
-                    start_s=start + first / fps,
-                    end_s=start + last / fps,
-                    value=rate,
-                    limit=(1 - self.tolerance) * fps,
-                    unit="Hz",
-                    resolves=f"{LEAST_REPEATS} repeats at most {JOIN_S:g} s apart",
+                    seen.camera.name,
+                    f"{last - first + 1} pictures are the same while the robot moves",
+                    episode=seen.episode.index,
+                    start_s=seen.time(first),
+                    end_s=seen.time(last),
+                    value=float(last - first + 1),
+                    limit=float(self.frames),
+                    unit="frames",
+                    resolves=f"{self.frames} frames",
                 )
 
 
@@ -111,12 +174,28 @@ def spans(repeated: NDArray[np.bool_], fps: float) -> list[tuple[int, int]]:
     return [(int(p[0]) - 1, int(p[-1])) for p in parts if p.size >= LEAST_REPEATS]
 
 
-def _moves(subject: Subject, values: Values, position: int, first: int, last: int) -> bool:
-    """Whether any channel of the state changes in those rows; without a state nothing speaks for a still scene."""
-    feature = subject.recording.features.get(STATE)
-    if feature is None or not feature.width:
-        return True
-    lifts = channels(subject.stream, feature)
-    rows = values.rows([position], lifts)[position].select(lift.name for lift in lifts).slice(first, last - first + 1)
-    state = rows.to_numpy()
-    return bool(state.size) and bool(np.nanmax(np.nanmax(state, axis=0) - np.nanmin(state, axis=0)) > MOVING)
+def runs(same: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
+    """First and last of each run of `least` or more equal frames; `same[i]` says that i equals i - 1."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    pairs = [(int(begin) - 1, int(end) - 1) for begin, end in edges.reshape(-1, 2)]
+    return [(max(0, first), last) for first, last in pairs if last - first + 1 >= least]
+
+
+def near(distance: NDArray[np.float32], fps: float) -> NDArray[np.bool_]:
+    """Frames whose change is below a tenth of the upper quartile around them, where that is 2 levels or more."""
+    reach = max(2, round(JOIN_S * fps))
+    if distance.size < 2 * reach + 1:
+        return np.zeros(distance.size, dtype=np.bool_)
+    padded = np.pad(np.nan_to_num(distance, nan=0.0), reach, mode="edge")
+    usual = np.quantile(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), 0.75, axis=1)
+    return (distance < NEAR * usual) & (usual >= 2 * CHANGING)  # NaN is below nothing
+
+
+def _alive(seen: Seen, same: NDArray[np.bool_], first: int, last: int) -> bool:
+    """Whether something moves in the span: a joint, or without a state the picture itself."""
+    moves = seen.moves(first, last, MOVING)
+    if moves is not None:
+        return moves
+    between = seen.measures.distance[first : last + 1][~same[first : last + 1]]
+    between = between[np.isfinite(between)]
+    return bool(between.size) and bool(np.median(between) >= CHANGING)

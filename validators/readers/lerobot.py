@@ -11,8 +11,8 @@ from typing import Any, TypeGuard
 from validators.documents import DocumentError, parse_json, parse_jsonl
 from validators.errors import UnreadableDataset
 from validators.files import Files
-from validators.pictures.camera import Clip, VideoCamera
-from validators.readers import columns
+from validators.pictures.camera import Clip
+from validators.readers import columns, lerobot_camera
 from validators.recording import CLOCK, MAIN, Episode, Facts, Problem, Recording
 from validators.stream import Clock, Feature, Part, Stream
 
@@ -82,7 +82,7 @@ def read(files: Files) -> Recording:
         facts,
         tuple(episodes),
         {MAIN: Stream(MAIN, features, columns.tables(footers), Clock(CLOCK), facts.fps)},
-        {name: VideoCamera(name, files, clips, fps=facts.fps) for name, clips in videos.items()},
+        {name: lerobot_camera.camera(name, files, clips, info) for name, clips in videos.items()},
         problems=tuple(problems),
     )
 

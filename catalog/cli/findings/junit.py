@@ -1,4 +1,4 @@
-"""The outcomes as JUnit XML: a test case a check; found and blocking fails it, not evaluable skips it unless required."""
+"""The outcomes as JUnit XML, a test case a check: what blocks fails it, not evaluable skips it unless required."""
 
 from __future__ import annotations
 

@@ -28,14 +28,17 @@ body { margin: 2rem auto; max-width: 58rem; padding: 0 1.2rem; background: #fff;
 h1 { font-size: 1.4rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; padding-top: .6rem; border-top: 2px solid #16202a; }
 .verdict { display: inline-block; padding: .1rem .7rem; margin: .5rem 0; border: 2px solid; border-radius: 4px;
-  font-weight: 700; letter-spacing: .04em; } .good { color: #0a6b3b; } .bad { color: #a3121f; } .warn { color: #8a5a00; }
-section { border: 1px solid #d5dbe1; border-radius: 4px; padding: .6rem 1rem .8rem; margin: .9rem 0; break-inside: avoid; }
+  font-weight: 700; letter-spacing: .04em; }
+.good { color: #0a6b3b; } .bad { color: #a3121f; } .warn { color: #8a5a00; }
+section { border: 1px solid #d5dbe1; border-radius: 4px; padding: .6rem 1rem .8rem; margin: .9rem 0;
+  break-inside: avoid; }
 section h3 { margin: 0; font-size: 1rem; } .say { margin: .2rem 0; overflow-wrap: anywhere; }
 .small { color: #4a5763; font-size: .84rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .84rem; } th, td { text-align: left; vertical-align: top;
   padding: .22rem .8rem .22rem 0; border-bottom: 1px solid #d5dbe1; overflow-wrap: anywhere; }
 th { color: #4a5763; font-weight: 600; } svg { width: 100%; height: auto; display: block; margin: .4rem 0; }
-figure { display: inline-block; margin: .3rem .5rem .2rem 0; } figure img { width: 11rem; max-width: 44vw; display: block; }
+figure { display: inline-block; margin: .3rem .5rem .2rem 0; }
+figure img { width: 11rem; max-width: 44vw; display: block; }
 figcaption { font-size: .78rem; color: #4a5763; } code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; }
 @media print { body { margin: 0; max-width: none; font-size: 10pt; } @page { margin: 15mm; } }
 """
@@ -52,7 +55,8 @@ def page(name: str, result: SuiteResult, chosen: str) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         'img-src data:"><meta name="viewport" content="width=device-width">'
-        f"<title>{_text(name)}: {_word(result)}</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+        f"<title>{_text(name)}: {_word(result)}</title><style>{STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
     )
 
 
@@ -64,7 +68,8 @@ def _head(name: str, result: SuiteResult, chosen: str) -> str:
     failing = ranges(result.failing_episodes)
     robot = f" · robot {result.robot.name}" if result.robot else ""
     return (
-        f"<h1>{_text(name)}</h1><p class=small>{_text(' · '.join(facts(result)))}<br>{_text(f'suite {chosen}{robot}')}</p>"
+        f"<h1>{_text(name)}</h1>"
+        f'<p class="small">{_text(" · ".join(facts(result)))}<br>{_text(f"suite {chosen}{robot}")}</p>'
         f'<p class="verdict {"good" if result.passed else "bad"}">{_word(result)}</p>'
         f"<p>{_text(counts(result))}{f'; failing episodes: {_text(failing)}' if failing else ''}</p>"
     )
