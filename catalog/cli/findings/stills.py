@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from validators.errors import MissingExtra, UnreadableDataset
@@ -49,7 +50,7 @@ def _jpeg(frame: Any) -> bytes:
     small.pts = None
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH, height, "yuvj420p"
-    encoder.time_base = "1/25"
+    encoder.time_base = Fraction(1, 25)
     encoder.options = {"qscale": "6"}
     packets = [*encoder.encode(small), *encoder.encode(None)]
     return b"".join(bytes(p) for p in packets)
