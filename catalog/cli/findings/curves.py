@@ -13,7 +13,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def curve(piece: Excerpt, width: int) -> tuple[str, str]:
-    """The signal as `width` blocks, each the value furthest from the median of its time; and the line below it."""
+    """The signal as at most `width` blocks, each the value furthest from the median in its time; and the line below."""
+    width = max(1, min(width, len(piece.values) - 1))
     start, end = float(piece.time_s[0]), float(piece.time_s[-1])
     edges = np.linspace(start, end, width + 1)
     low, high = float(piece.values.min()), float(piece.values.max())
