@@ -37,7 +37,8 @@ section h3 { margin: 0; font-size: 1rem; } .say { margin: .2rem 0; overflow-wrap
 table { border-collapse: collapse; width: 100%; font-size: .84rem; } th, td { text-align: left; vertical-align: top;
   padding: .22rem .8rem .22rem 0; border-bottom: 1px solid #d5dbe1; overflow-wrap: anywhere; }
 th { color: #4a5763; font-weight: 600; }
-td:first-child { overflow-wrap: normal; white-space: nowrap; } svg { width: 100%; height: auto; display: block; margin: .4rem 0; }
+td:first-child { overflow-wrap: normal; white-space: nowrap; }
+svg { width: 100%; height: auto; display: block; margin: .4rem 0; }
 figure { display: inline-block; margin: .3rem .5rem .2rem 0; }
 figure img { width: 11rem; max-width: 44vw; display: block; }
 figcaption { font-size: .78rem; color: #4a5763; } code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; }
