@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from validators.files import Files
-from validators.stream import EPISODE, ROW, START, Feature, Stream
+from validators.stream import EPISODE, FRAME, ROW, START, Feature, Stream
 
 if TYPE_CHECKING:
     from validators.labels import Labels
@@ -162,10 +162,10 @@ class Recording:
         indices = {i: e.index for i, e in enumerate(self.episodes)}
         made = {
             "episode_index": pl.col(EPISODE).replace_strict(indices, return_dtype=pl.Int64),
-            "frame_index": pl.int_range(pl.len(), dtype=pl.Int64).over(EPISODE),
+            "frame_index": pl.col(FRAME),
         }
         missing = [e.alias(n) for n, e in made.items() if n not in stream.columns]
-        return stream.frames().with_columns(channels + missing).drop(EPISODE, ROW, START)
+        return stream.frames().with_columns(channels + missing).drop(EPISODE, ROW, FRAME, START)
 
     def only(self, kept: tuple[Episode, ...], problems: tuple[Problem, ...], without: Collection[Path]) -> Recording:
         """The recording with those of its episodes alone and without those files, the problems beside its own."""

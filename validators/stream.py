@@ -13,6 +13,7 @@ import polars as pl
 
 EPISODE = "__episode__"  # position of the row's episode in the recording
 ROW = "__row__"  # position of the row in the whole scan
+FRAME = "__frame__"  # position of the row in its episode
 START = "__start__"  # true at the first row of each episode
 NO_EPISODE = -1  # position of rows that belong to no episode
 
@@ -154,7 +155,7 @@ class Stream:
         return self.clock.seconds(column)
 
     def frames(self, positions: Collection[int] | None = None) -> pl.LazyFrame:
-        """The rows with `EPISODE`, `ROW` and `START` beside the columns; `positions` keeps those episodes only."""
+        """The rows with `EPISODE`, `ROW`, `FRAME` and `START` beside the columns; `positions` keeps those episodes."""
         wanted = None if positions is None else set(positions)
         parts = []
         for table in self.tables:
@@ -163,7 +164,8 @@ class Stream:
                 parts.append(self._part(table, kept, wanted))
         if not parts:  # a stream without rows, or none of these episodes
             columns = dict.fromkeys(self.features, pl.Null)
-            return pl.LazyFrame(schema={EPISODE: pl.Int32, ROW: pl.get_index_type(), START: pl.Boolean, **columns})
+            made = {EPISODE: pl.Int32, ROW: pl.get_index_type(), FRAME: pl.Int64, START: pl.Boolean}
+            return pl.LazyFrame(schema={**made, **columns})
         return parts[0] if len(parts) == 1 else pl.concat(parts, how="vertical_relaxed")
 
     def _part(self, table: Table, parts: Sequence[Part], wanted: set[int] | None) -> pl.LazyFrame:
@@ -174,11 +176,21 @@ class Stream:
             frame = pl.scan_ipc(paths, row_index_name=ROW, glob=False)
         starts = np.concatenate([[0], np.cumsum([p.rows for p in parts])[:-1]]).astype(np.int64)
         positions = np.array([p.position for p in parts], dtype=np.int32)
-        first = {p.position: int(start) for p, start in reversed(list(zip(parts, starts, strict=True)))}
+        first, before = dict[int, int](), dict[int, int]()  # row of each episode's first part; rows of earlier parts
+        origins = np.empty(len(parts), dtype=np.int64)  # row at which each part's episode would begin
+        for i, (part, at) in enumerate(zip(parts, starts.tolist(), strict=True)):
+            first.setdefault(part.position, at)
+            origins[i] = at - before.get(part.position, 0)
+            before[part.position] = before.get(part.position, 0) + part.rows
         columns = [self._normal(name, table.columns[name][1]) for name in self.columns]
         start = pl.col(ROW).is_in(sorted(first.values()))
-        episode = _position(starts, positions)
-        frame = frame.select(episode.alias(EPISODE), pl.col(ROW), start.alias(START), *columns)
+        made = (
+            _of_part(starts, positions).alias(EPISODE),
+            pl.col(ROW),
+            (pl.col(ROW).cast(pl.Int64) - _of_part(starts, origins)).alias(FRAME),
+            start.alias(START),
+        )
+        frame = frame.select(*made, *columns)
         kept = {p for p in first if p != NO_EPISODE and (wanted is None or p in wanted)}
         return frame if kept == first.keys() else frame.filter(pl.col(EPISODE).is_in(sorted(kept)))
 
@@ -199,12 +211,13 @@ class Stream:
         return replace(self, source=tuple(tables))
 
 
-def _position(starts: np.ndarray, positions: np.ndarray) -> pl.Expr:
-    """The episode's position of each row, from the rows at which parts start."""
+def _of_part(starts: np.ndarray, values: np.ndarray) -> pl.Expr:
+    """For each row the value of its part, from the rows at which parts start."""
+    kind = pl.Series(values).dtype
     if len(starts) == 1:
-        return pl.lit(int(positions[0]), dtype=pl.Int32)
+        return pl.lit(values[0].item(), dtype=kind)
 
     def look(rows: pl.Series) -> pl.Series:
-        return pl.Series(positions[np.searchsorted(starts, rows.to_numpy(), side="right") - 1])
+        return pl.Series(values[np.searchsorted(starts, rows.to_numpy(), side="right") - 1])
 
-    return pl.col(ROW).map_batches(look, return_dtype=pl.Int32, is_elementwise=True)
+    return pl.col(ROW).map_batches(look, return_dtype=kind, is_elementwise=True)
