@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +11,24 @@ import pytest
 
 from tests.support.postgresql import Cluster, cluster, server
 
-PARTS = {"chromium": Path("/usr/bin/chromium"), "postgresql": server()}
+PYSPARK = Path(sysconfig.get_path("purelib"), "pyspark", "__init__.py")
+SYSTEM, SPARK = "`make system` installs it", "`make spark` installs it"
+PARTS = {
+    "chromium": [(Path("/usr/bin/chromium"), SYSTEM)],
+    "postgresql": [(server(), SYSTEM)],
+    "spark": [(Path("/usr/bin/java"), SYSTEM), (PYSPARK, SPARK)],
+}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail or skip a test whose part is not installed; an unknown part is a KeyError."""
     for mark in item.iter_markers("needs"):
         (part,) = mark.args
-        if PARTS[part].is_file():
+        missing = [(path, how) for path, how in PARTS[part] if not path.is_file()]
+        if not missing:
             continue
-        said = f"{part} is not installed ({PARTS[part]}): `make system` installs it"
+        path, how = missing[0]
+        said = f"{part} is not installed ({path.name} is missing): {how}"
         if os.environ.get("CI"):
             pytest.fail(said, pytrace=False)
         pytest.skip(said)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 import polars as pl
 
 from validators.expectations.expectation import Needs
 from validators.stream import EPISODE, FRAME, Stream
 from validators.values import Values, layered
+
+
+class Read(Protocol):
+    """How an engine reads all streams of a recording for the needs of each."""
+
+    def __call__(
+        self, streams: Mapping[str, Stream], episodes: int, needs: Mapping[str, Sequence[Needs]]
+    ) -> dict[str, Values]:
+        """One pass; raises Polars' errors where data pages are damaged."""
+
 
 SAMPLED_ROWS = 64  # of each episode, on average, for what is fitted over rows
 
@@ -30,7 +41,7 @@ def gathered(stream: Stream, episodes: int, tables: Sequence[pl.DataFrame]) -> V
     order = pl.DataFrame({EPISODE: pl.arange(episodes, dtype=pl.Int32, eager=True)})
     aggregated, *sampled = tables
     metrics = order.join(aggregated, on=EPISODE, how="left", maintain_order="left")
-    return Values(stream, metrics, sampled[0] if sampled else None)
+    return Values(stream, metrics, sampled[0].sort("position", maintain_order=True) if sampled else None)
 
 
 def sampling(stream: Stream) -> int:
