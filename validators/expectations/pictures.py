@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from validators.errors import MissingExtra
 from validators.expectations.expectation import STATE, Expectation, Needs, Subject
-from validators.findings import Finding, Judgement, NotEvaluable
+from validators.findings import Judgement, NotEvaluable
 from validators.metrics import channels
 from validators.pictures.measured import measured
 from validators.pictures.measures import Measures
@@ -106,7 +106,7 @@ def _states(stream: Stream) -> Iterator[Feature]:
 
 @dataclass(frozen=True)
 class OfPictures(Expectation):
-    """Judged once, on what every camera saw in every episode. Needs the extra `video`."""
+    """Judged once, on what every camera saw in every episode; what is damaged is told by the run. Needs `video`."""
 
     scope: ClassVar[Literal["stream", "recording"]] = "recording"
     decodes: ClassVar[bool] = True
@@ -129,17 +129,11 @@ class OfPictures(Expectation):
             Seen(subject, recording.cameras[name], position, found)
             for (name, position), found in measured(recording, subject.progress).items()
         ]
-        judgement = self.judged(subject, [s for s in seen if len(s.measures)])
-        return Judgement((*_damage(seen), *judgement.findings), judgement.note, judgement.observed)
+        decoded = [one for one in seen if len(one.measures)]
+        if not decoded:
+            raise NotEvaluable("no picture could be decoded")
+        return self.judged(subject, decoded)
 
     @abstractmethod
     def judged(self, subject: Subject, seen: Sequence[Seen]) -> Judgement:
         """The verdict on pictures that could be decoded; raises `NotEvaluable`."""
-
-
-def _damage(seen: Sequence[Seen]) -> Iterator[Finding]:
-    for one in seen:
-        if one.measures.damage is not None:
-            where = one.camera.where(one.episode.index)
-            message = one.measures.damage.detail
-            yield Finding("readable", where, message, episode=one.episode.index, resolves="one file")
