@@ -12,10 +12,15 @@ WIDTH, HEIGHT = 160, 120
 LOSSLESS, H264, AV1 = ("ffv1", {}), ("libx264", {"crf": "23", "preset": "veryfast"}), ("libsvtav1", {"crf": "30", "preset": "12", "g": "2"})  # fmt: skip
 
 
+def table() -> NDArray[np.float64]:
+    """Luma of the table alone, with edges."""
+    levels = np.random.default_rng(7).integers(60, 180, (HEIGHT // 8, WIDTH // 8))
+    return levels.repeat(8, 0).repeat(8, 1).astype(np.float64)
+
+
 def scene(phase: float, rng: np.random.Generator, noise: float = 2.0) -> NDArray[np.uint8]:
-    """Luma of one picture: a fixed table with edges, and a bright bar whose place is told by `phase` in -1..1."""
-    table = np.random.default_rng(7).integers(60, 180, (HEIGHT // 8, WIDTH // 8)).repeat(8, 0).repeat(8, 1)
-    picture = table.astype(np.float64)
+    """Luma of one picture: the table, and a bright bar whose place is told by `phase` in -1..1."""
+    picture = table()
     left = (phase + 1) / 2 * (WIDTH - 25)
     cover = np.clip(np.minimum(np.arange(WIDTH) + 1 - left, left + 24 - np.arange(WIDTH)), 0, 1)  # of each column
     picture[30:90] += cover * (220 - picture[30:90])

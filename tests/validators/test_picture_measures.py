@@ -139,7 +139,7 @@ def test_probing_says_what_the_container_says(tmp_path):
     found = video.probe(path)
     assert (found.codec, found.width, found.height, found.fps, found.frames) == ("h264", 160, 120, 25.0, 12)
     assert video.probe(films.write(tmp_path / "b.mkv", films.shot(films.swing(7, 30)))).frames == 7
-    assert [k for _, _, k in video.packets(path)][0]
+    assert next(key for _, _, key in video.packets(path))
     assert [t for t, _, _ in video.packets(path)] == pytest.approx(np.arange(12) / 25)
 
 

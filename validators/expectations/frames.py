@@ -20,7 +20,7 @@ CHANGING = 4.0  # grey levels, in a cell: less is a scene in which little happen
 NEAR = 0.1  # of the usual change around: less is nearly the same picture
 CLEAR = 5.0  # times the change of a repeat: less is a still scene with noise
 SEES = 1.0  # grey levels, in a cell, at the median: less is a camera before which nothing moves
-STILL = 0.3  # grey levels, in a cell: less is the same picture, encoded again
+STILL, ENCODED = 0.3, 0.05  # grey levels, in a cell, or of the usual change: less is the same picture, encoded again
 
 
 class _Rate(OfPictures):
@@ -124,12 +124,12 @@ class ExpectNoNearDuplicateFrames(_Rate):
 class ExpectNoFrozenFrames(OfPictures):
     """Frozen frames: `frames` or more consecutive pictures are the same while a joint goes by `moved` of its range.
 
-    The same: bit-identical, or changed by at most 0.3 grey levels in every cell of a 12×16 thumbnail. The camera
-    must see the robot: outside the run the pictures change by at least 1 level at the median, or there is no
-    outside. Unit: frames. Default: 5 frames, 5 % of the joint's range in the episode. Source: a driver that
-    publishes its last buffer again after a lost link. Resolves: a run of `frames` frames. Not evaluable without
-    observation.state: nothing else speaks against a still scene. Known false alarms: a joint that this camera
-    cannot see. Needs the extra `video`.
+    The same: bit-identical, or changed by at most 0.3 grey levels, or a twentieth of the episode's median change,
+    in every cell of a 12×16 thumbnail. The camera must see the robot: outside the run the pictures change by at
+    least 1 level at the median, or there is no outside. Unit: frames. Default: 5 frames, 5 % of the joint's range
+    in the episode. Source: a driver that publishes its last buffer again after a lost link. Resolves: a run of
+    `frames` frames. Not evaluable without observation.state: nothing else speaks against a still scene. Known false
+    alarms: a joint that this camera cannot see. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_no_frozen_frames"
@@ -150,7 +150,8 @@ class ExpectNoFrozenFrames(OfPictures):
 
     def _frozen(self, seen: Seen) -> Iterator[Finding]:
         distance = seen.measures.distance
-        same = seen.measures.repeated | (distance <= STILL)
+        usual = np.median(distance[np.isfinite(distance)]) if distance.size > 1 else 0.0
+        same = seen.measures.repeated | (distance <= max(STILL, ENCODED * float(usual)))
         for first, last in runs(same, self.frames):
             outside = np.delete(distance, slice(first, last + 1))
             outside = outside[np.isfinite(outside)]

@@ -24,7 +24,7 @@ from validators.stream import Feature, Stream
 from validators.values import Values
 
 STATES = (STATE, "position")  # columns with what joints measured: LeRobot's, and that of sensor_msgs/JointState
-SMOOTH = 20.0  # a channel that moves goes this many times its usual step; noise goes about 10
+NOISE = 8.0  # standard deviations: white noise does not go so far
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,8 @@ class Seen:
     def moves(self, first: int, last: int, share: float) -> bool | None:
         """Whether a joint goes by more than `share` of its range in the episode between two frames; None: no state.
 
-        Picture i belongs to row i where there are as many; else they meet by time. Noise does not count as going.
+        Picture i belongs to row i where there are as many; else they meet by time. Going by less than 8 standard
+        deviations of the noise, which is taken from second differences, is none.
         """
         if self.state is None:
             return None
@@ -94,9 +95,9 @@ class Seen:
         state, part = (a[np.isfinite(a).all(axis=1)] for a in (state, part))
         if len(state) < 3 or len(part) < 2:
             return None
-        extent, step = np.ptp(state, axis=0), np.median(np.abs(np.diff(state, axis=0)), axis=0)
-        going = (extent > 0) & (extent >= SMOOTH * step)
-        return bool((going & (np.ptp(part, axis=0) > share * extent)).any())
+        noise = np.sqrt(np.mean(np.diff(state, n=2, axis=0) ** 2, axis=0) / 6)
+        least = np.maximum(share * np.ptp(state, axis=0), NOISE * noise)
+        return bool((np.ptp(part, axis=0) > least).any())
 
 
 def _states(stream: Stream) -> Iterator[Feature]:
