@@ -28,6 +28,7 @@ class ExpectCamerasAsDeclared(OfPictures):
 
     type: ClassVar[str] = "expect_cameras_as_declared"
     check: ClassVar[str] = "camera_declaration"
+    decodes: ClassVar[bool] = False
     tolerance: float = 0.01
 
     def __post_init__(self) -> None:
