@@ -15,6 +15,7 @@ from validators import planner
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Expectation, Needs, Progress, Subject
 from validators.findings import Finding, Judgement, NotEvaluable, Outcome
+from validators.pictures.measured import damage
 from validators.readers.columns import page_damage
 from validators.recording import Problem, Recording
 from validators.robot import RobotModel
@@ -137,7 +138,7 @@ def run(
         outcomes = _outcomes(Subject(recording, recording.main, robot, progress), suite, told, read)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return run(_without_damaged(recording, error), suite, robot, progress, told, read)
-    findings = [_unreadable(problem) for problem in (*recording.problems, *recording.late())]
+    findings = [_unreadable(problem) for problem in (*recording.problems, *recording.late(), *damage(recording))]
     findings += [finding for outcome in outcomes for finding in outcome.findings]
     return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes), getattr(read, "engine", ENGINE))
 

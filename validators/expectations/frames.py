@@ -16,9 +16,11 @@ from validators.findings import Finding, Judgement, NotEvaluable
 JOIN_S = 0.3  # repeats closer than this belong to one span
 LEAST_REPEATS = 3  # a span of fewer says nothing
 MOVING = 0.02  # of a joint's range in the episode: less is a still scene, which repeats rightly
-CHANGING = 1.0  # grey levels, in a cell: a picture that changes by itself needs no joint to tell
+CHANGING = 4.0  # grey levels, in a cell: less is a scene in which little happens
 NEAR = 0.1  # of the usual change around: less is nearly the same picture
-STILL = 0.3  # grey levels, in a cell: less is the same picture, encoded again
+CLEAR = 5.0  # times the change of a repeat: less is a still scene with noise
+SEES = 1.0  # grey levels, in a cell, at the median: less is a camera before which nothing moves
+STILL, ENCODED = 0.3, 0.05  # grey levels, in a cell, or of the usual change: less is the same picture, encoded again
 
 
 class _Rate(OfPictures):
@@ -70,13 +72,13 @@ class _Rate(OfPictures):
 class ExpectEffectiveFrameRate(_Rate):
     """Effective frame rate: frames that differ from the one before, per second, in spans of bit-identical frames.
 
-    Repeats at most 0.3 s apart make a span, at least 3 of them; rate = fps * (frames - repeats) / frames, found when it
-    is below (1 - tolerance) * fps and a joint of observation.state goes by 2 % of its range in the span; without a
-    state, when the frames between go on changing (median over them of the greatest change of a cell of a 12×16
-    thumbnail at least 1 grey level). Unit: Hz. Default: 10 %. Source: the real Unitree G1, whose camera delivers half
-    its declared rate. Resolves: 3 such repeats. Repeats that were encoded anew are another check.
-    Known false alarms: a screen or a simulated scene that is drawn at a lower rate on purpose. A still scene repeats
-    rightly and is passed over. Only pictures that are here are judged. Needs the extra `video`.
+    Repeats at most 0.3 s apart make a span, at least 3 that stand apart; rate = fps * (frames - repeats) / frames;
+    found when it is below (1 - tolerance) * fps, the new frames change clearly (by a median of 4 grey levels in
+    some cell of a 12×16 thumbnail), and a joint of observation.state, where there is one, goes by 2 % of its range.
+    Unit: Hz. Default: 10 %. Source: the real Unitree G1, whose camera delivers half its declared rate. Resolves: 3
+    such repeats. Repeats that were encoded anew are another check. Known false alarms: a simulated scene that is
+    drawn at a lower rate on purpose; slow motion in small AV1 videos (160×120). A still scene and a pause repeat
+    rightly and are passed over. Only pictures that are here are judged. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_effective_frame_rate"
@@ -96,12 +98,13 @@ class ExpectEffectiveFrameRate(_Rate):
 class ExpectNoNearDuplicateFrames(_Rate):
     """Near duplicates: frames that hardly differ from the one before, while those around them differ much.
 
-    d is the greatest change of a cell of a 12×16 thumbnail, grey levels; a frame is a near duplicate when d is below
-    0.1 of the upper quartile of d within 0.3 s of it, and that quartile is at least 2 levels. Spans and rate as for
-    the effective frame rate, bit-identical frames included. Unit: Hz. Default: 10 %. Source: lossy codecs encode a
-    repeated frame anew, at the latest at the next key frame; of the G1's repeats about half are found bit by bit, the
-    rest by this. Resolves: 3 repeats at most 0.3 s apart, in pictures that change by 2 grey levels in some cell.
-    Known false alarms: a robot that moves in steps slower than the camera's rate. Needs the extra `video`.
+    d is the greatest change of a cell of a 12×16 thumbnail, grey levels; a frame is a near duplicate when d is
+    below 0.1 of the upper quartile of d within 0.3 s of it, and that quartile is at least 4 levels. Spans and rate
+    as for the effective frame rate, bit-identical frames included. Unit: Hz. Default: 10 %. Source: lossy codecs
+    encode a repeated frame anew, at the latest at the next key frame; of the G1's repeats about half are found bit
+    by bit, the rest by this. Resolves: 3 repeats at most 0.3 s apart, in pictures that change by 4 grey levels in
+    some cell. Known false alarms: a robot that moves in steps slower than the camera's rate. Needs the extra
+    `video`.
     """
 
     type: ClassVar[str] = "expect_no_near_duplicate_frames"
@@ -121,12 +124,12 @@ class ExpectNoNearDuplicateFrames(_Rate):
 class ExpectNoFrozenFrames(OfPictures):
     """Frozen frames: `frames` or more consecutive pictures are the same while a joint goes by `moved` of its range.
 
-    The same: bit-identical, or changed by at most 0.3 grey levels in every cell of a 12×16 thumbnail. The camera must
-    see the robot: outside the run the pictures change by at least 1 level at the median, or there is no outside.
-    Unit: frames. Default: 5 frames, 5 % of the joint's range in the episode. Source: a driver that publishes its last
-    buffer again after a lost link. Resolves: a run of `frames` frames. Not evaluable without observation.state:
-    nothing else speaks against a still scene. Known false alarms: a joint that this camera cannot see. Needs the extra
-    `video`.
+    The same: bit-identical, or changed by at most 0.3 grey levels, or a twentieth of the episode's median change,
+    in every cell of a 12×16 thumbnail. The camera must see the robot: outside the run the pictures change by at
+    least 1 level at the median, or there is no outside. Unit: frames. Default: 5 frames, 5 % of the joint's range
+    in the episode. Source: a driver that publishes its last buffer again after a lost link. Resolves: a run of
+    `frames` frames. Not evaluable without observation.state: nothing else speaks against a still scene. Known false
+    alarms: a joint that this camera cannot see. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_no_frozen_frames"
@@ -147,11 +150,12 @@ class ExpectNoFrozenFrames(OfPictures):
 
     def _frozen(self, seen: Seen) -> Iterator[Finding]:
         distance = seen.measures.distance
-        same = seen.measures.repeated | (distance <= STILL)
+        usual = np.median(distance[np.isfinite(distance)]) if distance.size > 1 else 0.0
+        same = seen.measures.repeated | (distance <= max(STILL, ENCODED * float(usual)))
         for first, last in runs(same, self.frames):
             outside = np.delete(distance, slice(first, last + 1))
             outside = outside[np.isfinite(outside)]
-            sees = last - first + 1 >= 0.9 * len(distance) or (outside.size and np.median(outside) >= CHANGING)
+            sees = last - first + 1 >= 0.9 * len(distance) or (outside.size and np.median(outside) >= SEES)
             if sees and seen.moves(first, last, self.moved):
                 yield Finding(
                     self.check,
@@ -168,10 +172,13 @@ class ExpectNoFrozenFrames(OfPictures):
 
 
 def spans(repeated: NDArray[np.bool_], fps: float) -> list[tuple[int, int]]:
-    """First and last frame of each span of repeats: neighbours at most `JOIN_S` apart, `LEAST_REPEATS` or more."""
+    """First and last frame of each span of repeats: at most `JOIN_S` apart, `LEAST_REPEATS` of them not adjacent.
+
+    A pause is one long run of repeats, and no span.
+    """
     at = np.flatnonzero(repeated)
     parts = np.split(at, np.flatnonzero(np.diff(at) > JOIN_S * fps) + 1)
-    return [(int(p[0]) - 1, int(p[-1])) for p in parts if p.size >= LEAST_REPEATS]
+    return [(int(p[0]) - 1, int(p[-1])) for p in parts if p.size and 1 + (np.diff(p) > 1).sum() >= LEAST_REPEATS]
 
 
 def runs(same: NDArray[np.bool_], least: int) -> list[tuple[int, int]]:
@@ -188,14 +195,19 @@ def near(distance: NDArray[np.float32], fps: float) -> NDArray[np.bool_]:
         return np.zeros(distance.size, dtype=np.bool_)
     padded = np.pad(np.nan_to_num(distance, nan=0.0), reach, mode="edge")
     usual = np.quantile(np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1), 0.75, axis=1)
-    return (distance < NEAR * usual) & (usual >= 2 * CHANGING)  # NaN is below nothing
+    return (distance < NEAR * usual) & (usual >= CHANGING)  # NaN is below nothing
 
 
 def _alive(seen: Seen, same: NDArray[np.bool_], first: int, last: int) -> bool:
-    """Whether something moves in the span: a joint, or without a state the picture itself."""
-    moves = seen.moves(first, last, MOVING)
-    if moves is not None:
-        return moves
-    between = seen.measures.distance[first : last + 1][~same[first : last + 1]]
-    between = between[np.isfinite(between)]
-    return bool(between.size) and bool(np.median(between) >= CHANGING)
+    """Whether the scene goes on in the span: a repeat is made up for by the next frame, and a joint, if known, moves.
+
+    After a pause a robot starts from rest, so the next frame changes little; after a repeat it changes twice.
+    """
+    distance, again = seen.measures.distance[first : last + 2], same[first : last + 2]
+    new = distance[1:][~again[1:]]
+    after = distance[1:][~again[1:] & again[:-1]]
+    if not after.size or not np.isfinite(new).all():
+        return False
+    usual, made_up = float(np.median(new)), float(np.median(after))
+    least = max(CHANGING, CLEAR * float(np.median(distance[again])))
+    return made_up >= max(least, usual / 2) and seen.moves(first, last, MOVING) is not False

@@ -29,12 +29,12 @@ class ExpectNoOcclusion(OfPictures):
     """Occlusion: no connected region of at least `share` of the picture stays unlike the camera's reference image.
 
     Both are thumbnails of 12×16 cells. A cell is unlike when it differs by more than 40 grey levels from the
-    reference's, the median difference of all cells taken off first (so that exposure does not count); it stays so in
-    90 % of the episode's pictures (at most 256, evenly spaced). The reference is an image in the dataset, named in
-    assay.yaml under cameras.NAME.reference; without one it is not evaluable. Unit: share of the picture. Default: 5 %.
-    Source: a cable, a glove or dirt before the lens stays where it is, while the scene moves. Resolves: a region of
-    `share` that differs by 40 levels. Known false alarms: a camera that was moved since the reference was taken, and a
-    large object that is not in it. Needs the extra `video`.
+    reference's, the median difference of all cells taken off first (so that exposure does not count); it stays so
+    in 90 % of the episode's pictures (at most 256, evenly spaced). The reference is an image in the dataset, named
+    in assay.yaml under cameras.NAME.reference; without one it is not evaluable. Unit: share of the picture.
+    Default: 5 %. Source: a cable, a glove or dirt before the lens stays where it is, while the scene moves.
+    Resolves: a region of `share` that differs by 40 levels. Known false alarms: a camera that was moved since the
+    reference was taken, a robot that is in the reference, and a large object that is not. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_no_occlusion"

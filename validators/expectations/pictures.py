@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from validators.errors import MissingExtra
 from validators.expectations.expectation import STATE, Expectation, Needs, Subject
-from validators.findings import Finding, Judgement, NotEvaluable
+from validators.findings import Judgement, NotEvaluable
 from validators.metrics import channels
 from validators.pictures.measured import measured
 from validators.pictures.measures import Measures
@@ -24,7 +24,7 @@ from validators.stream import Feature, Stream
 from validators.values import Values
 
 STATES = (STATE, "position")  # columns with what joints measured: LeRobot's, and that of sensor_msgs/JointState
-SMOOTH = 20.0  # a channel that moves goes this many times its usual step; noise goes about 10
+NOISE = 8.0  # standard deviations: white noise does not go so far
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,8 @@ class Seen:
     def moves(self, first: int, last: int, share: float) -> bool | None:
         """Whether a joint goes by more than `share` of its range in the episode between two frames; None: no state.
 
-        Picture i belongs to row i where there are as many; else they meet by time. Noise does not count as going.
+        Picture i belongs to row i where there are as many; else they meet by time. Going by less than 8 standard
+        deviations of the noise, which is taken from second differences, is none.
         """
         if self.state is None:
             return None
@@ -94,9 +95,9 @@ class Seen:
         state, part = (a[np.isfinite(a).all(axis=1)] for a in (state, part))
         if len(state) < 3 or len(part) < 2:
             return None
-        extent, step = np.ptp(state, axis=0), np.median(np.abs(np.diff(state, axis=0)), axis=0)
-        going = (extent > 0) & (extent >= SMOOTH * step)
-        return bool((going & (np.ptp(part, axis=0) > share * extent)).any())
+        noise = np.sqrt(np.mean(np.diff(state, n=2, axis=0) ** 2, axis=0) / 6)
+        least = np.maximum(share * np.ptp(state, axis=0), NOISE * noise)
+        return bool((np.ptp(part, axis=0) > least).any())
 
 
 def _states(stream: Stream) -> Iterator[Feature]:
@@ -106,7 +107,7 @@ def _states(stream: Stream) -> Iterator[Feature]:
 
 @dataclass(frozen=True)
 class OfPictures(Expectation):
-    """Judged once, on what every camera saw in every episode. Needs the extra `video`."""
+    """Judged once, on what every camera saw in every episode; what is damaged is told by the run. Needs `video`."""
 
     scope: ClassVar[Literal["stream", "recording"]] = "recording"
     decodes: ClassVar[bool] = True
@@ -129,17 +130,11 @@ class OfPictures(Expectation):
             Seen(subject, recording.cameras[name], position, found)
             for (name, position), found in measured(recording, subject.progress).items()
         ]
-        judgement = self.judged(subject, [s for s in seen if len(s.measures)])
-        return Judgement((*_damage(seen), *judgement.findings), judgement.note, judgement.observed)
+        decoded = [one for one in seen if len(one.measures)]
+        if not decoded:
+            raise NotEvaluable("no picture could be decoded")
+        return self.judged(subject, decoded)
 
     @abstractmethod
     def judged(self, subject: Subject, seen: Sequence[Seen]) -> Judgement:
         """The verdict on pictures that could be decoded; raises `NotEvaluable`."""
-
-
-def _damage(seen: Sequence[Seen]) -> Iterator[Finding]:
-    for one in seen:
-        if one.measures.damage is not None:
-            where = one.camera.where(one.episode.index)
-            message = one.measures.damage.detail
-            yield Finding("readable", where, message, episode=one.episode.index, resolves="one file")

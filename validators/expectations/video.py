@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Subject
 from validators.expectations.pictures import OfPictures, Seen
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.pictures import Probe
+from validators.pictures.measured import probed
 from validators.pictures.video import codec_name
 from validators.recording import MAIN, Camera, Episode
 from validators.values import Values
@@ -28,6 +28,7 @@ class ExpectCamerasAsDeclared(OfPictures):
 
     type: ClassVar[str] = "expect_cameras_as_declared"
     check: ClassVar[str] = "camera_declaration"
+    decodes: ClassVar[bool] = False
     tolerance: float = 0.01
 
     def __post_init__(self) -> None:
@@ -36,23 +37,19 @@ class ExpectCamerasAsDeclared(OfPictures):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         findings: list[Finding] = []
-        probed: dict[str, Probe | None] = {}
+        found: dict[str, Probe | None] = {}
         judged = 0
         for episode in subject.recording.episodes:
             for camera in subject.recording.cameras.values():
                 if episode.index not in camera.episodes or not _declares(camera):
                     continue
                 where = camera.where(episode.index)
-                try:
-                    if where not in probed:
-                        probed[where] = camera.probe(episode.index)
-                except UnreadableDataset as error:
-                    probed[where] = None
-                    findings.append(Finding("readable", where, error.detail, episode=episode.index))
-                if probe := probed[where]:
+                if where not in found:
+                    found[where] = probed(camera, episode.index)
+                if probe := found[where]:
                     judged += 1
                     findings += self._unlike(camera, episode, probe)
-        if not judged and not findings:
+        if not judged:
             raise NotEvaluable("no codec, size or rate is declared for a camera whose pictures say theirs")
         return Judgement(tuple(findings), f"{judged} videos compared with what is declared")
 

@@ -1,4 +1,7 @@
-"""The measures of every camera and episode of a recording: decoded when first wanted, and at most once."""
+"""The measures of every camera and episode of a recording: decoded when first wanted, and at most once.
+
+Pictures that cannot be decoded are told once, by `damage`, whichever checks looked at them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from weakref import WeakKeyDictionary
 
+from validators.errors import UnreadableDataset
+from validators.pictures import Probe
 from validators.pictures.measures import Measures, measure
-from validators.recording import Camera, Recording
+from validators.recording import Camera, Problem, Recording
 
 _KNOWN: WeakKeyDictionary[Camera, dict[int, Measures]] = WeakKeyDictionary()  # goes with the camera
+_DAMAGE: WeakKeyDictionary[Camera, dict[int, UnreadableDataset]] = WeakKeyDictionary()
 
 Measured = Mapping[tuple[str, int], Measures]  # camera's name, position of the episode
 
@@ -33,6 +39,24 @@ def measured(recording: Recording, progress: Callable[[str, int, int], None] | N
     return {key: _KNOWN[camera][episode] for key, (camera, episode) in wanted.items()}
 
 
+def probed(camera: Camera, episode: int) -> Probe | None:
+    """What the container says of an episode's pictures; None where it says nothing or is damaged."""
+    try:
+        return camera.probe(episode)
+    except UnreadableDataset as error:
+        _DAMAGE.setdefault(camera, {}).setdefault(episode, error)
+        return None
+
+
+def damage(recording: Recording) -> tuple[Problem, ...]:
+    """What of the recording was found damaged while its pictures were decoded or probed."""
+    found = []
+    for _, (camera, episode) in _wanted(recording):
+        if error := _DAMAGE.get(camera, {}).get(episode):
+            found.append(Problem(error.kind, camera.where(episode), error.detail, episode))
+    return tuple(found)
+
+
 def _wanted(recording: Recording) -> Iterator[tuple[tuple[str, int], tuple[Camera, int]]]:
     for position, episode in enumerate(recording.episodes):
         for name, camera in sorted(recording.cameras.items()):
@@ -51,6 +75,9 @@ def _collect(
         progress("decoding videos", 0, len(running))
     for done, future in enumerate(as_completed(running), start=1):
         camera, episode = running[future]
-        _KNOWN[camera][episode] = future.result()
+        found = future.result()
+        _KNOWN[camera][episode] = found
+        if found.damage is not None:
+            _DAMAGE.setdefault(camera, {})[episode] = found.damage
         if progress:
             progress("decoding videos", done, len(running))

@@ -27,6 +27,7 @@ _ALIASES = {
     "av01": "av1",
     "jpeg": "mjpeg",
 }
+LAST_S = 0.5
 _BEFORE_S = 10.0  # how much earlier to look where a seek came out late
 
 
@@ -84,15 +85,18 @@ def pictures(path: Path, threads: int = 0, origin_s: float = 0.0) -> Iterator[Pi
     with _opened(path, threads) as (container, stream):
         start = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
         packets = seen = damaged = 0
+        last = start
         for packet in container.demux(stream):
             packets += bool(packet.size)
             for frame in packet.decode():
                 seen += 1
                 damaged += bool(frame.is_corrupt)
                 _few(seen)
+                last = last if frame.time is None else max(last, frame.time)
                 yield picture(frame, None if frame.time is None else frame.time - start + origin_s)
         if stream.frames > packets:
             raise UnreadableDataset("file-damaged", f"lists {stream.frames} frames, {packets} are there: it is cut")
+        _long_enough(container, stream, last - start)
         _sound(damaged, seen)
 
 
@@ -138,6 +142,18 @@ def _few(seen: int) -> None:
         raise UnreadableDataset("too-large", f"more than {MAX_FRAMES} frames")
 
 
+def _long_enough(container: Any, stream: Any, last_s: float) -> None:
+    """A container without a count may tell its duration; one with other streams tells the longest of them.
+
+    Half a second is allowed for, because the last frame of a video of variable rate may stand that long.
+    """
+    if stream.frames or len(container.streams) > 1 or not container.duration or not stream.average_rate:
+        return
+    declared = container.duration / 1e6
+    if declared - last_s > max(LAST_S, 3 / float(stream.average_rate)):
+        raise UnreadableDataset("file-damaged", f"lasts {declared:.3g} s, {last_s:.3g} s are there: it is cut")
+
+
 def _sound(damaged: int, seen: int) -> None:
     if damaged:
         raise UnreadableDataset("file-damaged", f"{damaged} of {seen} frames are damaged; copy it again")
@@ -163,6 +179,8 @@ def _stream(container: Any) -> Any:
     if not container.streams.video:
         raise UnreadableDataset("file-damaged", "holds no video stream")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise UnreadableDataset("file-damaged", "its codec is unknown or its header damaged; copy it again")
     if stream.width * stream.height > MAX_PIXELS:
         raise UnreadableDataset("too-large", f"{stream.width}×{stream.height} pixels, at most {MAX_PIXELS} are decoded")
     return stream
