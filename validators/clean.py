@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from validators.documents import parse_json, parse_jsonl
 from validators.errors import UncleanableDataset
-from validators.readers import lerobot
+from validators.readers.lerobot.metadata import INFO, MAX_INFO, MAX_LINES, PROVENANCE
+from validators.readers.lerobot.v21 import EPISODES, locate
 from validators.recording import Episode, Recording
 
 DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
@@ -95,7 +96,7 @@ def _write(recording: Recording, scratch: Path, kept: list[Episode]) -> int:
         table = pq.ParquetFile(recording.files.local(episode.path)).read()
         table = _set(table, "episode_index", np.full(episode.length, new))
         table = _set(table, "index", np.arange(total, total + episode.length))
-        target = scratch / lerobot.locate(DATA, new, CHUNK)
+        target = scratch / locate(DATA, new, CHUNK)
         target.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, target)
         stats.append({"episode_index": new, "stats": _stats(recording, table, episode)})
@@ -116,21 +117,21 @@ def _set(table: pa.Table, name: str, values: np.ndarray) -> pa.Table:
 
 def _metadata(recording: Recording, scratch: Path, kept: list[Episode], total: int) -> None:
     files, number = recording.files, len(kept)
-    info = parse_json(files.text(lerobot.INFO, lerobot.MAX_INFO))
+    info = parse_json(files.text(INFO, MAX_INFO))
     chunks = (number - 1) // CHUNK + 1
     info |= {"total_episodes": number, "total_frames": total, "total_videos": 0, "total_chunks": chunks}
     info |= {"chunks_size": CHUNK, "data_path": DATA, "splits": {"train": f"0:{number}"}}
-    (scratch / lerobot.INFO).write_text(json.dumps(info, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
-    listed = {line["episode_index"]: line for _, line in parse_jsonl(files.text(lerobot.EPISODES, lerobot.MAX_LINES))}
+    (scratch / INFO).write_text(json.dumps(info, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
+    listed = {line["episode_index"]: line for _, line in parse_jsonl(files.text(EPISODES, MAX_LINES))}
     _lines(
-        scratch / lerobot.EPISODES,
+        scratch / EPISODES,
         ({**listed.get(e.index, {"tasks": []}), "episode_index": i, "length": e.length} for i, e in enumerate(kept)),
     )
     _lines(
-        scratch / lerobot.PROVENANCE,
+        scratch / PROVENANCE,
         ({**e.provenance, FROM: e.index, "episode_index": i} for i, e in enumerate(kept)),
     )
-    replaced = {Path(name).name for name in (lerobot.INFO, lerobot.EPISODES, lerobot.PROVENANCE, STATS)}
+    replaced = {Path(name).name for name in (INFO, EPISODES, PROVENANCE, STATS)}
     for other in (n for n in files.names() if n.startswith("meta/") and n.removeprefix("meta/") not in replaced):
         (scratch / other).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(files.local(other), scratch / other)
