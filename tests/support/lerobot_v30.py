@@ -51,6 +51,8 @@ def video(path: Path, shown: Sequence[int], fps: int, *, codec: str = "h264", ke
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         options = {"crf": "20", "g": "10000", "sc_threshold": "0", "preset": "9" if codec == "av1" else "fast"}
+        if codec == "hevc":
+            options["x265-params"] = "open-gop=0:log-level=error"
         stream = container.add_stream(CODECS[codec], rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for at, number in enumerate(shown):
