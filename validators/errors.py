@@ -59,7 +59,17 @@ class UncleanableDataset(ValidatorError):
     """The dataset cannot be written without the dropped episodes; nothing was written."""
 
     KINDS = frozenset(
-        {"has-video", "format-unsupported", "nothing-left", "episode-unknown", "out-exists", "unreadable", "not-finite"}
+        {
+            "has-video",
+            "format-unsupported",
+            "nothing-left",
+            "episode-unknown",
+            "out-exists",
+            "unreadable",
+            "not-finite",
+            "video-missing",
+            "video-uncuttable",
+        }
     )
 
 

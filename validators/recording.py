@@ -17,6 +17,7 @@ from validators.stream import EPISODE, FRAME, ROW, START, Feature, Stream
 if TYPE_CHECKING:
     from validators.labels import Labels
     from validators.pictures import Picture, Probe
+    from validators.statistics import Declared
 
 CLOCK = "timestamp"
 MAIN = "frames"  # the stream of a recording that has one table of synchronised rows
@@ -54,6 +55,11 @@ class Facts:
     sensors: Mapping[str, Sensor] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)  # what wrote it → its version
     dropouts: tuple[Dropout, ...] = ()
+    task_indices: tuple[int, ...] = ()  # of `tasks`, one each, where tasks are numbered
+    first_rows: Mapping[int, int] = field(default_factory=dict)  # episode index → number of its first row, as listed
+    splits: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # name → first episode, one after the last
+    slices: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)  # feature → part → channels
+    statistics: Callable[[], Declared] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,12 @@ class Problem:
     path: str
     message: str
     episode: int | None = None
+    episodes: tuple[int, ...] = ()  # where one file holds several
+
+    @property
+    def affected(self) -> tuple[int, ...]:
+        """The episodes that cannot be used for it."""
+        return self.episodes if self.episode is None else (self.episode,)
 
 
 def _none_late() -> tuple[Problem, ...]:

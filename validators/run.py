@@ -225,7 +225,8 @@ def _outcome(entry: Entry, judgement: Judgement, why: str) -> Outcome:
 
 
 def _unreadable(problem: Problem) -> Finding:
-    return Finding("readable", problem.path, problem.message, episode=problem.episode, resolves="one file")
+    where = {"episode": problem.episode, "episodes": problem.episodes}
+    return Finding("readable", problem.path, problem.message, **where, resolves="one file")  # type: ignore[arg-type]
 
 
 def _without_damaged(recording: Recording, error: BaseException) -> Recording:

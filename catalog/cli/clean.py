@@ -14,10 +14,15 @@ from catalog.cli.episodes import indices, ranges
 from catalog.cli.findings.words import plain
 
 FAILING = "failing"
+_HOW = {
+    "copied": "copied",
+    "cut": "cut between keyframes, their pictures untouched",
+    "encoded": "encoded again, because the cut falls between keyframes",
+}
 
 
 def clean(
-    path: Annotated[Path, typer.Argument(help="Folder of a LeRobot v2.1 dataset without video.")],
+    path: Annotated[Path, typer.Argument(help="Folder of a LeRobot dataset, v2.0, v2.1 or v3.0.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
     drop: Annotated[str, typer.Option("--drop", help="Episodes to leave out: `failing`, or indices such as 0,3,5.")],
     suite: SuiteOption = None,
@@ -26,17 +31,22 @@ def clean(
 ) -> None:
     """Write a dataset without the bad episodes. Exit status: 0 written, 2 nothing written."""
     with output.reported(as_json=json_), reported(as_json=json_):
+        from catalog.cli.findings.terminal import progress
         from validators import readers
         from validators.clean import clean as write
 
         if drop == FAILING:
             result, _ = judge(str(path), suite, robot)
-            recording, dropped = result.recording, set(result.failing_episodes)
+            recording, dropped, why = result.recording, set(result.failing_episodes), result.blocking
         else:
-            recording, dropped = readers.open(path), set(indices(drop))
-        report = write(recording, out, dropped)
+            recording, dropped, why = readers.open(path), set(indices(drop)), ()
+        with progress() as (told, _):
+            report = write(recording, out, dropped, why, told)
     if json_:
         typer.echo(json.dumps({"out": str(out), **report.to_dict()}, indent=2))
         return
     named = f"dropped {ranges(report.dropped)}" if report.dropped else "nothing to drop"
     typer.echo(f"{plain(str(out))}: {len(report.kept)} episodes, {report.frames} rows; {named}")
+    for how, said in _HOW.items():
+        if number := sum(1 for v in report.videos if v.how == how):
+            typer.echo(f"{number} videos {said}")

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.support.lerobot_v30 import Episode, Layout, write
 from validators.robot import RobotModel, load
 
 FPS = 20
@@ -127,6 +128,12 @@ class Writer:
         if facts:
             (root / "meta/assay_episodes.jsonl").write_text("".join(json.dumps(line) + "\n" for line in facts))
         return root
+
+    def write_v30(self, tracks: list[Track], layout: Layout, name: str = "shared files") -> Path:
+        """The same tracks as a LeRobot v3.0 folder; all swing unless the facts of a track say its task."""
+        held = [Episode(t.columns, str(t.facts.get("task", "swing"))) for t in tracks]
+        declared = {n: f for n, f in features(tracks[0].columns).items() if n in tracks[0].columns}
+        return write(self.folder / name, held, FPS, declared, layout)
 
     def info(self, root: Path, change: Callable[[dict[str, object]], None]) -> None:
         """Change info.json of a written dataset."""

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from validators import clean as module
 from validators import readers
 from validators.clean import clean
+from validators.clean import v21 as module
 from validators.errors import UncleanableDataset
 from validators.fingerprint import fingerprints
 from validators.run import run
@@ -95,7 +95,7 @@ def test_what_is_refused(writer, dataset, shared):
     recording = readers.open(dataset)
     assert refused(recording, out, {0, 1, 2, 3, 4}) == "nothing-left"
     assert refused(recording, out, {9}) == "episode-unknown"
-    assert refused(readers.open(shared / "lerobot_v21_unitree_g1"), out, {0}) == "has-video"
+    assert refused(readers.open(shared / "lerobot_v21_unitree_g1"), out, {0}) == "video-missing"
     assert sorted(p.name for p in writer.folder.iterdir()) == ["data set"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from validators import readers
 from validators.errors import UnreadableDataset
-from validators.readers.lerobot import locate
+from validators.readers.lerobot.v21 import locate
 from validators.run import run
 from validators.suites import load
 
@@ -88,7 +88,8 @@ def test_absent_metadata(writer, name):
         ({"fps": 0}, "metadata-invalid"),
         ({"fps": "30"}, "metadata-invalid"),
         ({"fps": True}, "metadata-invalid"),
-        ({"codebase_version": "v3.0"}, "format-unknown"),
+        ({"codebase_version": "v4.0"}, "format-unknown"),
+        ({"codebase_version": "v3.0"}, "metadata-invalid"),
         ({"total_frames": -1}, "metadata-invalid"),
         ({"total_frames": 1e3}, "metadata-invalid"),
         ({"chunks_size": 0}, "metadata-invalid"),

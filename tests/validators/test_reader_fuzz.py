@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from validators import readers
 from validators.documents import DocumentError, canonical, parse_json, parse_jsonl, parse_yaml
 from validators.errors import UnreadableDataset
-from validators.readers.lerobot import locate
+from validators.readers.lerobot.v21 import locate
 from validators.run import SuiteResult, run
 from validators.suites import load
 

@@ -43,7 +43,7 @@ class ExpectCountsToMatchMetadata(Expectation):
     def _totals(self, subject: Subject) -> Iterator[Finding]:
         recording = subject.recording
         facts = recording.facts
-        damaged = {p.episode for p in recording.problems if p.episode is not None}
+        damaged = {i for p in recording.problems for i in p.affected}
         there = {e.index for e in recording.episodes} | damaged
         found = {
             "episodes": len(there),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -20,23 +21,26 @@ MAX_ROWS = 20_000_000  # of one episode: five hours at 1 kHz
 MAX_COLUMNS = 4096
 
 MAX_BYTES = 8 << 30  # of one episode, uncompressed
+Span: TypeAlias = tuple[float, float] | None  # least and greatest value of a clock, s
 _FLOATS = {"halffloat": "float16", "float": "float32", "double": "float64"}
-_READ_ERRORS = (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError)
+READ_ERRORS = (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError)
 
 
 @dataclass(frozen=True)
 class Footer:
-    """What a Parquet footer says. `span` is the clock's least and greatest value (s), None without rows or clock."""
+    """What a Parquet footer says. `span` is the clock's, where it was asked for; `first_index` the least `index` of the
+    first rows, as their statistics say."""
 
     path: Path
     rows: int
     columns: Mapping[str, tuple[str, Container]]
     widths: Mapping[str, int]
-    span: tuple[float, float] | None
+    span: Span = None
+    first_index: int | None = None
 
 
-def footer(path: Path) -> Footer:
-    """The footer of one file. Raises `UnreadableDataset` (`file-damaged`, `too-large`)."""
+def footer(path: Path, *, clock: bool = True) -> Footer:
+    """The footer of one file, and the span of its clock. Raises `UnreadableDataset` (`file-damaged`, `too-large`)."""
     try:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
@@ -49,13 +53,25 @@ def footer(path: Path) -> Footer:
                 raise UnreadableDataset("file-damaged", f"holds {rows} rows", path=path)
             columns = columns_of(schema)
             widths = {f.name: f.type.list_size for f in schema if pa.types.is_fixed_size_list(f.type)}
-            span = _span(file, columns)
-    except _READ_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UnreadableDataset(
-            "file-damaged", f"no readable Parquet file ({reason}); copy it again", path=path
-        ) from error
-    return Footer(path, rows, columns, widths, span)
+            first = _first_index(metadata)
+    except READ_ERRORS as error:
+        raise _damaged(path, error) from error
+    found = Footer(path, rows, columns, widths, first_index=first)
+    return replace(found, span=spans(found, [(0, rows)])[0]) if clock else found
+
+
+def _damaged(path: Path, error: BaseException) -> UnreadableDataset:
+    reason = " ".join(str(error).split())[:200]
+    return UnreadableDataset("file-damaged", f"no readable Parquet file ({reason}); copy it again", path=path)
+
+
+def _first_index(metadata: pq.FileMetaData) -> int | None:
+    group = metadata.row_group(0)
+    for i in range(group.num_columns):
+        column = group.column(i)
+        if column.path_in_schema == "index" and column.statistics is not None and column.statistics.has_min_max:
+            return column.statistics.min if isinstance(column.statistics.min, int) else None
+    return None
 
 
 def columns_of(schema: pa.Schema) -> dict[str, tuple[str, Container]]:
@@ -75,13 +91,22 @@ def _word(kind: pa.DataType) -> str:
     return _FLOATS.get(str(element), str(element))
 
 
-def _span(file: pq.ParquetFile, columns: Mapping[str, tuple[str, Container]]) -> tuple[float, float] | None:
-    if CLOCK not in columns or not number(columns[CLOCK][0]) or not file.metadata.num_rows:
-        return None
-    values = file.read(columns=[CLOCK], use_threads=False).column(0).combine_chunks()
-    if _container(values.type) != "scalar":
-        values = values.flatten()
-    times = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+def spans(footer: Footer, ranges: Sequence[tuple[int, int]]) -> list[Span]:
+    """The span of the clock in ranges (offset, rows) of a file. Raises `UnreadableDataset` (`file-damaged`)."""
+    if CLOCK not in footer.columns or not number(footer.columns[CLOCK][0]):
+        return [None] * len(ranges)
+    try:
+        with pq.ParquetFile(footer.path) as file:
+            values = file.read(columns=[CLOCK], use_threads=False).column(0).combine_chunks()
+            if _container(values.type) != "scalar":
+                values = values.flatten()
+            times = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except READ_ERRORS as error:
+        raise _damaged(footer.path, error) from error
+    return [_span(times[offset : offset + rows]) for offset, rows in ranges]
+
+
+def _span(times: np.ndarray) -> Span:
     times = times[np.isfinite(times)]
     return (float(times.min()), float(times.max())) if times.size else None
 
@@ -129,6 +154,6 @@ def page_damage(path: Path, columns: Sequence[str], kind: str = "parquet") -> st
             pl.read_parquet(path, columns=list(columns), glob=False)
         else:
             pl.scan_ipc(path, glob=False).select(columns).collect()
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         return " ".join(str(error).split())[:200]
     return ""
