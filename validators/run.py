@@ -196,7 +196,7 @@ def _merged(said: Mapping[str, Judgement | str]) -> tuple[Judgement, str]:
 
 
 def _graded(finding: Finding, entry: Entry) -> Finding:
-    """A finding may be milder than its check's severity, never graver; a file that cannot be read blocks in any case."""
+    """A finding may be milder than its check's severity, never graver; a file that cannot be read always blocks."""
     if finding.check == "readable" or finding.severity == "warning":
         return finding
     return dataclasses.replace(finding, severity=entry.severity)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from validators.metrics import Lift, Metric, clock
 from validators.stream import EPISODE, ROW, Stream
 
-SAMPLE = 1 << 18  # rows of a stream that `sample` keeps at most
+SAMPLE = 1 << 16  # rows of a stream that `sample` keeps at most
 
 
 def layered(frame: pl.LazyFrame, lifts: Iterable[Lift]) -> pl.LazyFrame:
@@ -49,14 +49,20 @@ class Values:
         """float64[episodes], NaN where the metric is null or the episode has no rows in the stream."""
         return self.metrics[metric.name].cast(pl.Float64).to_numpy().astype(np.float64, copy=False)
 
-    def rows(self, positions: Sequence[int], lifts: Sequence[Lift]) -> dict[int, pl.DataFrame]:
-        """All rows of some episodes with the lifts, and the clock `t` where there is one: fetched for what failed."""
+    def rows(
+        self, positions: Sequence[int], lifts: Sequence[Lift], first: int | None = None
+    ) -> dict[int, pl.DataFrame]:
+        """Rows of some episodes with the lifts, and the clock `t` where there is one: fetched for what failed.
+
+        All rows, or the `first` of them all together.
+        """
         stream = self.table
         if stream is None:
             return {}
         wanted = [*([clock(stream)] if stream.clock else []), *lifts]
         frame = layered(stream.frames(positions), wanted)
-        read = frame.select(EPISODE, *dict.fromkeys(lift.name for lift in wanted)).collect(engine="streaming")
+        frame = frame.select(EPISODE, *dict.fromkeys(lift.name for lift in wanted))
+        read = (frame if first is None else frame.head(first)).collect(engine="streaming")
         parts = read.partition_by(EPISODE, as_dict=True, include_key=False)
         return {i: parts[(i,)] for i in positions if (i,) in parts}
 
