@@ -38,6 +38,7 @@ from validators.expectations.spikes import (
     ExpectNoOutliers,
 )
 from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
+from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
 from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
 from validators.expectations.video import ExpectAPictureForEveryRow, ExpectCamerasAsDeclared
 
@@ -82,6 +83,8 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectResolution,
     ExpectLagBelow,
     ExpectFollowingErrorBelow,
+    ExpectSensorsInStep,
+    ExpectClocksToAgree,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 

@@ -98,7 +98,7 @@ def pairs(subject: Subject) -> list[tuple[Channel, Channel]]:
 
 
 def lags(subject: Subject, values: Values) -> list[Lag]:
-    """Of up to 200 episodes, evenly chosen. `NotEvaluable` where actions are no absolute joint targets or none moves."""
+    """Of up to 200 episodes, evenly chosen. `NotEvaluable` where actions are no absolute joint targets or rest."""
     both = pairs(subject)
     longest = max(2, ceil(LONGEST_S / period(subject, values, infer=True).seconds))
     lifts = [c.lift for pair in both for c in pair]

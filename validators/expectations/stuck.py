@@ -60,9 +60,9 @@ class ExpectNoStuckChannels(Expectation):
     times its range in the recording across the run. A hand or gripper, which what it holds may block, is stuck when it
     never changes in an episode in which its command moves by half that range. A channel without a command should change
     where it does on 90 % of the rows of the recording or more. Idle joints and resting hands are so never stuck.
-    Unit: rows. Default: 30 rows, 10 %. Source: "80 % unchanged" flags all six good Unitree G1 episodes for their idle fingers. Resolves: a run of `rows` rows; a channel without a command that never
-    changes at all is not told from an idle one, which is said. Known false alarms: a joint blocked by an obstacle;
-    noise-free simulated sensors at rest.
+    Unit: rows. Default: 30 rows, 10 %. Source: "80 % unchanged" flags all six good Unitree G1 episodes for their idle
+    fingers. Resolves: a run of `rows` rows; a channel without a command that never changes at all is not told from an
+    idle one, which is said. Known false alarms: a joint blocked by an obstacle; noise-free simulated sensors at rest.
     """
 
     type: ClassVar[str] = "expect_no_stuck_channels"
