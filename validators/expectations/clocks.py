@@ -122,7 +122,7 @@ class ExpectMeasuredClock(Expectation):
         off = values.again([off_beat(subject, own)])[off_beat(subject, own)]
         last = np.abs(values[greatest(clock(stream))])
         single = stream.features[subject.clock].dtype == "float32"
-        allowed = np.maximum(EXACT_S, 2 * FLOAT32 * last if single else 0.0)
+        allowed = np.maximum(EXACT_S, last * (2 * FLOAT32 if single else 0.0))
         known = np.isfinite(off)
         if not known.any():
             raise NotEvaluable("no episode has two rows")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -83,8 +83,9 @@ class ExpectSensorsInStep(Expectation):
     """Spread across sensors: each stamp of the slowest stream has one of every other stream at most the tolerance away.
 
     Nearest stamps (`join_asof`) of periodic streams whose names fit `stream`, an episode at a time, where both streams
-    have begun and not ended. The tolerance is `tolerance_ms`, else `sync_tolerance_ms` of the sensor of the stream's
-    name; without either it is not evaluable, and what was measured is said. A finding also tells the offset between
+    have begun and not ended. The tolerance is `tolerance_ms`; else that of the sensors that declare one
+    (`sync_tolerance_ms`, the sensor named as its stream), the wider of the two, and the others are not compared;
+    without either it is not evaluable, and what was measured is said. A finding also tells the offset between
     the two clocks and their drift (Theil-Sen line through the pairs). Unit: ms. Default: the rig's. Source: rigs state
     it (a trigger line keeps 1 ms, free-running cameras half a period). Resolves: one pair. Known false alarms: sensors
     that run free on purpose: give a tolerance of half the period of the slower one.
@@ -100,8 +101,11 @@ class ExpectSensorsInStep(Expectation):
             raise ValueError("tolerance_ms must be above 0")
 
     def _meant(self, subject: Subject) -> dict[str, Stream]:
+        """By the rig's tolerances only the sensors that have one."""
         streams = subject.recording.streams.items()
-        return {n: s for n, s in streams if s.clock is not None and fnmatch.fnmatchcase(n, self.stream)}
+        found = {n: s for n, s in streams if s.clock is not None and fnmatch.fnmatchcase(n, self.stream)}
+        held = {n: s for n, s in found.items() if self._tolerance(subject, n) is not None}
+        return held or found
 
     def needs(self, subject: Subject) -> Needs:
         if len(self._meant(subject)) < 2:
@@ -143,12 +147,10 @@ class ExpectSensorsInStep(Expectation):
     def _tolerance(self, subject: Subject, *names: str) -> float | None:
         if self.tolerance_ms is not None:
             return self.tolerance_ms
-        sensors: Mapping[str, object]
         found = []
         for name in names:
             sensor = subject.recording.facts.sensors.get(name)
-            sensors = sensor.calibration if sensor else {}
-            value = sensors.get(TOLERANCE)
+            value = sensor.calibration.get(TOLERANCE) if sensor else None
             if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
                 found.append(float(value))
         return max(found) if found else None

@@ -38,7 +38,8 @@ def says_clock(subject: Subject, *, synthetic: bool = False) -> str:
     """Which clock was judged, whose stamp it is, to what it is held, and whether it was made from the index."""
     made = f" (synthetic clock: |dt - 1/fps| <= {SYNTHETIC_S} s everywhere, so it was made from the index)"
     own = subject.stream.clock
-    held = f", {own.source}, synchronised: {own.synchronised}" if own else ""
+    whose = f", {own.source}" if own and own.source not in (own.column, "as recorded") else ""
+    held = f"{whose}, synchronised: {own.synchronised}" if own and own.synchronised != "unknown" else whose
     return f"clock judged: {subject.clock}{held}{made if synthetic else ''}"
 
 
