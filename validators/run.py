@@ -204,8 +204,10 @@ def _merged(said: Mapping[str, Judgement | str]) -> tuple[Judgement, str]:
 
 
 def _graded(finding: Finding, entry: Entry) -> Finding:
-    """A file that cannot be read blocks whatever the check's severity."""
-    return finding if finding.check == "readable" else dataclasses.replace(finding, severity=entry.severity)
+    """A finding may be milder than its check's severity, never graver; a file that cannot be read always blocks."""
+    if finding.check == "readable" or finding.severity == "warning":
+        return finding
+    return dataclasses.replace(finding, severity=entry.severity)
 
 
 def _outcome(entry: Entry, judgement: Judgement, why: str) -> Outcome:

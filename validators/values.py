@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from validators.metrics import Lift, Metric, clock
-from validators.stream import EPISODE, Stream
+from validators.stream import EPISODE, ROW, Stream
+
+SAMPLE = 1 << 16  # rows of a stream that `sample` keeps at most
 
 
 def layered(frame: pl.LazyFrame, lifts: Iterable[Lift]) -> pl.LazyFrame:
@@ -36,6 +38,7 @@ class Values:
     table: Stream | None
     metrics: pl.DataFrame
     sampled: pl.DataFrame | None = None
+    kept: dict[tuple[str, ...], pl.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def none(cls, episodes: int) -> Values:
@@ -46,13 +49,44 @@ class Values:
         """float64[episodes], NaN where the metric is null or the episode has no rows in the stream."""
         return self.metrics[metric.name].cast(pl.Float64).to_numpy().astype(np.float64, copy=False)
 
-    def rows(self, positions: Sequence[int], lifts: Sequence[Lift]) -> dict[int, pl.DataFrame]:
-        """All rows of some episodes with the lifts, and the clock `t` where there is one: fetched for what failed."""
+    def rows(
+        self, positions: Sequence[int], lifts: Sequence[Lift], first: int | None = None
+    ) -> dict[int, pl.DataFrame]:
+        """Rows of some episodes with the lifts, and the clock `t` where there is one: fetched for what failed.
+
+        All rows, or the `first` of them all together.
+        """
         stream = self.table
         if stream is None:
             return {}
         wanted = [*([clock(stream)] if stream.clock else []), *lifts]
         frame = layered(stream.frames(positions), wanted)
-        read = frame.select(EPISODE, *dict.fromkeys(lift.name for lift in wanted)).collect(engine="streaming")
+        frame = frame.select(EPISODE, *dict.fromkeys(lift.name for lift in wanted))
+        read = (frame if first is None else frame.head(first)).collect(engine="streaming")
         parts = read.partition_by(EPISODE, as_dict=True, include_key=False)
         return {i: parts[(i,)] for i in positions if (i,) in parts}
+
+    def sample(self, lifts: Sequence[Lift]) -> pl.DataFrame:
+        """`EPISODE` and the lifts of every row, or of every n-th where the stream has more than `SAMPLE`; kept.
+
+        Differences are taken before rows are left out, so they are between neighbours. For medians and quantiles,
+        which no streaming pass gives; the columns wanted are read once more, memory is that of the sample.
+        """
+        names = tuple(dict.fromkeys(lift.name for lift in lifts))
+        if self.table is None:
+            return pl.DataFrame({EPISODE: [], **{name: [] for name in names}})
+        if names not in self.kept:
+            step = -(-self.table.rows // SAMPLE)
+            frame = layered(self.table.frames(), lifts)
+            thinned = frame.filter(pl.col(ROW) % step == 0) if step > 1 else frame
+            self.kept[names] = thinned.select(EPISODE, *names).collect(engine="streaming")
+        return self.kept[names]
+
+    def again(self, metrics: Sequence[Metric]) -> Values:
+        """One more streaming pass, for metrics whose limits the first pass gave."""
+        if self.table is None:
+            return self
+        frame = layered(self.table.frames(), [lift for m in metrics for lift in m.needs])
+        found = frame.group_by(EPISODE).agg(m.expr.alias(m.name) for m in metrics).collect(engine="streaming")
+        order = self.metrics.select(EPISODE)
+        return Values(self.table, order.join(found, on=EPISODE, how="left", maintain_order="left"))

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from validators.expectations.calibration import ExpectJointZeroBelow
+from validators.expectations.clocks import (
+    ExpectEpisodesLongEnough,
+    ExpectMeasuredClock,
+    ExpectNoDuplicateTimes,
+    ExpectNoRecorderDropouts,
+    ExpectStreamToCoverEpisode,
+    ExpectTimeNotToRunBack,
+)
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
 from validators.expectations.expectation import Expectation
+from validators.expectations.following import ExpectFollowingErrorBelow, ExpectLagBelow
 from validators.expectations.frames import (
     ExpectEffectiveFrameRate,
     ExpectNoFrozenFrames,
@@ -12,6 +21,7 @@ from validators.expectations.frames import (
 )
 from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
 from validators.expectations.kinematics import ExpectJointsWithinLimits
+from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
 from validators.expectations.signal import (
@@ -21,6 +31,14 @@ from validators.expectations.signal import (
     ExpectSignalsToBeComplete,
     ExpectSignalsToBeFinite,
 )
+from validators.expectations.spikes import (
+    ExpectActionStepsBelow,
+    ExpectNoAccelerationSpikes,
+    ExpectNoJumps,
+    ExpectNoOutliers,
+)
+from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
+from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
 from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
 from validators.expectations.video import ExpectAPictureForEveryRow, ExpectCamerasAsDeclared
 
@@ -49,6 +67,24 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectNoFrozenRows,
     ExpectJointsWithinLimits,
     ExpectJointZeroBelow,
+    ExpectTimeNotToRunBack,
+    ExpectNoDuplicateTimes,
+    ExpectMeasuredClock,
+    ExpectNoRecorderDropouts,
+    ExpectEpisodesLongEnough,
+    ExpectStreamToCoverEpisode,
+    ExpectNoStuckChannels,
+    ExpectNoSaturation,
+    ExpectNoOutliers,
+    ExpectNoJumps,
+    ExpectNoAccelerationSpikes,
+    ExpectActionStepsBelow,
+    ExpectNoiseWithin,
+    ExpectResolution,
+    ExpectLagBelow,
+    ExpectFollowingErrorBelow,
+    ExpectSensorsInStep,
+    ExpectClocksToAgree,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 

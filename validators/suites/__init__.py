@@ -37,21 +37,35 @@ class Entry:
 
 @dataclass(frozen=True)
 class Suite:
-    """Named expectations in order. `digest`: sha256 of its canonical JSON; `robot_types`: what it is made for."""
+    """Named expectations in order. `digest`: sha256 of its canonical JSON; `robot_types`, `formats`: what it is for."""
 
     name: str
     entries: tuple[Entry, ...]
     digest: str
     robot_types: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
     def for_robot_type(self, robot_type: str) -> bool:
         """Whether the suite is made for that robot."""
         return any(fnmatch.fnmatchcase(robot_type.lower(), pattern) for pattern in self.robot_types)
 
+    def for_format(self, format: str) -> bool:  # noqa: A002 - the recording's own word
+        """Whether the suite is made for recordings of that format."""
+        return any(fnmatch.fnmatchcase(format.lower(), pattern) for pattern in self.formats)
+
 
 def names() -> tuple[str, ...]:
     """The suites that come with the product."""
     return tuple(sorted(p.stem for p in SHIPPED.glob("*.json")))
+
+
+def newest() -> tuple[str, ...]:
+    """Of each shipped suite the name with the highest version; the older ones stay, for verdicts that name them."""
+    versions: dict[str, int] = {}
+    for name in names():
+        base, _, version = name.partition("@")
+        versions[base] = max(versions.get(base, 0), int(version))
+    return tuple(f"{base}@{version}" for base, version in versions.items())
 
 
 def load(name_or_path: str | Path) -> Suite:
@@ -72,13 +86,17 @@ def load(name_or_path: str | Path) -> Suite:
         ) from error
 
 
-def for_facts(facts: Facts) -> tuple[Suite, str]:
-    """The shipped suite made for the recording's robot type, else `recording@1`; and why it was chosen."""
-    robot = facts.robot_type
-    for suite in (load(name) for name in names()):
+def for_facts(facts: Facts, format: str = "") -> tuple[Suite, str]:  # noqa: A002 - the recording's own word
+    """The newest shipped suite made for the recording's robot type, else for its format, else `recording`; and why."""
+    robot, known = facts.robot_type, [load(name) for name in newest()]
+    for suite in known:
         if robot and suite.for_robot_type(robot):
             return suite, f"{suite.name}, chosen for robot type {robot!r}"
-    return load("recording@1"), f"recording@1, because no suite is made for robot type {robot!r}"
+    for suite in known:
+        if format and suite.for_format(format):
+            return suite, f"{suite.name}, chosen for the format {format}"
+    suite = next(s for s in known if s.name.startswith("recording@"))
+    return suite, f"{suite.name}, because no suite is made for robot type {robot!r}"
 
 
 def parse(text: str) -> Suite:
@@ -94,12 +112,15 @@ def parse(text: str) -> Suite:
     listed, meta = document.get("expectations"), document.get("meta", {})
     if not isinstance(listed, list) or not listed:
         raise InvalidSuite("suite-invalid", "expectations: a list that is not empty was expected")
-    robots = meta.get("robot_types", []) if isinstance(meta, dict) else None
-    if not isinstance(robots, list) or not all(isinstance(r, str) for r in robots):
-        raise InvalidSuite("suite-invalid", "meta.robot_types: a list of names was expected")
+    made_for = []
+    for key in ("robot_types", "formats"):
+        patterns = meta.get(key, []) if isinstance(meta, dict) else None
+        if not isinstance(patterns, list) or not all(isinstance(p, str) for p in patterns):
+            raise InvalidSuite("suite-invalid", f"meta.{key}: a list of names was expected")
+        made_for.append(tuple(p.lower() for p in patterns))
     digest = "sha256:" + hashlib.sha256(canonical(document).encode()).hexdigest()
     entries = tuple(_entry(i, item) for i, item in enumerate(listed))
-    return Suite(document["name"], entries, digest, tuple(r.lower() for r in robots))
+    return Suite(document["name"], entries, digest, *made_for)
 
 
 def _entry(position: int, item: object) -> Entry:
