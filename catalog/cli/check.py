@@ -77,7 +77,10 @@ def judge(path: str, suite: str | None, robot: Path | None) -> tuple[SuiteResult
         report("reading metadata", 0, 1)
         recording = readers.open(path)
         report("reading metadata", 1, 1)
-        chosen, why = suites.for_facts(recording.facts, recording.format) if suite is None else (suites.load(suite), f"{suite}, as asked")
+        if suite is None:
+            chosen, why = suites.for_facts(recording.facts, recording.format)
+        else:
+            chosen, why = suites.load(suite), f"{suite}, as asked"
         return run(recording, chosen, model, report, told), why
 
 

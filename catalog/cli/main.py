@@ -25,6 +25,7 @@ from catalog.cli import (
 )
 from catalog.cli.check import check
 from catalog.cli.clean import clean
+from catalog.cli.profile import profile
 from catalog.cli.recall import recall
 from catalog.cli.report import report
 from catalog.cli.verify import verify
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(clean)
+app.command()(profile)
 app.command()(home.init)
 app.command()(home.status)
 app.command()(evaluate.plan)

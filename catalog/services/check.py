@@ -118,7 +118,9 @@ def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[F
     record = context.robot(root.provenance.source.robot)
     try:
         recording = readers.open(folder)
-        suite = suites.load(record.suite) if record is not None else suites.for_facts(recording.facts, recording.format)[0]
+        suite = (
+            suites.load(record.suite) if record is not None else suites.for_facts(recording.facts, recording.format)[0]
+        )
         model = robot.load(canonical(record.record).decode()) if record is not None else None
         result = run.run(recording, suite, model)
     except validators.errors.UnreadableDataset as error:

@@ -24,6 +24,7 @@ from validators.expectations.kinematics import ExpectJointsWithinLimits
 from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
+from validators.expectations.ranges import ExpectChannelsToBeBetween
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
     ExpectColumnValuesToNotBeNull,
@@ -50,6 +51,7 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectSignalsToBeFinite,
     ExpectColumnValuesToNotBeNull,
     ExpectColumnValuesToBeBetween,
+    ExpectChannelsToBeBetween,
     ExpectTimeToIncrease,
     ExpectNoGaps,
     ExpectMeanRate,

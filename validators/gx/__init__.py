@@ -53,8 +53,13 @@ def load(path: Path) -> ExpectationSuite:
     suite = ExpectationSuite(name=document["name"], expectations=document["expectations"], meta=document["meta"])
     wanted = [(e.expectation.type, e.config.get("kwargs", {})) for e in ours.entries]
     held = zip(suite.expectations, [kwargs for _, kwargs in wanted], strict=False)
-    found = [(e.expectation_type, {name: getattr(e, name, None) for name in kwargs}) for e, kwargs in held]
+    found = [(e.expectation_type, {name: _listed(getattr(e, name, None)) for name in kwargs}) for e, kwargs in held]
     if found != wanted:
         lost = [kind for kind, _ in wanted if kind not in {k for k, _ in found}]
         raise InvalidSuite("suite-invalid", f"Great Expectations lost or changed {lost or 'parameters'}", path=path)
     return suite
+
+
+def _listed(value: Any) -> Any:
+    """As JSON has it: a tuple is a list."""
+    return list(value) if isinstance(value, tuple) else value

@@ -164,6 +164,8 @@ def _typed(where: str, value: object, hint: object) -> object:
             return value
         if float in kinds:
             return float(value)
+    if isinstance(value, list) and typing.get_origin(hint) is tuple:
+        return tuple(_typed(f"{where}[{i}]", item, typing.get_args(hint)[0]) for i, item in enumerate(value))
     if isinstance(value, str) and str in kinds:
         return value
     if isinstance(value, bool) and bool in kinds:
