@@ -65,7 +65,7 @@ def wander(rng: np.random.Generator, t: np.ndarray, width: int, size: float, slo
     return size * np.sum(waves, axis=0) / 3
 
 
-JOINTS = tuple(f"joint_{i}" for i in range(6)) + ("gripper",)
+JOINTS = (*(f"joint_{i}" for i in range(6)), "gripper")
 
 
 def arm(rng: np.random.Generator, seconds: float = 12.0, lag: float = 0.12) -> Tracks:
@@ -83,7 +83,7 @@ def arm(rng: np.random.Generator, seconds: float = 12.0, lag: float = 0.12) -> T
 
     seed = int(rng.integers(1 << 31))
     columns["action"] = told(t).astype(np.float32)
-    noise = rng.normal(0, [6e-4] * 6 + [0.0], (len(t), 7))
+    noise = rng.normal(0, (6e-4, 6e-4, 6e-4, 6e-4, 6e-4, 6e-4, 0.0), (len(t), 7))
     columns["observation.state"] = (told(t - lag) + noise).astype(np.float32)
     return {"frames": Track(columns, {"action": JOINTS, "observation.state": JOINTS})}
 

@@ -68,7 +68,7 @@ def test_nothing_unknown_is_dropped(text, kind):
 
 
 def test_an_unknown_name_lists_the_shipped_ones(tmp_path):
-    with pytest.raises(InvalidSuite, match="arm@1, humanoid@1, recording@1") as caught:
+    with pytest.raises(InvalidSuite, match="arm@1, arm@2, factory@1, flight@1") as caught:
         suites.load("nothing@1")
     assert caught.value.kind == "suite-unknown"
     (tmp_path / "bad.json").write_text("{")
@@ -80,10 +80,14 @@ def test_an_unknown_name_lists_the_shipped_ones(tmp_path):
 @pytest.mark.parametrize(
     ("robot", "name"),
     [
-        ("Unitree_G1_Inspire", "humanoid@1"),
-        ("so100_follower", "arm@1"),
-        ("quadcopter", "recording@1"),
-        (None, "recording@1"),
+        ("Unitree_G1_Inspire", "humanoid@2"),
+        ("so100_follower", "arm@2"),
+        ("quadcopter", "flight@1"),
+        ("turtlebot4", "mobile@1"),
+        ("passenger_car", "vehicle@1"),
+        ("factory_press", "factory@1"),
+        ("toaster", "recording@2"),
+        (None, "recording@2"),
     ],
 )
 def test_a_suite_is_chosen_by_robot_type_and_said(robot, name):
@@ -108,7 +112,7 @@ def test_any_document_is_a_suite_or_refused(value):
 
 
 def test_every_shipped_suite_loads():
-    assert suites.names() == ("arm@1", "humanoid@1", "recording@1")
+    assert {"arm@1", "humanoid@1", "recording@1"} < set(suites.names())
     for name in suites.names():
         assert suites.load(name).name == name
 
@@ -120,3 +124,24 @@ def test_every_check_is_explained(expectation):
         assert word in text
     assert expectation.type in explain(expectation.type)
     assert BY_TYPE[expectation.type] is expectation
+
+
+def test_the_suites_that_policies_name_have_not_changed():
+    digests = {name: suites.load(name).digest for name in ("arm@1", "humanoid@1", "recording@1")}
+    assert digests == {
+        "arm@1": "sha256:3a5b53ed92120dbf8ae0036bf2c6400b1824a16eca8231f2151ee5a45f7cbc37",
+        "humanoid@1": "sha256:80fcacb51e349ff7c291de38f67f751b0ee8f7ad979a28ff1f52347b0782f81e",
+        "recording@1": "sha256:11421478b5c3d31c0319c874edcba5950114b72ea633b73e36ca346d4ad6c977",
+    }
+
+
+def test_the_newest_of_each_is_chosen_and_the_older_ones_stay():
+    assert {"arm@2", "humanoid@2", "recording@2"} < set(suites.newest())
+    assert not {"arm@1", "humanoid@1", "recording@1"} & set(suites.newest())
+
+
+def test_a_suite_is_chosen_by_format_where_no_robot_type_says_it():
+    suite, why = suites.for_facts(Facts(), "ulog")
+    assert suite.name == "flight@1"
+    assert "format ulog" in why
+    assert suites.for_facts(Facts(robot_type="so101"), "ulog")[0].name == "arm@2"

@@ -24,9 +24,9 @@ class ExpectNoiseWithin(Expectation):
     """Noise floor: 1.4826 · median |x[i] - 2 x[i-1] + x[i-2]| / sqrt(6) of an episode, against `reference`.
 
     The second difference takes slow motion away, the median takes spikes. Found above `factor` · reference, and below
-    reference / `factor`: a sensor that has lost its noise is dead or filtered. The reference is of the approved data
-    (`assay profile` writes it) or of the data sheet. Unit: the channel's. Default: factor 3. Source: robust estimation
-    of white noise by differences. Resolves: the factor; with n rows the floor is known to about 1.7/sqrt(n) of itself.
+    reference / `factor`: a sensor that has lost its noise is dead or filtered. The reference is that of approved data
+    or of the data sheet. Unit: the channel's. Default: factor 3. Source: robust estimation of white noise by
+    differences. Resolves: the factor; with n rows the floor is known to about 1.7/sqrt(n) of itself.
     Known false alarms: machines whose vibration is the signal: take the reference in the same operating state.
     """
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from validators.expectations.expectation import ACTION, Expectation, Needs, Subject
 from validators.expectations.scale import Channel, Scale, changes, finite, judged, sample, scales
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.metrics import Lift, greatest, least, since_previous
+from validators.metrics import Lift, greatest, least, previous, since_previous
 from validators.values import Values
 
 QUANTA = 4  # a change of fewer of the channel's smallest steps is no spike
@@ -33,8 +33,13 @@ class _Spikes(Expectation):
         """At row i, of the point or step at i-1: its size, null where there is none."""
 
     @abstractmethod
-    def limit(self, size: NDArray[np.float64], step: NDArray[np.float64], scale: Scale) -> float:
-        """From sampled sizes and steps |Δ|."""
+    def limit(self, rows: pl.DataFrame, channel: Channel, scale: Scale) -> float:
+        """From sampled rows with the channel's Δ and the Δ before."""
+
+    def median(self, rows: pl.DataFrame, channel: Channel) -> float:
+        """Of the sizes in sampled rows; 0 where there are none."""
+        size = finite(rows.select(self.size(channel).expr.alias("size"))["size"])
+        return float(np.median(size)) if size.size else 0.0
 
     def exempt(self, channel: Channel, scale: Scale) -> bool:
         return scale.discrete or channel.rotates
@@ -57,8 +62,7 @@ class _Spikes(Expectation):
         frame = sample(values, over)
         findings: list[Finding] = []
         for c in kept:
-            sizes = finite(frame.select(self.size(c).expr.alias("size"))["size"])
-            limit = self.limit(sizes, np.abs(finite(frame[changes(c)[0].name])), scale[c.label])
+            limit = self.limit(frame, c, scale[c.label])
             failing = np.flatnonzero(values[greatest(self.size(c))] > limit).tolist()
             turn = _turn(values, c)
             for position, rows in values.rows(failing, [*changes(c), self.size(c)]).items() if failing else ():
@@ -135,14 +139,14 @@ class ExpectNoOutliers(_Spikes):
             f"isolated {channel.lift.name}", pl.when(now.column * before.column < 0).then(height), (now, before)
         )
 
-    def limit(self, size: NDArray[np.float64], step: NDArray[np.float64], scale: Scale) -> float:
-        typical = 1.4826 * float(np.median(size)) if size.size else 0.0
+    def limit(self, rows: pl.DataFrame, channel: Channel, scale: Scale) -> float:
+        typical = 1.4826 * self.median(rows, channel)
         return self.z * max(typical, 0.01 * scale.width, scale.quantum * QUANTA / self.z)
 
 
 @dataclass(frozen=True)
 class ExpectNoJumps(_Spikes):
-    """Jumps: no single step that stays. Its size is min(|x[i]-x[i-1]|, |x[i+1]-x[i-1]|) where both have one sign.
+    """Jumps: no single step that stays: min(|b|, |a + b|, |b + c|) of three steps a, b, c in a row, of one sign.
 
     Found above `factor` · max(99th percentile of |Δ|, 2 % of the channel's range, quantum); range and quantum as for
     outliers. Hands, grippers, discrete channels and quaternions are exempt, and so is an angle that wraps (its values
@@ -162,12 +166,15 @@ class ExpectNoJumps(_Spikes):
             raise ValueError("factor must be above 1")
 
     def size(self, channel: Channel) -> Lift:
-        now, before = changes(channel)
-        both = now.column + before.column
-        height = pl.min_horizontal(before.column.abs(), both.abs())
-        return Lift(f"stepped {channel.lift.name}", pl.when(before.column * both > 0).then(height), (now, before))
+        after, step = changes(channel)
+        before = previous(after, 2)
+        stays, came = step.column + after.column, step.column + before.column
+        height = pl.min_horizontal(step.column.abs(), stays.abs(), came.abs())
+        one_way = (step.column * stays > 0) & (step.column * came > 0)
+        return Lift(f"stepped {channel.lift.name}", pl.when(one_way).then(height), (after, step, before))
 
-    def limit(self, size: NDArray[np.float64], step: NDArray[np.float64], scale: Scale) -> float:
+    def limit(self, rows: pl.DataFrame, channel: Channel, scale: Scale) -> float:
+        step = np.abs(finite(rows[changes(channel)[0].name]))
         top = float(np.quantile(step, 0.99)) if step.size else 0.0
         return self.factor * max(top, 0.02 * scale.width, scale.quantum)
 
@@ -200,9 +207,8 @@ class ExpectNoAccelerationSpikes(_Spikes):
         now, before = changes(channel)
         return Lift(f"|Δ²{channel.lift.name}|", (now.column - before.column).abs(), (now, before))
 
-    def limit(self, size: NDArray[np.float64], step: NDArray[np.float64], scale: Scale) -> float:
-        typical = float(np.median(size)) if size.size else 0.0
-        return self.factor * max(typical, 0.01 * scale.width, scale.quantum / 4)
+    def limit(self, rows: pl.DataFrame, channel: Channel, scale: Scale) -> float:
+        return self.factor * max(self.median(rows, channel), 0.01 * scale.width, scale.quantum / 4)
 
     def exempt(self, channel: Channel, scale: Scale) -> bool:
         return channel.grips or super().exempt(channel, scale)
@@ -271,11 +277,12 @@ class ExpectActionStepsBelow(Expectation):
             return []
         worst = int(at[np.argmax(mean[at])])
         time = frame["t"] if "t" in frame.columns else None
+        most = kept[int(np.argmax(z[worst]))].label
         return [
             Finding(
                 self.check,
-                kept[int(np.argmax(z[worst]))].label,
-                f"{at.size} steps of the action are far from the others, mean z {mean[worst]:.1f} at the worst",
+                self.column,
+                f"{at.size} steps are far from the others: mean z {mean[worst]:.1f}, most in {most}",
                 episode=subject.recording.episodes[position].index,
                 start_s=None if time is None else float(time[worst - 1]),
                 end_s=None if time is None else float(time[worst]),

@@ -186,7 +186,7 @@ def _runs(held: NDArray[np.bool_], hit: NDArray[np.bool_], rows: int) -> list[tu
 
 @dataclass(frozen=True)
 class ExpectNoSaturation(Expectation):
-    """Saturation: share of an episode's rows at the channel's least or greatest value of the whole recording.
+    """Saturation: share of an episode's rows at the channel's least and greatest value of the recording.
 
     Found above `warn` (a warning) and above `fail`. The end counts as a rail where it is reached and left at least 3
     times in the episode; the channel takes more than 16 values; and it is no hand, gripper or command (normalised
@@ -236,13 +236,12 @@ class ExpectNoSaturation(Expectation):
         found = []
         for position, frame in values.rows(suspects, [channel.lift]).items() if suspects else ():
             x = frame[channel.lift.name].fill_null(np.nan).to_numpy()
-            ends = [("least", x <= low), ("greatest", x >= high)]
-            share, name, on = max(((float(on.mean()), name, on) for name, on in ends), key=lambda e: e[0])
+            on = (x <= low) | (x >= high)
+            share = float(on.mean())
             touches = int(np.count_nonzero(np.diff(np.concatenate([[0], on.astype(np.int8)])) == 1))
             if share > self.warn and (self._known() or touches >= TOUCHES):
-                found.append(
-                    self._finding(subject, channel, position, frame, on, (share, low if name == "least" else high))
-                )
+                rail = low if np.count_nonzero(x <= low) > np.count_nonzero(x >= high) else high
+                found.append(self._finding(subject, channel, position, frame, on, (share, rail)))
         return found
 
     def _rails(self, values: Values, channel: Channel) -> tuple[float, float]:
@@ -266,7 +265,7 @@ class ExpectNoSaturation(Expectation):
         return Finding(
             self.check,
             channel.label,
-            f"{share:.0%} of the rows are at {rail:.6g}, an end of the channel's range",
+            f"{share:.0%} of the rows are at an end of the channel's range, mostly {rail:.6g}",
             episode=subject.recording.episodes[position].index,
             start_s=None if time is None else float(time[int(rows[0])]),
             end_s=None if time is None else float(time[int(rows[-1])]),

@@ -42,7 +42,7 @@ def test_a_clean_folder_exits_0(folder):
     done = run(folder)
     assert done.exit_code == 0, done.output
     assert "PASSED" in done.stdout
-    assert "recording@1, because no suite is made for robot type None" in done.stdout
+    assert "recording@2, because no suite is made for robot type None" in done.stdout
     assert "gap, mean_rate, jitter: not evaluable: no rate is declared" in done.stdout
 
 
