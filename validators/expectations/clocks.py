@@ -13,7 +13,7 @@ import polars as pl
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.expectations.period import LEAST_STEPS, period, step
 from validators.expectations.timing import off_beat, says_clock
-from validators.findings import Finding, Judgement, NotEvaluable
+from validators.findings import Finding, Judgement, NotEvaluable, Severity
 from validators.metrics import Metric, clock, count, greatest, least
 from validators.values import Values
 
@@ -61,7 +61,12 @@ class _Steps(Expectation):
             limit=0.0,
             unit="ms",
             resolves="one row",
+            severity=self.severity(subject),
         )
+
+    def severity(self, subject: Subject) -> Severity:
+        """At most, of a finding."""
+        return "blocking"
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class ExpectTimeNotToRunBack(_Steps):
 
 @dataclass(frozen=True)
 class ExpectNoDuplicateTimes(_Steps):
-    """Duplicate times: no dt = t[i] - t[i-1] within an episode is zero.
+    """Duplicate times: no dt = t[i] - t[i-1] within an episode is zero. In one of several streams it only warns.
 
     Unit: ms. Default: none. Source: one sensor measures once at a time; a message sent twice is no second sample.
     Resolves: one row, at the resolution of the clock. Known false alarms: topics that publish several objects with one
@@ -95,6 +100,9 @@ class ExpectNoDuplicateTimes(_Steps):
 
     def bad(self, dt: pl.Expr) -> pl.Expr:
         return (dt == 0).fill_null(value=False)
+
+    def severity(self, subject: Subject) -> Severity:
+        return "blocking" if len(subject.recording.streams) == 1 else "warning"
 
 
 @dataclass(frozen=True)

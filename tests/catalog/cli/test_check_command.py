@@ -43,7 +43,8 @@ def test_a_clean_folder_exits_0(folder):
     assert done.exit_code == 0, done.output
     assert "PASSED" in done.stdout
     assert "recording@2, because no suite is made for robot type None" in done.stdout
-    assert "gap, mean_rate, jitter: not evaluable: no rate is declared" in done.stdout
+    assert "recorder_dropout: not evaluable: the format has no record" in done.stdout
+    assert "synthetic: every step is 100 ms" in done.stdout
 
 
 def test_findings_exit_1_and_name_episode_span_value_limit_and_resolution(folder):
@@ -53,9 +54,9 @@ def test_findings_exit_1_and_name_episode_span_value_limit_and_resolution(folder
     for part in (
         "BLOCKED",
         "failing episodes: 1",
-        "monotonic_time",
+        "duplicate_times",
         "1.90-1.90 s",
-        "(limit 0 s)",
+        "(limit 0 ms)",
         "resolves one row",
     ):
         assert part in done.stdout
