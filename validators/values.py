@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from validators.metrics import Lift, Metric, clock
-from validators.stream import EPISODE, ROW, Stream
+from validators.stream import EPISODE, FRAME, Stream
 
 SAMPLE = 1 << 16  # rows of a stream that `sample` keeps at most
 
@@ -54,15 +54,15 @@ class Values:
     ) -> dict[int, pl.DataFrame]:
         """Rows of some episodes with the lifts, and the clock `t` where there is one: fetched for what failed.
 
-        All rows, or the `first` of them all together.
+        All rows of each, or the `first` of them.
         """
         stream = self.table
         if stream is None:
             return {}
         wanted = [*([clock(stream)] if stream.clock else []), *lifts]
         frame = layered(stream.frames(positions), wanted)
-        frame = frame.select(EPISODE, *dict.fromkeys(lift.name for lift in wanted))
-        read = (frame if first is None else frame.head(first)).collect(engine="streaming")
+        frame = frame if first is None else frame.filter(pl.col(FRAME) < first)
+        read = frame.select(EPISODE, *dict.fromkeys(lift.name for lift in wanted)).collect(engine="streaming")
         parts = read.partition_by(EPISODE, as_dict=True, include_key=False)
         return {i: parts[(i,)] for i in positions if (i,) in parts}
 
@@ -78,7 +78,7 @@ class Values:
         if names not in self.kept:
             step = -(-self.table.rows // SAMPLE)
             frame = layered(self.table.frames(), lifts)
-            thinned = frame.filter(pl.col(ROW) % step == 0) if step > 1 else frame
+            thinned = frame.filter(pl.col(FRAME) % step == 0) if step > 1 else frame
             self.kept[names] = thinned.select(EPISODE, *names).collect(engine="streaming")
         return self.kept[names]
 

@@ -257,7 +257,7 @@ def test_damage_is_told_once_and_the_rest_is_judged(writer):
     root = recorded(writer, [filmed(seed=0), filmed(seed=1)], films.H264)
     path = root / f"videos/{CAMERA}/episode_000001.mp4"
     path.write_bytes(path.read_bytes()[:3000])
-    result = run(readers.open(root), load("arm@1"))
+    result = run(readers.open(root), load("arm@2"))
     assert [(f.check, f.severity, f.episode) for f in result.findings if f.check == "readable"] == [
         ("readable", "blocking", 1)
     ]
@@ -279,7 +279,7 @@ def test_all_checks_share_one_decode(writer, monkeypatch):
 
 def test_the_real_half_rate_camera_is_found_between_its_bursts_too(shared):
     """Half of the G1's repeats fall on key frames, which AV1 encodes anew: alike, but not bit by bit."""
-    result = run(readers.open(shared / "lerobot_v21_unitree_g1"), load("humanoid@1"))
+    result = run(readers.open(shared / "lerobot_v21_unitree_g1"), load("humanoid@2"))
     seconds = sum(f.end_s - f.start_s for f in result.findings if f.check == "near_duplicate_frames")
     bitwise = sum(f.end_s - f.start_s for f in result.findings if f.check == "effective_frame_rate")
     assert bitwise == pytest.approx(8, abs=0.5)

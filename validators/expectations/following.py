@@ -17,7 +17,7 @@ from validators.expectations.scale import Channel, judged
 from validators.expectations.stuck import commands
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, greatest, least, previous
-from validators.stream import START
+from validators.stream import FRAME
 from validators.values import Values
 
 LONGEST_S = 0.6  # the longest lag that is looked for
@@ -232,13 +232,9 @@ def _error(channel: Channel, command: Channel, rows: float) -> Metric:
     """Root mean square of the channel against its command that many rows before, in the channel's unit."""
     whole, part = int(rows), rows - int(rows)
     late, later = previous(command.lift, whole), previous(command.lift, whole + 1)
-    episode = Lift("episodes so far", pl.col(START).cast(pl.Int64).cum_sum())
-    then = previous(episode, whole + 1)
     told = (1 - part) * late.column + part * later.column
-    apart = pl.when(episode.column == then.column).then((channel.lift.column - told) ** 2)
-    lift = Lift(
-        f"({channel.lift.name} - {command.lift.name}@-{rows:.6g})²", apart, (channel.lift, late, later, episode, then)
-    )
+    apart = pl.when(pl.col(FRAME) > whole).then((channel.lift.column - told) ** 2)
+    lift = Lift(f"({channel.lift.name} - {command.lift.name}@-{rows:.6g})²", apart, (channel.lift, late, later))
     number = lift.column.filter(lift.column.is_finite())
     return Metric(f"rms({lift.name})", number.mean().sqrt(), (lift,))
 

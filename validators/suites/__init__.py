@@ -8,6 +8,7 @@ import hashlib
 import types
 import typing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ def newest() -> tuple[str, ...]:
     return tuple(f"{base}@{version}" for base, version in versions.items())
 
 
+@cache
+def _newest() -> tuple[Suite, ...]:
+    return tuple(load(name) for name in newest())
+
+
 def load(name_or_path: str | Path) -> Suite:
     """A shipped suite by its name, or any by its file. Raises `InvalidSuite`."""
     path = SHIPPED / f"{name_or_path}.json" if str(name_or_path) in names() else Path(name_or_path)
@@ -88,7 +94,7 @@ def load(name_or_path: str | Path) -> Suite:
 
 def for_facts(facts: Facts, format: str = "") -> tuple[Suite, str]:  # noqa: A002 - the recording's own word
     """The newest shipped suite made for the recording's robot type, else for its format, else `recording`; and why."""
-    robot, known = facts.robot_type, [load(name) for name in newest()]
+    robot, known = facts.robot_type, _newest()
     for suite in known:
         if robot and suite.for_robot_type(robot):
             return suite, f"{suite.name}, chosen for robot type {robot!r}"
