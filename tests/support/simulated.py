@@ -93,7 +93,7 @@ def mobile(rng: np.random.Generator, seconds: float = 12.0) -> Tracks:
     imu, odometry = stamps(rng, seconds, 100.0), stamps(rng, seconds, 50.0)
     t, u = seconds_of(imu), seconds_of(odometry)
     imu["angular_velocity"] = wander(rng, t, 3, 0.4) * [0.1, 0.1, 1.0] + rng.normal(0, 4e-3, (len(t), 3))
-    imu["linear_acceleration"] = wander(rng, t, 3, 0.8) + [0, 0, 9.81] + rng.normal(0, 0.05, (len(t), 3))
+    imu["linear_acceleration"] = wander(rng, t, 3, 0.8) + np.array([0, 0, 9.81]) + rng.normal(0, 0.05, (len(t), 3))
     speed = 0.5 + 0.3 * wander(rng, u, 1, 1.0)[:, 0]
     yaw = np.cumsum(wander(rng, u, 1, 0.8)[:, 0] / 50)
     where = np.cumsum(np.column_stack([speed * np.cos(yaw), speed * np.sin(yaw)]) / 50, axis=0)
@@ -146,7 +146,7 @@ def flight(rng: np.random.Generator, seconds: float = 12.0) -> Tracks:
     sensor = stamps(rng, seconds, 250.0, jitter=0.004)
     t = seconds_of(sensor)
     sensor["gyro_rad"] = wander(rng, t, 3, 0.4) + rng.normal(0, 0.01, (len(t), 3))
-    sensor["accelerometer_m_s2"] = wander(rng, t, 3, 1.0) + [0, 0, -9.81] + rng.normal(0, 0.15, (len(t), 3))
+    sensor["accelerometer_m_s2"] = wander(rng, t, 3, 1.0) + np.array([0, 0, -9.81]) + rng.normal(0, 0.15, (len(t), 3))
     attitude = {name: values[::12] for name, values in stamps(rng, seconds, 250.0, jitter=0.004).items()}
     attitude["roll_pitch_yaw"] = wander(rng, seconds_of(attitude), 3, 0.3) + rng.normal(
         0, 1e-3, (len(attitude[LOG]), 3)
