@@ -16,7 +16,9 @@ from validators.stream import EPISODE, FRAME, ROW, START, Feature, Stream
 
 if TYPE_CHECKING:
     from validators.labels import Labels
+    from validators.errors import UnreadableDataset
     from validators.pictures import Picture, Probe
+    from validators.pictures.measures import Measures
     from validators.statistics import Declared
 
 CLOCK = "timestamp"
@@ -96,19 +98,31 @@ class Camera(ABC):
         """Indices of the episodes of which pictures are here."""
 
     @abstractmethod
+    def pictures(self, episode: int) -> Iterator[Picture]:
+        """The pictures of one episode in order. Raises `UnreadableDataset` after those that could be decoded,
+        `MissingExtra`."""
+
+    def decode(self, episode: int, threads: int) -> Iterator[Picture]:
+        """The same pictures, by so many threads where one stream can use them (0: as many as the machine has)."""
+        return self.pictures(episode)
+
     def where(self, episode: int) -> str:
         """How a message names the place of an episode's pictures: a path in the recording, or a topic."""
-
-    @abstractmethod
-    def pictures(self, episode: int, threads: int = 0) -> Iterator[Picture]:
-        """The pictures of one episode in order, decoded with so many threads (0: as many as the machine has).
-
-        Raises `UnreadableDataset` after those that could be decoded, `MissingExtra`.
-        """
+        return self.name
 
     def probe(self, episode: int) -> Probe | None:
         """What the container or the first image says, None where there is none. Raises as `pictures`."""
         return None
+
+    @cached_property
+    def measured(self) -> dict[int, Measures]:
+        """What was measured of its episodes so far, kept so that each is decoded once."""
+        return {}
+
+    @cached_property
+    def damaged(self) -> dict[int, UnreadableDataset]:
+        """Episodes whose pictures were found damaged so far."""
+        return {}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     command_line,
     demo,
     edge,
+    frame_checks,
     gate,
     lakefs_http,
     lakefs_million,
@@ -35,6 +36,7 @@ from tests.benchmarks import (
 PARTS = {
     "help": command_line,
     "checks": check_suite,
+    "frames": frame_checks,
     "gate": gate,
     "report": report,
     "rivals": rivals,

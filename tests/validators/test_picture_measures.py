@@ -26,7 +26,7 @@ lumas = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, min_side=1, max_si
 
 
 def seen(luma, black=0, white=255, time_s=None):
-    return Picture(time_s, luma, luma.tobytes(), black=black, white=white)
+    return Picture(time_s, luma, (luma.tobytes(),), black=black, white=white)
 
 
 def cells(values):
@@ -51,7 +51,9 @@ def test_each_measure_is_what_plain_numpy_says(luma, levels):
         assert np.isnan(found.sharpness[0])
         return
     laplacian = full[:-2, 1:-1] + full[2:, 1:-1] + full[1:-1, :-2] + full[1:-1, 2:] - 4 * full[1:-1, 1:-1]
-    assert found.sharpness[0] == pytest.approx(np.quantile(cells(laplacian).var(axis=(1, 3)), 0.9), rel=1e-3, abs=1)
+    assert found.sharpness[0] == pytest.approx(
+        np.quantile(cells(laplacian).var(axis=(1, 3)), 0.9, method="lower"), rel=1e-3, abs=1
+    )
 
 
 @given(st.lists(st.sampled_from([0, 1, 2]), min_size=1, max_size=30))
@@ -62,7 +64,7 @@ def test_repeats_distances_and_digests_tell_pictures_apart(order):
     other[2:4, 2:4] = 110  # one cell, whole rows of it measured
     chroma = [bytes(100), bytes(99) + b"\1", bytes(100)]
     lumas = [luma, luma, other]
-    found = measure(Picture(None, lumas[k], lumas[k].tobytes() + chroma[k]) for k in order)
+    found = measure(Picture(None, lumas[k], (lumas[k].tobytes(), chroma[k])) for k in order)
     assert found.repeated.tolist() == [False, *(a == b for a, b in pairwise(order))]
     assert np.isnan(found.distance[0])
     for (a, b), distance in zip(pairwise(order), found.distance[1:], strict=True):
@@ -82,7 +84,7 @@ def test_one_changed_byte_changes_the_digest(data, draw):
     changed = bytearray(data)
     changed[at] ^= draw.draw(st.integers(1, 255))
     luma = np.zeros((3, 3), np.uint8)
-    found = measure([Picture(None, luma, data), Picture(None, luma, bytes(changed))])
+    found = measure([Picture(None, luma, (data,)), Picture(None, luma, (bytes(changed),))])
     assert not found.repeated[1]
     assert found.digest[0] != found.digest[1]
 
@@ -130,7 +132,7 @@ def test_ffv1_gives_back_every_byte(tmp_path):
     path = films.write(tmp_path / "a.mkv", pictures)
     for was, found in zip(pictures, video.pictures(path), strict=True):
         assert np.array_equal(found.luma, was)
-        assert found.planes == was.tobytes() + bytes([128]) * (was.size // 2)
+        assert found.planes == (was.tobytes(), bytes([128]) * (was.size // 4), bytes([128]) * (was.size // 4))
         assert (found.black, found.white) == (16, 235)
 
 
@@ -173,7 +175,7 @@ def test_ten_bits_are_compared_whole_and_measured_by_the_upper_eight():
     words = np.full((6, 8), 400, np.uint16)
     frame = av.VideoFrame.from_ndarray(np.vstack([words, np.full((6, 8), 512, np.uint16)[:3]]), format="yuv420p10le")
     assert (picture(frame, None).luma == 100).all()
-    assert len(picture(frame, None).planes) == 2 * (48 + 24)
+    assert [len(p) for p in picture(frame, None).planes] == [96, 24, 24]
 
 
 @pytest.mark.parametrize("codec", ["png", "mjpeg", "bmp", "tiff"])
@@ -218,7 +220,7 @@ def test_raw_messages_with_padded_rows(format_, channels):
     colours = pixels[:, :, :3] if format_.startswith("rgb") else pixels[:, :, 2::-1]
     gray = pixels[:, :, 0] if channels == 1 else colours @ np.array([0.299, 0.587, 0.114])
     assert np.abs(found.luma.astype(float) - gray).max() <= 1
-    assert found.planes == pixels.tobytes()
+    assert found.planes == (pixels.tobytes(),)
     assert found.time_s == 0.5
 
 

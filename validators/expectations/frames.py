@@ -128,8 +128,8 @@ class ExpectNoFrozenFrames(OfPictures):
     in every cell of a 12×16 thumbnail. The camera must see the robot: outside the run the pictures change by at
     least 1 level at the median, or there is no outside. Unit: frames. Default: 5 frames, 5 % of the joint's range
     in the episode. Source: a driver that publishes its last buffer again after a lost link. Resolves: a run of
-    `frames` frames. Not evaluable without observation.state: nothing else speaks against a still scene. Known false
-    alarms: a joint that this camera cannot see. Needs the extra `video`.
+    `frames` frames. Not evaluable without observation.state: nothing else speaks against a still scene.
+    Known false alarms: a joint that this camera cannot see. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_no_frozen_frames"

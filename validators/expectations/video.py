@@ -94,8 +94,8 @@ class ExpectAPictureForEveryRow(OfPictures):
     """A picture for every row: as many pictures can be decoded of an episode as it has rows, all of one size.
 
     Unit: frames. Default: exact. Source: LeRobot pairs picture i with row i, so one that is missing shifts all that
-    follow. Resolves: one frame. Not evaluable where pictures and rows have clocks of their own (bags, logs). Known
-    false alarms: none. Needs the extra `video`.
+    follow. Resolves: one frame. Not evaluable where the camera is no feature of the rows, because each has its own
+    clock (bags, logs). Known false alarms: none. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_a_picture_for_every_row"
@@ -103,10 +103,11 @@ class ExpectAPictureForEveryRow(OfPictures):
 
     def judged(self, subject: Subject, seen: Sequence[Seen]) -> Judgement:
         main = subject.recording.streams.get(MAIN)
-        if main is None:
+        paired = [one for one in seen if main and one.camera.name in main.features]
+        if main is None or not paired:
             raise NotEvaluable("pictures and rows have clocks of their own; nothing says that they belong in pairs")
         findings: list[Finding] = []
-        for one in seen:
+        for one in paired:
             rows, pictures = main.length(one.position), len(one.measures)
             if rows != pictures:
                 message = f"{pictures} pictures for {rows} rows"
@@ -115,7 +116,7 @@ class ExpectAPictureForEveryRow(OfPictures):
                 sizes = ", ".join(f"{w}×{h}" for w, h in one.measures.sizes[:4])
                 message = f"{len(one.measures.sizes)} sizes of pictures: {sizes}"
                 findings.append(self._finding(one, message, len(one.measures.sizes), 1, "sizes"))
-        return Judgement(tuple(findings), f"{len(seen)} videos counted")
+        return Judgement(tuple(findings), f"{len(paired)} videos counted")
 
     def _finding(self, seen: Seen, message: str, value: float, limit: float, unit: str) -> Finding:
         return Finding(

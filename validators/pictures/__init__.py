@@ -16,13 +16,13 @@ MAX_FRAMES = 4_000_000  # of one episode: 37 hours at 30 Hz
 class Picture:
     """One decoded frame. `time_s` since the recording's origin, None where unknown; `luma` uint8 [height, width].
 
-    `planes` is every visible byte of every plane, in order. Luma `black` is no light and `white` is full (16 and 235 in
+    `planes` hold every visible byte, in order. Luma `black` is no light and `white` is full (16 and 235 in
     most video, 0 and 255 elsewhere). `frame` is PyAV's own, for who shows the picture.
     """
 
     time_s: float | None
     luma: NDArray[np.uint8]
-    planes: bytes = field(repr=False)
+    planes: tuple[bytes, ...] = field(repr=False)
     pixel_format: str = "gray"
     black: int = 0
     white: int = 255

@@ -25,7 +25,7 @@ class Clip:
     origin_s: float = 0.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class VideoCamera(Camera):
     """A camera recorded as video. `clips`: index of the episode → where; declared values as the metadata has them."""
 
@@ -45,7 +45,10 @@ class VideoCamera(Camera):
     def where(self, episode: int) -> str:
         return self.clips[episode].path
 
-    def pictures(self, episode: int, threads: int = 0) -> Iterator[Picture]:
+    def pictures(self, episode: int) -> Iterator[Picture]:
+        return self.decode(episode, 0)
+
+    def decode(self, episode: int, threads: int) -> Iterator[Picture]:
         clip = self.clips[episode]
         path = self.files.local(clip.path)
         if clip.end_s is None:
@@ -66,7 +69,7 @@ class VideoCamera(Camera):
         return fps
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ImageCamera(Camera):
     """A camera recorded as one file a picture. `images`: index of the episode → paths in order.
 
@@ -91,7 +94,7 @@ class ImageCamera(Camera):
         names = self.images[episode]
         return names[0] if len(names) == 1 else names[0].rpartition("/")[0] or names[0]
 
-    def pictures(self, episode: int, threads: int = 0) -> Iterator[Picture]:
+    def pictures(self, episode: int) -> Iterator[Picture]:
         names = self.images[episode]
         if len(names) > MAX_FRAMES:
             raise UnreadableDataset("too-large", f"more than {MAX_FRAMES} images", path=self.files.where(names[0]))
@@ -104,7 +107,7 @@ class ImageCamera(Camera):
         return replace(image.probe(self.files, names[0]), frames=len(names))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class MessageCamera(Camera):
     """A camera whose pictures are messages of a log; `source` gives those of an episode, from any thread."""
 
@@ -124,5 +127,5 @@ class MessageCamera(Camera):
     def where(self, episode: int) -> str:
         return self.name
 
-    def pictures(self, episode: int, threads: int = 0) -> Iterator[Picture]:
+    def pictures(self, episode: int) -> Iterator[Picture]:
         yield from message.pictures(self.source(episode))

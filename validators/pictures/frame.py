@@ -31,25 +31,24 @@ def picture(frame: Any, time_s: float | None) -> Picture:
     bits = frame.format.components[0].bits
     size = 1 if bits <= 8 else 2
     interleaved = name.startswith("nv")
-    parts = [
+    planes = tuple(
         _visible(plane, plane.width * size * (2 if interleaved and i else 1)) for i, plane in enumerate(frame.planes)
-    ]
-    planes = b"".join(parts)
-    luma = _eight_bits(planes, frame.width * frame.height, bits, name).reshape(frame.height, frame.width)
+    )
+    luma = _eight_bits(planes[0], frame.width * frame.height, bits, name).reshape(frame.height, frame.width)
     full = name.startswith(("yuvj", "gray")) or int(frame.color_range) == _FULL_RANGE
     black, white = (0, 255) if full else (16, 235)
     return Picture(time_s, luma, planes, name, black, white, frame)
 
 
-def _eight_bits(planes: bytes, pixels: int, bits: int, name: str) -> NDArray[np.uint8]:
+def _eight_bits(plane: bytes, pixels: int, bits: int, name: str) -> NDArray[np.uint8]:
     if bits <= 8:
-        return np.frombuffer(planes, np.uint8, count=pixels)
-    words = np.frombuffer(planes, ">u2" if name.endswith("be") else "<u2", count=pixels)
+        return np.frombuffer(plane, np.uint8, count=pixels)
+    words = np.frombuffer(plane, ">u2" if name.endswith("be") else "<u2", count=pixels)
     return (words >> (bits - 8)).astype(np.uint8)
 
 
 def _packed(frame: Any, name: str, time_s: float | None) -> Picture:
-    planes = _visible(frame.planes[0], frame.width * _PACKED[name])
+    planes = (_visible(frame.planes[0], frame.width * _PACKED[name]),)
     gray = frame.reformat(format="gray").planes[0]
     luma = np.frombuffer(_visible(gray, frame.width), np.uint8).reshape(frame.height, frame.width)
     return Picture(time_s, luma, planes, name, frame=frame)

@@ -8,15 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from weakref import WeakKeyDictionary
 
 from validators.errors import UnreadableDataset
 from validators.pictures import Probe
 from validators.pictures.measures import Measures, measure
 from validators.recording import Camera, Problem, Recording
-
-_KNOWN: WeakKeyDictionary[Camera, dict[int, Measures]] = WeakKeyDictionary()  # goes with the camera
-_DAMAGE: WeakKeyDictionary[Camera, dict[int, UnreadableDataset]] = WeakKeyDictionary()
 
 Measured = Mapping[tuple[str, int], Measures]  # camera's name, position of the episode
 
@@ -27,7 +23,7 @@ def measured(recording: Recording, progress: Callable[[str, int, int], None] | N
     A single one is decoded by all cores. What is kept is 41 bytes a frame. Raises `MissingExtra`.
     """
     wanted = dict(_wanted(recording))
-    todo = {key: job for key, job in wanted.items() if job[1] not in _KNOWN.setdefault(job[0], {})}
+    todo = {key: job for key, job in wanted.items() if job[1] not in job[0].measured}
     threads = 1 if len(todo) > 1 else 0
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         try:
@@ -36,7 +32,7 @@ def measured(recording: Recording, progress: Callable[[str, int, int], None] | N
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return {key: _KNOWN[camera][episode] for key, (camera, episode) in wanted.items()}
+    return {key: camera.measured[episode] for key, (camera, episode) in wanted.items()}
 
 
 def probed(camera: Camera, episode: int) -> Probe | None:
@@ -44,7 +40,7 @@ def probed(camera: Camera, episode: int) -> Probe | None:
     try:
         return camera.probe(episode)
     except UnreadableDataset as error:
-        _DAMAGE.setdefault(camera, {}).setdefault(episode, error)
+        camera.damaged.setdefault(episode, error)
         return None
 
 
@@ -52,7 +48,7 @@ def damage(recording: Recording) -> tuple[Problem, ...]:
     """What of the recording was found damaged while its pictures were decoded or probed."""
     found = []
     for _, (camera, episode) in _wanted(recording):
-        if error := _DAMAGE.get(camera, {}).get(episode):
+        if error := camera.damaged.get(episode):
             found.append(Problem(error.kind, camera.where(episode), error.detail, episode))
     return tuple(found)
 
@@ -65,7 +61,7 @@ def _wanted(recording: Recording) -> Iterator[tuple[tuple[str, int], tuple[Camer
 
 
 def _measure(camera: Camera, episode: int, threads: int) -> Measures:
-    return measure(camera.pictures(episode, threads))
+    return measure(camera.decode(episode, threads))
 
 
 def _collect(
@@ -76,8 +72,8 @@ def _collect(
     for done, future in enumerate(as_completed(running), start=1):
         camera, episode = running[future]
         found = future.result()
-        _KNOWN[camera][episode] = found
+        camera.measured[episode] = found
         if found.damage is not None:
-            _DAMAGE.setdefault(camera, {})[episode] = found.damage
+            camera.damaged[episode] = found.damage
         if progress:
             progress("decoding videos", done, len(running))

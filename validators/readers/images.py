@@ -69,6 +69,7 @@ def read(files: Files) -> Recording:
     images = dict(enumerate(folders.values()))
     clock = Clock(CLOCK, "ns", "file names or a list of times", origin=origin) if len(stamps) == len(folders) else None
     features = {f.name: Feature(f.name, "string" if f.type == pa.string() else "int64") for f in SCHEMA}
+    features[CAMERA] = Feature(CAMERA, "image", ())
     if clock is None:
         del features[CLOCK]
     stream = Stream(MAIN, features, lambda: _rows(files, images, stamps), clock)

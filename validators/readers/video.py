@@ -69,7 +69,7 @@ def _one(rates: list[float | None]) -> float | None:
 
 def _features() -> dict[str, Feature]:
     kinds = {pa.string(): "string", pa.bool_(): "bool", pa.int64(): "int64", pa.float64(): "float64"}
-    return {f.name: Feature(f.name, kinds[f.type]) for f in SCHEMA}
+    return {CAMERA: Feature(CAMERA, "video", ()), **{f.name: Feature(f.name, kinds[f.type]) for f in SCHEMA}}
 
 
 def _rows(files: Files, probes: list[tuple[str, Probe]]) -> tuple[Table, ...]:
