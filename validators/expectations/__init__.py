@@ -25,6 +25,10 @@ from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
 from validators.expectations.ranges import ExpectChannelsToBeBetween
+from validators.expectations.label_agreement import ExpectBoxAgreement, ExpectClassKappa, ExpectKrippendorffAlpha
+from validators.expectations.label_classes import ExpectClassCoverage, ExpectDeclaredClasses, ExpectNoDuplicateBoxes
+from validators.expectations.label_tracks import ExpectConsistentTracks, ExpectLabelTimesWithinRecording
+from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels, ExpectValidBoxes
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
     ExpectColumnValuesToNotBeNull,
@@ -87,6 +91,17 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectFollowingErrorBelow,
     ExpectSensorsInStep,
     ExpectClocksToAgree,
+    ExpectLabelSchema,
+    ExpectValidBoxes,
+    ExpectNoOrphanLabels,
+    ExpectDeclaredClasses,
+    ExpectClassCoverage,
+    ExpectNoDuplicateBoxes,
+    ExpectConsistentTracks,
+    ExpectLabelTimesWithinRecording,
+    ExpectBoxAgreement,
+    ExpectClassKappa,
+    ExpectKrippendorffAlpha,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 

@@ -176,7 +176,9 @@ class _File:
         double = table.filter(pl.col("id").is_not_null()).group_by("id").agg(pl.len(), pl.col("where").last())
         found = double.filter(pl.col("len") > 1).sort("where").collect(engine="streaming")
         for row in found.head(8).iter_rows(named=True):
-            self._ledger.add(self._name, "unique id", row["where"], f"id {row['id']} of {name} occurs {row['len']} times")
+            self._ledger.add(
+                self._name, "unique id", row["where"], f"id {row['id']} of {name} occurs {row['len']} times"
+            )
         if found.height > 8:
             self._ledger.add(self._name, "unique id", "", "", count=found.height - 8)
 
@@ -218,4 +220,6 @@ def _keypoints(item: Fields, found: list[float]) -> None:
     if len(found) % 3:
         item.defect("length", "keypoints", f"{len(found)} numbers, a multiple of 3 was expected")
     elif item.value.get("num_keypoints") not in (None, sum(v > 0 for v in found[2::3])):
-        item.defect("count", "num_keypoints", f"{item.value['num_keypoints']!r}, {sum(v > 0 for v in found[2::3])} are marked")
+        item.defect(
+            "count", "num_keypoints", f"{item.value['num_keypoints']!r}, {sum(v > 0 for v in found[2::3])} are marked"
+        )
