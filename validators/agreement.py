@@ -25,7 +25,8 @@ def iou(first: Array, second: Array) -> Array:
     shared: Array = np.prod(np.maximum(high - low, 0.0), axis=2)
     areas = [np.prod(np.maximum(b[:, 2:], 0.0), axis=1) for b in (first, second)]
     union = areas[0][:, None] + areas[1][None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    found: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return found
 
 
 def matched(first: Array, second: Array, least: float) -> tuple[Codes, Codes, Array]:

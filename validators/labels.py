@@ -52,7 +52,7 @@ OBJECTS: Mapping[str, type[pl.DataType]] = {
     "source": pl.String,
     "where": pl.String,
 }
-KINDS = ("bbox", "cuboid", "polygon", "polyline", "mask", "point", "caption", "tag")
+KINDS = ("bbox", "cuboid", "polygon", "polyline", "mask", "point", "caption", "tag", "ignored")  # the last: left unlabelled
 
 
 @dataclass(frozen=True)

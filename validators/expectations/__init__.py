@@ -26,9 +26,10 @@ from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
 from validators.expectations.ranges import ExpectChannelsToBeBetween
 from validators.expectations.label_agreement import ExpectBoxAgreement, ExpectClassKappa, ExpectKrippendorffAlpha
+from validators.expectations.label_boxes import ExpectValidBoxes
 from validators.expectations.label_classes import ExpectClassCoverage, ExpectDeclaredClasses, ExpectNoDuplicateBoxes
 from validators.expectations.label_tracks import ExpectConsistentTracks, ExpectLabelTimesWithinRecording
-from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels, ExpectValidBoxes
+from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
     ExpectColumnValuesToNotBeNull,

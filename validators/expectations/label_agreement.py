@@ -2,113 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
-import polars as pl
 
-from validators.agreement import MAX_PAIRS, Alpha, Array, Codes, bounds, kappa_of, matched
+from validators.agreement import Alpha, Array, Codes, bounds, kappa_of
+from validators.annotators import Pair, pairs, shared_marks, units
 from validators.expectations.expectation import Subject
 from validators.expectations.labels import LabelExpectation, labels_of
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.labels import Labels
 from validators.values import Values
-
-RATERS = 8  # those with the most shared marks are compared
-ALONE = (
-    "no image was marked by two annotators; add a second file of labels for the same images under another name, or an "
-    "`annotator` on each label"
-)
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One annotator's marks in one image: boxes [n, 4] (x y w h, px; empty of a tag), class codes, attribute values."""
-
-    boxes: Array
-    classes: Codes
-    values: Array
-
-
-@dataclass
-class Pair:
-    """Two annotators: for each matched mark its image, both classes and the IoU; how many marks each made."""
-
-    first: str
-    second: str
-    images: list[int] = field(default_factory=list)
-    classes: list[tuple[int, int]] = field(default_factory=list)
-    overlap: list[float] = field(default_factory=list)
-    made: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # image → marks of each, matched
-
-
-def shared_marks(labels: Labels, value: str = "category") -> tuple[list[dict[str, Mark]], tuple[str, ...]]:
-    """Of each image that two annotators marked: annotator → marks; and the classes by code. Raises `NotEvaluable`."""
-    kinds = pl.col("kind").is_in(["bbox", "tag"]) & pl.col("image").is_not_null() & pl.col("category").is_not_null()
-    marks = labels.annotations.filter(kinds & ~pl.col("crowd").fill_null(value=False))
-    marks = marks.with_columns(rater=pl.coalesce("annotator", "set"))
-    mixed = pl.col("set").n_unique().over("rater", "image") > 1
-    marks = marks.with_columns(rater=pl.when(mixed).then(pl.format("{} ({})", "rater", "set")).otherwise("rater"))
-    if marks.select(pl.col("rater").n_unique()).collect(engine="streaming").item() < 2:
-        raise NotEvaluable(ALONE)
-    marks = marks.filter(pl.col("rater").n_unique().over("image") > 1)
-    columns = ["image", "rater", "category", "kind", *"xywh", _value(value).alias("value")]
-    table = marks.select("id", "where", *columns).sort("image", "rater", "where").collect()
-    known = table.filter(pl.col("id").is_not_null()).unique(["image", "rater", "id"], keep="first", maintain_order=True)
-    table = pl.concat([known, table.filter(pl.col("id").is_null())]).sort("image", "rater", maintain_order=True)
-    if not table.height:
-        raise NotEvaluable(ALONE)
-    most = table.group_by("rater").len().sort("len", "rater", descending=[True, False])["rater"].head(RATERS)
-    names = tuple(table["category"].unique().sort().to_list())
-    table = table.filter(pl.col("rater").is_in(most.implode())).with_columns(
-        code=pl.col("category").replace_strict(list(names), range(len(names)), return_dtype=pl.Int64)
-    )
-    images = []
-    for rows in table.partition_by("image", maintain_order=True):
-        found = {str(r): _mark(part) for (r,), part in rows.partition_by("rater", as_dict=True, maintain_order=True).items()}
-        images.append({r: m for r, m in found.items() if m is not None})
-    return images, names
-
-
-def _value(name: str) -> pl.Expr:
-    if name in ("x", "y", "w", "h", "area"):
-        return pl.col(name)
-    if name == "category":
-        return pl.lit(None, pl.Float64)
-    return pl.col("attributes").str.json_path_match(f"$['{name}']").cast(pl.Float64, strict=False)
-
-
-def _mark(rows: pl.DataFrame) -> Mark | None:
-    """Boxes that have an extent; or one tag, which is a mark of the whole image."""
-    boxes = rows.filter((pl.col("kind") == "bbox") & (pl.min_horizontal("w", "h") > 0) & pl.col("x").is_finite() & pl.col("y").is_finite())
-    if not boxes.height:
-        tags = rows.filter(pl.col("kind") == "tag")
-        if tags.height != 1:
-            return None
-        return Mark(np.array([[0.0, 0, 1, 1]]), tags["code"].to_numpy(), tags["value"].cast(pl.Float64).to_numpy())
-    shape = boxes.select(*"xywh").to_numpy().astype(np.float64)
-    return Mark(shape, boxes["code"].to_numpy(), boxes["value"].cast(pl.Float64).to_numpy())
-
-
-def pairs(images: list[dict[str, Mark]], least: float) -> list[Pair]:
-    """Every two annotators with their marks matched one to one, whatever the class."""
-    found: dict[tuple[str, str], Pair] = {}
-    for number, raters in enumerate(images):
-        for one, other in itertools.combinations(sorted(raters), 2):
-            a, b = raters[one], raters[other]
-            if len(a.boxes) * len(b.boxes) > MAX_PAIRS:
-                raise NotEvaluable(f"more than {MAX_PAIRS} pairs of boxes in one image")
-            rows, columns, overlap = matched(a.boxes, b.boxes, least)
-            pair = found.setdefault((one, other), Pair(one, other))
-            pair.images += [number] * len(rows)
-            pair.classes += list(zip(a.classes[rows].tolist(), b.classes[columns].tolist(), strict=True))
-            pair.overlap += overlap.tolist()
-            pair.made[number] = (len(a.boxes), len(b.boxes), len(rows))
-    return list(found.values())
 
 
 class AgreementExpectation(LabelExpectation):
@@ -167,14 +73,16 @@ class ExpectBoxAgreement(AgreementExpectation):
             overlap, images = np.array(pair.overlap), np.array(pair.images, dtype=np.int64)
             mean = float(overlap.mean()) if overlap.size else 0.0
             made = np.array(list(pair.made.values()), dtype=np.float64)
-            share = float(2 * made[:, 2].sum() / made[:, :2].sum())
+            share = _share(made, np.ones(len(made)))
             name = f"{pair.first} and {pair.second}"
             if overlap.size and mean < self.iou:
-                interval = bounds(lambda w, o=overlap: float(w @ o / w.sum()) if w.sum() else float("nan"), images)  # type: ignore[misc]  # bound now
-                findings.append(self._finding(pair, f"mean IoU of {overlap.size} matched boxes", mean, self.iou, "IoU", interval))
+                message = f"mean IoU of {overlap.size} matched boxes"
+                interval = bounds(partial(_mean, overlap), images)
+                findings.append(self._finding(pair, message, mean, self.iou, "IoU", interval))
             if share < self.share:
-                interval = bounds(lambda w, m=made: float(2 * (w @ m[:, 2]) / (w @ m[:, :2].sum(axis=1))), np.arange(len(made)))  # type: ignore[misc]  # bound now
-                message = f"{int(made[:, 2].sum())} matches of {int(made[:, 0].sum())} and {int(made[:, 1].sum())} boxes"
+                matches, first, second = (int(n) for n in made[:, [2, 0, 1]].sum(axis=0))
+                message = f"{matches} matches of {first} and {second} boxes"
+                interval = bounds(partial(_share, made), np.arange(len(made)))
                 findings.append(self._finding(pair, message, share, self.share, "share", interval))
             notes.append(f"{name}: mean IoU {mean:.2f}, {share:.0%} matched")
             observed[name] = {"iou": mean, "share": share, "images": len(made)}
@@ -185,9 +93,9 @@ class ExpectBoxAgreement(AgreementExpectation):
 class ExpectClassKappa(AgreementExpectation):
     """Cohen's kappa of every two annotators: (p_o - p_e) / (1 - p_e) over marks that they share.
 
-    A mark is shared when the boxes match (IoU at least `match_iou`, whatever the class), or when both gave the image one
-    tag. Unit: kappa. Default: 0.61, `substantial`; 0.81 is `almost perfect`; at least 20 shared marks. Source: Cohen,
-    1960; Landis and Koch, 1977: conventions, not laws. Resolves: the 95 % interval of resampled images. Known false
+    A mark is shared when the boxes match (IoU at least `match_iou`, whatever the class), or when both gave the image
+    one tag. Unit: kappa. Default: 0.61, `substantial` (0.81 is `almost perfect`); at least 20 shared marks. Source:
+    Cohen, 1960; Landis and Koch, 1977: conventions, not laws. Resolves: the 95 % interval of resampled images. Known false
     alarms: one class far more frequent than all others lowers kappa at the same agreement.
     """
 
@@ -213,16 +121,27 @@ class ExpectClassKappa(AgreementExpectation):
             value = kappa_of(first, second, number)
             if not math.isfinite(value):
                 continue
-            interval = bounds(lambda w, a=first, b=second, n=number: kappa_of(a, b, n, w), np.array(pair.images))  # type: ignore[misc]  # bound now
+            interval = bounds(partial(kappa_of, first, second, number), np.array(pair.images))
             name = f"{pair.first} and {pair.second}"
             notes.append(f"{name}: kappa {value:.2f} ({_said(interval)}) of {len(first)} marks")
             observed[name] = {"kappa": value, "interval": list(interval), "marks": len(first)}
             if value < self.kappa:
-                message = f"kappa of {len(first)} shared marks; most often {_confused(first, second, [names[i] for i in used])}"
+                confused = _confused(first, second, [names[i] for i in used])
+                message = f"kappa of {len(first)} shared marks; most often {confused}"
                 findings.append(self._finding(pair, message, value, self.kappa, "kappa", interval))
         if not observed:
             raise NotEvaluable(f"no two annotators share {self.least} marks of more than one class")
         return Judgement(tuple(findings), "; ".join(notes[:4]), observed)
+
+
+def _mean(values: Array, weights: Array) -> float:
+    return float(weights @ values / weights.sum())
+
+
+def _share(made: Array, weights: Array) -> float:
+    """2 m / (a + b) of images [n, 3]: marks of each annotator, matched ones."""
+    first, second, both = weights @ made
+    return float(2 * both / (first + second))
 
 
 def _confused(first: Codes, second: Codes, names: list[str]) -> str:
@@ -270,10 +189,14 @@ class ExpectKrippendorffAlpha(AgreementExpectation):
         number = np.unique(table[:, :2], axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
         result = Alpha(table[:, 2], number, "nominal" if self.value == "category" else "interval")
         if len(result.kept) < self.least:
-            raise NotEvaluable(f"{len(result.kept)} objects have {self.value} from two annotators, {self.least} are needed")
+            raise NotEvaluable(
+                f"{len(result.kept)} objects have {self.value} from two annotators, {self.least} are needed"
+            )
         value = result.value()
         if not math.isfinite(value):
-            raise NotEvaluable(f"all annotators give the same one {self.value}, so chance cannot be told from agreement")
+            raise NotEvaluable(
+                f"all annotators give the same one {self.value}, so chance cannot be told from agreement"
+            )
         clusters = np.zeros(number.max() + 1, dtype=np.int64)
         clusters[number] = table[:, 0].astype(np.int64)
         interval = bounds(result.value, clusters[result.kept])
@@ -281,22 +204,6 @@ class ExpectKrippendorffAlpha(AgreementExpectation):
         said = f"alpha of {self.value} over {len(result.kept)} objects and {len(raters)} annotators"
         of = {"value": value, "limit": self.alpha, "unit": "alpha", "resolves": _said(interval)}
         found = [Finding(self.check, ", ".join(raters)[:200], said, **of)] if value < self.alpha else []  # type: ignore[arg-type]  # fields of one finding
-        return Judgement(tuple(found), f"{said}: {value:.2f} ({_said(interval)})", {"alpha": value, "interval": list(interval)})
-
-
-def units(raters: dict[str, Mark], least: float, *, nominal: bool) -> Iterator[tuple[int, float]]:
-    """(object, rating) of one image: each annotator's boxes are matched to the objects that those before have made."""
-    known = np.zeros((0, 4))
-    for name in sorted(raters):
-        mark = raters[name]
-        if len(known) * len(mark.boxes) > MAX_PAIRS:
-            raise NotEvaluable(f"more than {MAX_PAIRS} pairs of boxes in one image")
-        objects = np.full(len(mark.boxes), -1)
-        if len(known):
-            rows, columns, _ = matched(known, mark.boxes, least)
-            objects[columns] = rows
-        fresh = objects < 0
-        objects[fresh] = len(known) + np.arange(int(fresh.sum()))
-        known = np.concatenate([known, mark.boxes[fresh]])
-        ratings = mark.classes.astype(np.float64) if nominal else mark.values
-        yield from zip(objects.tolist(), ratings.tolist(), strict=True)
+        return Judgement(
+            tuple(found), f"{said}: {value:.2f} ({_said(interval)})", {"alpha": value, "interval": list(interval)}
+        )

@@ -23,11 +23,15 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:LISTED]) + (f", and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
+def _classed() -> pl.Expr:
+    return ~pl.col("kind").is_in(["caption", "ignored"])
+
+
 def counts_of(labels: Labels) -> tuple[pl.DataFrame, str]:
     """How many of each class (`category`, `count`), most first; objects where all labels have a track, else labels."""
-    classed = labels.annotations.filter((pl.col("kind") != "caption") & pl.col("category").is_not_null())
+    classed = labels.annotations.filter(_classed() & pl.col("category").is_not_null())
     tracked = classed.select(pl.col("object").is_not_null().all()).collect(engine="streaming").item()
-    number = pl.struct("episode", "object").n_unique() if tracked else pl.len()
+    number = pl.struct("episode", "object").n_unique() if tracked else pl.struct("source", "where").n_unique()
     table = classed.group_by("category").agg(count=number.cast(pl.Int64)).sort("count", "category", descending=True)
     return table.collect(engine="streaming"), "objects" if tracked else "labels"
 
@@ -45,7 +49,7 @@ class ExpectDeclaredClasses(LabelExpectation):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         labels = labels_of(subject)
-        classed = labels.annotations.filter(pl.col("kind") != "caption")
+        classed = labels.annotations.filter(_classed())
         unknown = pl.col("category").is_null()
         if labels.categories is not None:
             unknown |= ~pl.col("category").is_in(list(labels.categories))
@@ -87,7 +91,9 @@ class ExpectClassCoverage(LabelExpectation):
         names, total = table["category"].to_list(), float(counts.sum())
         findings = []
         if unused := sorted(set(labels.categories or ()) - set(names)):
-            message = f"{len(unused)} of {len(labels.categories or ())} declared classes are never used: {_some(unused)}"
+            message = (
+                f"{len(unused)} of {len(labels.categories or ())} declared classes are never used: {_some(unused)}"
+            )
             findings.append(self._finding(message, 0.0, unit))
         rare = [f"{n} ({int(c)})" for n, c in zip(names, counts, strict=True) if c / total < self.least_share]
         if rare and total >= 3 / self.least_share:

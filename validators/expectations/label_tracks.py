@@ -48,18 +48,27 @@ class ExpectConsistentTracks(LabelExpectation):
 
     def _classes(self, subject: Subject, tracked: pl.LazyFrame) -> Iterator[Finding]:
         classes = pl.col("category").drop_nulls()
-        found = tracked.group_by(_TRACK).agg(classes.n_unique().alias("n"), pl.all().exclude("n").first(), which=classes.unique().sort())
+        found = tracked.group_by(_TRACK).agg(
+            classes.n_unique().alias("n"), pl.all().exclude("n").first(), which=classes.unique().sort()
+        )
         for row in found.filter(pl.col("n") > 1).sort(_TRACK).collect(engine="streaming").iter_rows(named=True):
             message = f"object {row['object']} is {' and '.join(row['which'][:4])}"
             yield self._finding(subject, row, message, float(row["n"]), 1.0, "classes", "one label")
 
     def _finding(
-        self, subject: Subject, row: dict[str, object], message: str, value: float, limit: float, unit: str, resolves: str
+        self,
+        subject: Subject,
+        row: dict[str, object],
+        message: str,
+        value: float,
+        limit: float,
+        unit: str,
+        resolves: str,
     ) -> Finding:
         position, episodes = row["episode"], subject.recording.episodes
         episode = episodes[position].index if isinstance(position, int) and position < len(episodes) else None
         stream = " ".join(str(row[c]) for c in ("source", "stream") if row.get(c))
-        of = {"episode": episode, "value": value, "limit": limit, "unit": unit, "resolves": resolves}
+        of: dict[str, object] = {"episode": episode, "value": value, "limit": limit, "unit": unit, "resolves": resolves}
         of |= {"start_s": row.get("start_s"), "end_s": row.get("end_s")}
         return Finding(self.check, stream, message, **of)  # type: ignore[arg-type]  # fields of one finding
 
@@ -78,14 +87,23 @@ class ExpectConsistentTracks(LabelExpectation):
         same = pl.all_horizontal(*(pl.col(c).eq_missing(pl.col(c).shift()) for c in (*_TRACK, "stream")))
         moved = sum((pl.col(c).diff() ** 2 for c in centre), start=pl.lit(0.0)).sqrt()
         passed = pl.col("time_s").diff()
-        rows = rows.with_columns(speed=pl.when(same & (passed > 0)).then(moved / passed), moved=moved, start_s=pl.col("time_s").shift(), end_s="time_s")
+        rows = rows.with_columns(
+            speed=pl.when(same & (passed > 0)).then(moved / passed),
+            moved=moved,
+            start_s=pl.col("time_s").shift(),
+            end_s="time_s",
+        )
         fast = rows.filter(pl.col("speed").is_finite() & (pl.col("speed") > self.speed_m_s)).collect()
         for _, group in fast.group_by(_TRACK, maintain_order=True):
             row = group.sort("speed", descending=True).row(0, named=True)
-            message = f"{row['category'] or 'object'} {row['object']} leaps {row['moved']:.1f} m before frame {row['frame']}"
+            message = (
+                f"{row['category'] or 'object'} {row['object']} leaps {row['moved']:.1f} m before frame {row['frame']}"
+            )
             message += f", {group.height} such leaps" if group.height > 1 else ""
             limit = self.speed_m_s
-            yield self._finding(subject, row, message, row["speed"], limit, "m/s", f"{limit:g} m/s times the time between marks")
+            yield self._finding(
+                subject, row, message, row["speed"], limit, "m/s", f"{limit:g} m/s times the time between marks"
+            )
 
     def _holes(self, subject: Subject, labels: Labels, tracked: pl.LazyFrame) -> Iterator[Finding]:
         """Declared intervals with fewer marked frames than the sequence has there, by ranks, so in linear time."""

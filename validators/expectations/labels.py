@@ -1,4 +1,4 @@
-"""Labels by themselves: the rules of their format, boxes and cuboids that can be, labels and pictures that meet."""
+"""Labels by themselves: the rules of their format, and labels and pictures that meet."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class ExpectLabelSchema(LabelExpectation):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         labels = labels_of(subject)
-        images, marks = (t.select(pl.len()).collect(engine="streaming").item() for t in (labels.images, labels.annotations))
+        images, marks = (
+            t.select(pl.len()).collect(engine="streaming").item() for t in (labels.images, labels.annotations)
+        )
         note = f"{marks} labels in {images} pictures or scans"
         note += f", by {'; '.join(a[:60] for a in labels.annotators[:3])}" if labels.annotators else ""
         return Judgement(tuple(self._finding(d) for d in labels.defects), note, {"labels": marks, "images": images})
@@ -65,106 +67,6 @@ class ExpectLabelSchema(LabelExpectation):
             unit="places",
             resolves="one field",
         )
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """`bad` marks rows of some kinds; `value` is how far off they are."""
-
-    kinds: tuple[str, ...]
-    message: str
-    bad: pl.Expr
-    value: pl.Expr
-    limit: float
-    unit: str
-
-
-@dataclass(frozen=True)
-class ExpectValidBoxes(LabelExpectation):
-    """Boxes: numbers are finite, w > 0 and h > 0, no side more than `outside_px` beyond the picture.
-
-    Declared area at most 1.05 w h + 1. Cuboids: numbers are finite, sizes > 0, | |q| - 1 | <= 0.01. Polygons have at
-    least 3 vertices, polylines 2. Unit: px, m. Default: 1 px, because tools round and count from 0 or 1. Source: the
-    formats' descriptions. Resolves: one label. Known false alarms: boxes of objects that the picture cuts, where a
-    guideline asks for the whole object (raise outside_px); pictures whose size is not declared are passed over, which
-    is said.
-    """
-
-    type: ClassVar[str] = "expect_valid_boxes"
-    check: ClassVar[str] = "boxes"
-    outside_px: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.outside_px <= 1e6:
-            raise ValueError("outside_px must be from 0 to 1e6")
-
-    def _rules(self) -> dict[str, _Rule]:
-        box, cuboid = [pl.col(c) for c in "xywh"], [pl.col(c) for c in ("cx", "cy", "cz", "sx", "sy", "sz")]
-        turn = [pl.col(c) for c in ("qw", "qx", "qy", "qz")]
-        x, y, w, h = box
-        beyond = pl.max_horizontal(-x, -y, x + w - pl.col("width"), y + h - pl.col("height"))
-        norm = sum((q**2 for q in turn), start=pl.lit(0.0)).sqrt()
-        flat = ("bbox", "polygon", "polyline")
-        least, smallest = pl.min_horizontal(w, h), pl.min_horizontal(*cuboid[3:])
-        area = pl.col("area")
-        whole = pl.all_horizontal(_finite(box))
-        wrong = ~pl.all_horizontal(_finite(box + [area]))
-        broken = ~pl.all_horizontal(_finite(cuboid + turn))
-        return {
-            "finite": _Rule(flat, "have a number that is not finite", wrong, pl.lit(None), 0.0, "px"),
-            "extent": _Rule(("bbox", "polygon"), "have no extent", whole & (least <= 0), least, 0.0, "px"),
-            "outside": _Rule(
-                ("bbox", "polygon"), "reach outside their picture", whole & (beyond > self.outside_px), beyond, self.outside_px, "px"
-            ),
-            "area": _Rule(
-                ("bbox",), "declare an area above that of the box", whole & (area > 1.05 * w * h + 1) & (least > 0), area / (w * h), 1.05, "of the box"
-            ),
-            "cuboid finite": _Rule(("cuboid",), "have a number that is not finite", broken, pl.lit(None), 0.0, "m"),
-            "cuboid size": _Rule(("cuboid",), "have no size", ~broken & (smallest <= 0), smallest, 0.0, "m"),
-            "quaternion": _Rule(
-                ("cuboid",), "have a quaternion that is no rotation (norm)", ~broken & ((norm - 1).abs() > 0.01), norm, 1.0, ""
-            ),
-            "polygon": _Rule(("polygon",), "have fewer than 3 vertices", pl.col("points") < 3, pl.col("points"), 3.0, "vertices"),
-            "polyline": _Rule(("polyline",), "have fewer than 2 vertices", pl.col("points") < 2, pl.col("points"), 2.0, "vertices"),
-        }  # fmt: skip
-
-    def judge(self, subject: Subject, values: Values) -> Judgement:
-        labels = labels_of(subject)
-        sizes = labels.images.group_by(image="id").agg(pl.col("width").first(), pl.col("height").first())
-        rows = labels.annotations.join(sizes, on="image", how="left")
-        judged = rows.filter(pl.col("kind").is_in(["bbox", "cuboid", "polygon", "polyline"]))
-        flat = pl.col("kind").is_in(["bbox", "polygon"])
-        counts = judged.select(
-            pl.len(), unsized=(flat & (pl.col("width").is_null() | pl.col("height").is_null())).sum()
-        ).collect(engine="streaming")
-        number, unsized = counts.row(0)
-        if not number:
-            raise NotEvaluable("no label has a shape (boxes, cuboids, polygons)")
-        rules = self._rules()
-        bad = {n: pl.col("kind").is_in(r.kinds) & r.bad.fill_null(value=False) for n, r in rules.items()}
-        failed = judged.filter(pl.any_horizontal(*bad.values())).with_columns(
-            **{f"bad {n}": e for n, e in bad.items()}, **{f"value {n}": r.value.cast(pl.Float64) for n, r in rules.items()}
-        )
-        found = failed.collect(engine="streaming")
-        findings = [f for name, rule in rules.items() for f in self._findings(subject, found, name, rule, number)]
-        note = f"{number} shapes judged" + (f"; {unsized} of pictures of unknown size, not held against it" if unsized else "")
-        return Judgement(tuple(findings), note, {"shapes": number, "failed": found.height})
-
-    def _findings(
-        self, subject: Subject, found: pl.DataFrame, name: str, rule: _Rule, number: int
-    ) -> Iterator[Finding]:
-        rows = found.filter(pl.col(f"bad {name}"))
-        for _, group in rows.group_by("source", "stream", "kind", maintain_order=True):
-            worst = group[f"value {name}"]
-            value = worst.max() if name in ("outside", "area") else worst.min()
-            yield finding(
-                self.check, subject, group, f"{rule.message}",
-                value=float(value) if isinstance(value, float) else None, limit=rule.limit, unit=rule.unit,
-            )  # fmt: skip
-
-
-def _finite(columns: list[pl.Expr]) -> list[pl.Expr]:
-    return [c.is_finite().fill_null(value=True) for c in columns]
 
 
 def finding(

@@ -1,4 +1,4 @@
-"""A JSON document from a stranger, item by item: memory is that of one item, and what is wrong is said with its line."""
+"""A JSON document from a stranger, item by item: memory is that of one item, what is wrong is said with its line."""
 
 from __future__ import annotations
 
@@ -115,8 +115,9 @@ class _Text:
                 value, end = self._scan(self._text, self._at)
             except json.JSONDecodeError as error:
                 cut = error.pos > len(self._text) - 16 or error.msg.startswith("Unterminated")
+                into = error.pos - self._at  # growing moves the text
                 if not cut or not self._grow():
-                    self.fail(error.msg, min(error.pos, len(self._text)))
+                    self.fail(error.msg, self._at + into)
             except StopIteration:
                 if not self._grow():
                     self.fail("a value was expected")
@@ -127,8 +128,9 @@ class _Text:
             except ValueError as error:  # an integer of thousands of digits
                 self.fail(str(error))
             else:
-                if end < len(self._text) or not self._grow():  # a number may go on
-                    self._at = end
+                length = end - self._at
+                if end < len(self._text) - 2 or not self._grow():  # a number may go on: `1` of `1e+5`
+                    self._at += length
                     return value
 
     def _grow(self) -> bool:
@@ -136,11 +138,6 @@ class _Text:
             detail = f"an item of more than {MAX_ITEM} characters near line {self._lines}"
             raise UnreadableDataset("too-large", detail, path=self._where)
         return self._more()
-
-    @property
-    def empty(self) -> bool:
-        """Whether the document holds nothing but blanks."""
-        return self.peek() == "" and self._lines + self._column + self._at >= 1
 
 
 def walk(file: IO[bytes], where: str, opened: Callable[[Place], bool]) -> Iterator[tuple[Place, Any]]:

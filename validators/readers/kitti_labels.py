@@ -1,4 +1,4 @@
-"""KITTI object labels: `label_2/NNNNNN.txt` beside `image_2`; a line is a box in the picture and a cuboid in its camera."""
+"""KITTI object labels, `label_2/NNNNNN.txt` beside `image_2`: a line is a box in the picture and a cuboid in space."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _line(words: list[str], name: str, number: int, ledger: Ledger) -> list[dict
     }
     box = {**same, "kind": "bbox", "x": x1, "y": y1, "w": x2 - x1, "h": y2 - y1}
     if words[0] == IGNORED:
-        return [{**box, "crowd": True}]
+        return [{**box, "kind": "ignored"}]
     if not 0 <= truncated <= 1:
         ledger.add(name, "range", where, f"truncated {truncated:g}, 0 to 1 was expected")
     if occluded not in (0, 1, 2, 3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -84,7 +85,7 @@ class LabelTables:
 
 def attributes(values: Mapping[str, Any]) -> str | None:
     """The plain ones (text, numbers, booleans) as a JSON object; None where there is none or too much."""
-    kept = {k: v for k, v in values.items() if isinstance(v, str | int | float) and v == v}
+    kept = {k: v for k, v in values.items() if isinstance(v, str | int) or (isinstance(v, float) and math.isfinite(v))}
     text = json.dumps(kept, ensure_ascii=True) if kept else ""
     return text if 0 < len(text) <= MAX_ATTRIBUTES else None
 

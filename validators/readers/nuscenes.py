@@ -69,11 +69,11 @@ class _Read:
         samples = samples.join(episode, left_on="scene_token", right_on="scene").sort("episode", TIME, "token")
         frame = pl.int_range(pl.len(), dtype=pl.Int64).over("episode")
         self._samples = samples.with_columns(frame=frame).collect()
-        sensors = tables["sensor"].select(sensor_token="token", channel="channel", modality="modality")
+        sensors = tables["sensor"].select(_token_as("sensor_token"), channel="channel", modality="modality")
         rigs = tables["calibrated_sensor"].join(sensors, on="sensor_token")
         self._rigs = rigs.unique("token", keep="first", maintain_order=True).collect()
-        channel = self._rigs.lazy().select(calibrated_sensor_token="token", channel="channel", modality="modality")
-        sample = self._samples.lazy().select(sample_token="token", episode="episode")
+        channel = self._rigs.lazy().select(_token_as("calibrated_sensor_token"), channel="channel", modality="modality")
+        sample = self._samples.lazy().select(_token_as("sample_token"), episode="episode")
         data = tables["sample_data"].join(channel, on="calibrated_sensor_token").join(sample, on="sample_token")
         self._data = data.sort("channel", "episode", TIME).collect()
         times = [t for t in (self._data[TIME].min(), self._samples[TIME].min()) if isinstance(t, int)]
@@ -114,20 +114,20 @@ class _Read:
     def streams(self) -> dict[str, Stream]:
         """A stream for each channel, key frames and sweeps in order of time; and the ego poses."""
         clock = Clock(TIME, "us", "stamp of the sensor's data", origin=self._origin)
-        found = {}
+        found: dict[str, Stream] = {}
         for (name,), rows in self._data.partition_by("channel", as_dict=True, maintain_order=True).items():
             table = self._table(f"channel {len(found)}", rows.select("episode", TIME, "is_key_frame"))
             found[str(name)] = Stream(str(name), {TIME: Feature(TIME, "int64")}, table, clock)
-        poses = self._tables[EGO].select(TIME, "translation", "rotation", ego_pose_token="token")
+        poses = self._tables[EGO].select(TIME, "translation", "rotation", _token_as("ego_pose_token"))
         used = self._data.lazy().select("ego_pose_token", "episode").unique()
-        rows = used.join(poses, on="ego_pose_token").drop("ego_pose_token")
-        rows = rows.unique(["episode", TIME], keep="any").sort("episode", TIME)
+        taken = used.join(poses, on="ego_pose_token").drop("ego_pose_token")
+        taken = taken.unique(["episode", TIME], keep="first").sort("episode", TIME)
         features = {
             TIME: Feature(TIME, "int64"),
             "translation": Feature("translation", "float64", (3,), ("x", "y", "z"), ("m",) * 3),
             "rotation": Feature("rotation", "float64", (4,), ("w", "x", "y", "z"), ("",) * 4),
         }
-        found[EGO] = Stream(EGO, features, self._table(EGO, rows.collect()), clock)
+        found[EGO] = Stream(EGO, features, self._table(EGO, taken.collect()), clock)
         return found
 
     def _table(self, name: str, rows: pl.DataFrame) -> tuple[Table, ...]:
@@ -146,10 +146,10 @@ class _Read:
         """Cuboids in the global frame; the image of a label is its sample."""
         tables, source = self._tables, f"{self._folder}sample_annotation.json"
         samples = self._samples.lazy().select("token", "episode", "frame", TIME)
-        categories = tables["category"].select(category_token="token", category="name").unique("category_token")
+        categories = tables["category"].select(_token_as("category_token"), category="name").unique("category_token")
         instances = tables["instance"].unique("token").join(categories, on="category_token", how="left")
         rows = tables["sample_annotation"].join(samples, left_on="sample_token", right_on="token", how="left")
-        rows = rows.join(instances.select("category", instance_token="token"), on="instance_token", how="left")
+        rows = rows.join(instances.select("category", _token_as("instance_token")), on="instance_token", how="left")
         list_of = {"c": "translation", "s": "size"}
         axes = {"cx": 0, "cy": 1, "cz": 2, "sx": 1, "sy": 0, "sz": 2}  # size is width, length, height
         columns = {n: pl.col(list_of[n[0]]).list.get(i, null_on_oob=True) for n, i in axes.items()}
@@ -176,8 +176,9 @@ class _Read:
         data = self._data.lazy().with_columns(file=pl.lit(f"{root}/" if root else "") + pl.col("filename"))
         seconds = (pl.col(TIME) - self._origin).cast(pl.Float64) / MICRO
         files = data.select(
-            "episode", "width", "height", "file", id="token", time_s=seconds, stream="channel", expected=pl.lit(value=False),
-            found=pl.col("file").is_in(there.implode()), source=pl.lit(f"{self._folder}sample_data.json"),
+            "episode", "width", "height", "file", id="token", time_s=seconds, stream="channel",
+            expected=pl.lit(value=False), found=pl.col("file").is_in(there.implode()),
+            source=pl.lit(f"{self._folder}sample_data.json"),
         )  # fmt: skip
         samples = self._samples.lazy().select(
             "episode",
@@ -188,6 +189,11 @@ class _Read:
             source=pl.lit(f"{self._folder}sample.json"),
         )
         return pl.concat([samples, files], how="diagonal")
+
+
+def _token_as(name: str) -> pl.Expr:
+    """A row's own token under the name that other tables give it."""
+    return pl.col("token").alias(name)
 
 
 def _shaped(rows: pl.LazyFrame, shape: Any, files: Files) -> pl.LazyFrame:

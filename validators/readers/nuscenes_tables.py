@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
 from validators.files import Files
-from validators.readers.fields import Fields, Ledger
+from validators.readers.fields import Fields, Ledger, plain
 from validators.readers.json_stream import spelled, walk
 from validators.readers.label_tables import LabelTable
 
@@ -122,25 +122,17 @@ class Tables:
 
 
 def _field(item: Fields, name: str, kind: Kind) -> Any:
-    match kind:
-        case "key":
-            return item.key(name)
-        case "link":
-            return item.key(name, required=False)
-        case "keys":
-            return [v for v in item.list(name) if isinstance(v, str) and v.isascii()]
-        case "text":
-            return item.text(name)
-        case "us":
-            return item.integer(name, required=True)
-        case "number":
-            return item.number(name)
-        case "flag":
-            return item.value.get(name) is True
-        case "numbers":
-            return _flat(item, name)
-        case _:
-            return item.numbers(name, _COUNTS[kind], required=True)
+    read: Mapping[str, Callable[[], Any]] = {
+        "key": lambda: item.key(name),
+        "link": lambda: item.key(name, required=False),
+        "keys": lambda: [plain(v) for v in item.list(name) if isinstance(v, str)],
+        "text": lambda: item.text(name),
+        "us": lambda: item.integer(name, required=True),
+        "number": lambda: item.number(name),
+        "flag": lambda: item.value.get(name) is True,
+        "numbers": lambda: _flat(item, name),
+    }
+    return read[kind]() if kind in read else item.numbers(name, _COUNTS[kind], required=True)
 
 
 def _flat(item: Fields, name: str) -> list[float]:
