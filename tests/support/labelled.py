@@ -16,7 +16,7 @@ def write(path: Path, document: Any) -> Path:
 
 def coco(images: int = 4, each: int = 3) -> dict[str, Any]:
     """Boxes of two classes side by side, with segmentation."""
-    boxes = [(i, 10.0 + 60 * j, 20.0 + 5 * i, 40.0, 30.0 + j) for i in range(images) for j in range(each)]
+    boxes = [(i, 10.0 + 60 * j, 20.0 + 5 * (i % 50), 40.0, 30.0 + j) for i in range(images) for j in range(each)]
     return {
         "images": [{"id": i, "file_name": f"{i:04}.jpg", "width": 640, "height": 480} for i in range(images)],
         "annotations": [

@@ -16,7 +16,7 @@ from validators.run import run
 from validators.suites import load
 
 SUITE = load("labels@1")
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 scalar = (
     st.none()
     | st.booleans()
@@ -76,7 +76,7 @@ def test_spoilt_documents(tmp_path, made, data):
     answered(tmp_path)
 
 
-@settings(quick, max_examples=40)
+@settings(quick, max_examples=20)
 @given(data=st.data())
 def test_spoilt_nuscenes_tables(tmp_path, data):
     shutil.rmtree(tmp_path / "nu", ignore_errors=True)
