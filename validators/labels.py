@@ -52,7 +52,17 @@ OBJECTS: Mapping[str, type[pl.DataType]] = {
     "source": pl.String,
     "where": pl.String,
 }
-KINDS = ("bbox", "cuboid", "polygon", "polyline", "mask", "point", "caption", "tag", "ignored")  # the last: left unlabelled
+KINDS = (
+    "bbox",
+    "cuboid",
+    "polygon",
+    "polyline",
+    "mask",
+    "point",
+    "caption",
+    "tag",
+    "ignored",
+)  # the last: left unlabelled
 
 
 @dataclass(frozen=True)

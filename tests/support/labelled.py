@@ -37,12 +37,18 @@ def coco(images: int = 4, each: int = 3) -> dict[str, Any]:
 
 def openlabel(frames: int = 5) -> dict[str, Any]:
     """A car seen by a camera and a lidar at 10 Hz."""
+
     def stamp(frame: int, more: int) -> str:
         time = START_NS + frame * 100_000_000 + more
         return f"{time // 10**9}.{time % 10**9:09}"
 
     def frame(number: int) -> dict[str, Any]:
-        box = {"name": "cam__bbox__car", "uid": f"b{number}", "val": [320 + number, 240, 50, 30], "coordinate_system": "cam"}
+        box = {
+            "name": "cam__bbox__car",
+            "uid": f"b{number}",
+            "val": [320 + number, 240, 50, 30],
+            "coordinate_system": "cam",
+        }
         size = {"val": [20 - number, 1, 0, 0, 0, 0, 1, 4, 2, 1.5], "coordinate_system": "lidar"}
         attributes = {"text": [{"name": "occlusion", "val": "0-25 %"}]}
         return {
@@ -129,7 +135,10 @@ def nuscenes(scenes: int = 2, samples: int = 3, sweeps: int = 4) -> dict[str, li
         ]
         for channel, modality, period in channels:
             for k in range(samples * sweeps):
-                time, token = begin + k * period + (period // 2 if modality == "camera" else 0), f"{channel}-{scene}-{k}"
+                time, token = (
+                    begin + k * period + (period // 2 if modality == "camera" else 0),
+                    f"{channel}-{scene}-{k}",
+                )
                 tables["ego_pose"].append(
                     {"token": token, "timestamp": time, "translation": [5e-6 * (time - begin), 0.0, 0.0],
                      "rotation": [1.0, 0.0, 0.0, 0.0]}
@@ -167,8 +176,10 @@ def write_nuscenes(root: Path, tables: dict[str, list[dict[str, Any]]]) -> Path:
     return root
 
 
-KITTI = "Car 0.00 0 1.55 614.24 181.78 727.31 284.77 1.57 1.73 4.15 1.00 1.75 13.22 1.62\n" \
-        "DontCare -1 -1 -10 5.00 229.89 214.12 367.61 -1 -1 -1 -1000 -1000 -1000 -10\n"  # fmt: skip
+KITTI = """\
+Car 0.00 0 1.55 614.24 181.78 727.31 284.77 1.57 1.73 4.15 1.00 1.75 13.22 1.62
+DontCare -1 -1 -10 5.00 229.89 214.12 367.61 -1 -1 -1 -1000 -1000 -1000 -10
+"""
 
 
 def write_kitti(root: Path, number: int = 2, text: str = KITTI) -> Path:

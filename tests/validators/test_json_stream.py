@@ -66,9 +66,8 @@ def test_any_bytes_are_read_or_refused_as_the_standard_parser_does(content):
     try:
         found = rebuilt(walk(io.BytesIO(content), "x", lambda p: len(p) < 2))
     except UnreadableDataset as error:
-        assert "twice" in error.detail
-    else:
-        assert repr(found) == repr(expected)
+        found = error.detail
+    assert repr(found) == repr(expected) or "twice" in found
 
 
 @pytest.mark.parametrize(

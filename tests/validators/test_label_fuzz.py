@@ -31,8 +31,7 @@ value = st.recursive(scalar, lambda v: st.lists(v, max_size=3) | st.dictionaries
 def answered(path):
     try:
         result = run(readers.open(path), SUITE)
-    except UnreadableDataset as error:
-        assert error.kind in UnreadableDataset.KINDS
+    except UnreadableDataset:
         return None
     canonical(result.to_dict())
     canonical(result.to_gx())
@@ -103,7 +102,10 @@ def test_spoilt_kitti_lines(tmp_path, lines):
 
 @pytest.mark.parametrize("name", ["x.json", "label_2/000000.txt", "v1.0/sample_data.json"])
 @quick
-@given(content=st.binary(max_size=200) | st.sampled_from([b'{"openlabel": ', b'{"images": [{"id": 1, "width"']).map(lambda b: b * 9))
+@given(
+    content=st.binary(max_size=200)
+    | st.sampled_from([b'{"openlabel": ', b'{"images": [{"id": 1, "width"']).map(lambda b: b * 9)
+)
 def test_any_bytes(tmp_path, name, content):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)

@@ -140,7 +140,11 @@ def test_openlabel_boxes_times_and_sensors(tmp_path):
         (lambda d: d["metadata"].update(schema_version="0.3"), "version", "openlabel.metadata.schema_version"),
         (lambda d: d["objects"]["car-1"].pop("type"), "required field", "openlabel.objects.car-1.type"),
         (lambda d: d["objects"].pop("car-1"), "foreign key", "openlabel.frames.0.objects.car-1"),
-        (lambda d: d["coordinate_systems"]["cam"].pop("parent"), "required field", "openlabel.coordinate_systems.cam.parent"),
+        (
+            lambda d: d["coordinate_systems"]["cam"].pop("parent"),
+            "required field",
+            "openlabel.coordinate_systems.cam.parent",
+        ),
         (lambda d: d["frames"].update(x={}), "frame number", "openlabel.frames.x"),
         (lambda d: d["frames"]["1"].update(objects=[]), "type", "openlabel.frames.1.objects"),
         (
@@ -216,7 +220,11 @@ def test_nuscenes_scenes_channels_and_poses(tmp_path):
         (lambda t: t["sample"][1].update(next="gone"), "foreign key", "sample[1]"),
         (lambda t: t["sample_data"][5].update(ego_pose_token="gone"), "foreign key", "sample_data[5]"),
         (lambda t: t["sample_annotation"][2].update(instance_token="gone"), "foreign key", "sample_annotation[2]"),
-        (lambda t: t["sample_annotation"][2].update(attribute_tokens=["att", "no"]), "foreign key", "sample_annotation[2]"),
+        (
+            lambda t: t["sample_annotation"][2].update(attribute_tokens=["att", "no"]),
+            "foreign key",
+            "sample_annotation[2]",
+        ),
         (lambda t: t["instance"][0].update(nbr_annotations=7), "count", "instance[0]"),
         (lambda t: t["scene"][0].update(nbr_samples=2), "count", "scene[0]"),
         (lambda t: t["sample"][1].update(token="sample-0-0"), "unique token", "sample[1]"),

@@ -21,15 +21,15 @@ from validators.expectations.frames import (
 )
 from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
 from validators.expectations.kinematics import ExpectJointsWithinLimits
-from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
-from validators.expectations.occlusion import ExpectNoOcclusion
-from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
-from validators.expectations.ranges import ExpectChannelsToBeBetween
 from validators.expectations.label_agreement import ExpectBoxAgreement, ExpectClassKappa, ExpectKrippendorffAlpha
 from validators.expectations.label_boxes import ExpectValidBoxes
 from validators.expectations.label_classes import ExpectClassCoverage, ExpectDeclaredClasses, ExpectNoDuplicateBoxes
 from validators.expectations.label_tracks import ExpectConsistentTracks, ExpectLabelTimesWithinRecording
 from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels
+from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
+from validators.expectations.occlusion import ExpectNoOcclusion
+from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
+from validators.expectations.ranges import ExpectChannelsToBeBetween
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
     ExpectColumnValuesToNotBeNull,

@@ -31,7 +31,7 @@ class AgreementExpectation(LabelExpectation):
         self, pair: Pair, message: str, value: float, limit: float, unit: str, interval: tuple[float, float]
     ) -> Finding:
         of = {"value": value, "limit": limit, "unit": unit, "resolves": _said(interval)}
-        return Finding(self.check, f"{pair.first} and {pair.second}"[:200], message, **of)  # type: ignore[arg-type]  # fields of one finding
+        return Finding(self.check, f"{pair.first} and {pair.second}"[:200], message, **of)  # type: ignore[arg-type]  # fields
 
 
 def _said(interval: tuple[float, float]) -> str:
@@ -95,8 +95,8 @@ class ExpectClassKappa(AgreementExpectation):
 
     A mark is shared when the boxes match (IoU at least `match_iou`, whatever the class), or when both gave the image
     one tag. Unit: kappa. Default: 0.61, `substantial` (0.81 is `almost perfect`); at least 20 shared marks. Source:
-    Cohen, 1960; Landis and Koch, 1977: conventions, not laws. Resolves: the 95 % interval of resampled images. Known false
-    alarms: one class far more frequent than all others lowers kappa at the same agreement.
+    Cohen, 1960; Landis and Koch, 1977: conventions, not laws. Resolves: the 95 % interval of resampled images.
+    Known false alarms: one class far more frequent than all others lowers kappa at the same agreement.
     """
 
     type: ClassVar[str] = "expect_class_kappa"
@@ -203,7 +203,8 @@ class ExpectKrippendorffAlpha(AgreementExpectation):
         raters = sorted({r for found in images for r in found})
         said = f"alpha of {self.value} over {len(result.kept)} objects and {len(raters)} annotators"
         of = {"value": value, "limit": self.alpha, "unit": "alpha", "resolves": _said(interval)}
-        found = [Finding(self.check, ", ".join(raters)[:200], said, **of)] if value < self.alpha else []  # type: ignore[arg-type]  # fields of one finding
+        stream = ", ".join(raters)[:200]
+        found = [Finding(self.check, stream, said, **of)] if value < self.alpha else []  # type: ignore[arg-type]  # fields
         return Judgement(
             tuple(found), f"{said}: {value:.2f} ({_said(interval)})", {"alpha": value, "interval": list(interval)}
         )

@@ -16,7 +16,7 @@ from validators.errors import InvalidSuite
 from validators.expectations import BY_TYPE
 from validators.expectations.expectation import Expectation
 from validators.findings import Severity
-from validators.recording import Facts, Recording
+from validators.recording import Facts
 
 MAX_BYTES = 4 << 20
 SHIPPED = Path(__file__).parent
@@ -97,14 +97,6 @@ def for_facts(facts: Facts, format: str = "") -> tuple[Suite, str]:  # noqa: A00
             return suite, f"{suite.name}, chosen for the format {format}"
     suite = next(s for s in known if s.name.startswith("recording@"))
     return suite, f"{suite.name}, because no suite is made for robot type {robot!r}"
-
-
-def for_recording(recording: Recording) -> tuple[Suite, str]:
-    """As `for_facts`, but `labels@1` for labels of no robot that a suite is made for; and why it was chosen."""
-    suite, why = for_facts(recording.facts)
-    if recording.labels is not None and not suite.robot_types:
-        return load("labels@1"), "labels@1, because these are labels"
-    return suite, why
 
 
 def parse(text: str) -> Suite:
