@@ -21,6 +21,11 @@ from validators.expectations.frames import (
 )
 from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
 from validators.expectations.kinematics import ExpectJointsWithinLimits
+from validators.expectations.label_agreement import ExpectBoxAgreement, ExpectClassKappa, ExpectKrippendorffAlpha
+from validators.expectations.label_boxes import ExpectValidBoxes
+from validators.expectations.label_classes import ExpectClassCoverage, ExpectDeclaredClasses, ExpectNoDuplicateBoxes
+from validators.expectations.label_tracks import ExpectConsistentTracks, ExpectLabelTimesWithinRecording
+from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels
 from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
@@ -87,6 +92,17 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectFollowingErrorBelow,
     ExpectSensorsInStep,
     ExpectClocksToAgree,
+    ExpectLabelSchema,
+    ExpectValidBoxes,
+    ExpectNoOrphanLabels,
+    ExpectDeclaredClasses,
+    ExpectClassCoverage,
+    ExpectNoDuplicateBoxes,
+    ExpectConsistentTracks,
+    ExpectLabelTimesWithinRecording,
+    ExpectBoxAgreement,
+    ExpectClassKappa,
+    ExpectKrippendorffAlpha,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 

@@ -14,7 +14,17 @@ from validators.files import Files
 from validators.recording import Recording
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
-REGISTRY = ("lerobot", "parquet", "video", "images")  # in the order in which they are asked; the most particular first
+REGISTRY = (  # in the order in which they are asked; the most particular first
+    "lerobot",
+    "nuscenes",
+    "openlabel",
+    "coco",
+    "kitti_labels",
+    "parquet",
+    "video",
+    "images",
+    "json_document",
+)
 
 
 class Reader(Protocol):

@@ -1,0 +1,172 @@
+"""Labels by themselves: the rules of their format, and labels and pictures that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import polars as pl
+
+from validators.expectations.expectation import Expectation, Needs, Subject
+from validators.findings import Finding, Judgement, NotEvaluable
+from validators.labels import Defect, Labels
+from validators.values import Values
+
+NAMED = 5  # labels that a message names
+
+
+def labels_of(subject: Subject) -> Labels:
+    """The recording's labels, or `NotEvaluable`."""
+    if subject.recording.labels is None:
+        raise NotEvaluable(f"a {subject.recording.format} recording has no labels")
+    return subject.recording.labels
+
+
+class LabelExpectation(Expectation):
+    """Judged once, on the labels of the recording; reads no frames."""
+
+    scope: ClassVar[Literal["stream", "recording"]] = "recording"
+
+    def needs(self, subject: Subject) -> Needs:
+        labels_of(subject)
+        return Needs()
+
+
+@dataclass(frozen=True)
+class ExpectLabelSchema(LabelExpectation):
+    """Label schema: required fields, types, lengths, versions, ids used once, references that lead somewhere.
+
+    Rules of OpenLABEL 1.0.0 (metadata, objects, frames, val lengths), COCO (images, annotations, categories), nuScenes
+    (tables and tokens, counts) and KITTI (columns, ranges), one finding a rule and file with the first places.
+    Unit: places. Default: none. Source: ASAM OpenLABEL 1.0.0 schema; cocodataset.org data format; nuscenes-devkit
+    schema; KITTI object devkit. Resolves: one field. Known false alarms: fields that a tool leaves out on purpose.
+    """
+
+    type: ClassVar[str] = "expect_label_schema"
+    check: ClassVar[str] = "label_schema"
+
+    def judge(self, subject: Subject, values: Values) -> Judgement:
+        labels = labels_of(subject)
+        images, marks = (
+            t.select(pl.len()).collect(engine="streaming").item() for t in (labels.images, labels.annotations)
+        )
+        note = f"{marks} labels in {images} pictures or scans"
+        note += f", by {'; '.join(a[:60] for a in labels.annotators[:3])}" if labels.annotators else ""
+        return Judgement(tuple(self._finding(d) for d in labels.defects), note, {"labels": marks, "images": images})
+
+    def _finding(self, defect: Defect) -> Finding:
+        named = [f"{where}: {what}".removeprefix(": ") for where, what in defect.examples if where or what]
+        more = f"; and {defect.count - NAMED} more" if defect.count > NAMED else ""
+        return Finding(
+            self.check,
+            defect.source,
+            f"{defect.rule}, {defect.count} times: {'; '.join(named[:NAMED])}{more}",
+            value=float(defect.count),
+            limit=0.0,
+            unit="places",
+            resolves="one field",
+        )
+
+
+def finding(
+    check: str, subject: Subject, rows: pl.DataFrame, message: str, *, value: float | None, limit: float, unit: str
+) -> Finding:
+    """One finding for rows of one source, stream and kind: how many, which first, in which episodes and when."""
+    positions = rows["episode"].drop_nulls().unique().sort().to_list()
+    episodes = tuple(subject.recording.episodes[i].index for i in positions)
+    times = rows["time_s"].drop_nulls()
+    kind, source, stream = (rows[c][0] for c in ("kind", "source", "stream"))
+    more = f"; and {rows.height - NAMED} more" if rows.height > NAMED else ""
+    return Finding(
+        check,
+        f"{source} {stream}" if stream else str(source),
+        f"{rows.height} {_PLURAL.get(kind, kind)} {message}: {'; '.join(named(rows))}{more}",
+        episode=episodes[0] if len(episodes) == 1 else None,
+        episodes=episodes if len(episodes) > 1 else (),
+        start_s=_number(times.min()),
+        end_s=_number(times.max()),
+        value=value,
+        limit=limit,
+        unit=unit,
+        resolves="one label",
+    )
+
+
+_PLURAL = {"bbox": "boxes", "cuboid": "cuboids", "polygon": "polygons", "polyline": "polylines"}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def named(rows: pl.DataFrame) -> list[str]:
+    """The first labels of a table: class, image and place in the file."""
+    return [
+        f"{r['category'] or 'no class'} in {r['image'] or 'no image'} ({r['where'] or r['id']})"
+        for r in rows.head(NAMED).select("category", "image", "where", "id").iter_rows(named=True)
+    ]
+
+
+@dataclass(frozen=True)
+class ExpectNoOrphanLabels(LabelExpectation):
+    """Orphans: labels whose image is in no list of images, objects that are in no frame, pictures that are not here.
+
+    Pictures are judged folder by folder: a folder of which no picture is here was left out on purpose, which is said;
+    one of which some are here must be whole. Images without a label are counted in the note, because an empty scene
+    is no defect. Unit: labels, objects, files. Default: none. Source: the formats' references. Resolves: one.
+    Known false alarms: a folder that holds part of its pictures on purpose.
+    """
+
+    type: ClassVar[str] = "expect_no_orphan_labels"
+    check: ClassVar[str] = "orphans"
+
+    def judge(self, subject: Subject, values: Values) -> Judgement:
+        labels = labels_of(subject)
+        seen = labels.annotations.filter(pl.col("image").is_not_null())
+        lost = seen.join(labels.images, left_on="image", right_on="id", how="anti").collect(engine="streaming")
+        findings = [
+            finding(
+                self.check, subject, group, "are of an image that is not listed",
+                value=float(group.height), limit=0.0, unit="labels",
+            )
+            for _, group in lost.group_by("source", "stream", "kind", maintain_order=True)
+        ]  # fmt: skip
+        findings += self._objects(subject, labels)
+        files, notes = self._files(labels)
+        expected = labels.images.filter(pl.col("expected")).unique("id")
+        empty = expected.join(seen, left_on="id", right_on="image", how="anti").select(pl.len()).collect().item()
+        if empty:
+            total = expected.select(pl.len()).collect(engine="streaming").item()
+            notes.append(f"{empty} of {total} images have no label")
+        return Judgement((*findings, *files), "; ".join(notes), {"unlabelled": empty})
+
+    def _objects(self, subject: Subject, labels: Labels) -> Iterator[Finding]:
+        used = labels.annotations.filter(pl.col("object").is_not_null()).select("object", "source").unique()
+        objects = labels.objects.unique(["id", "episode"])
+        if subject.recording.format == "openlabel":
+            objects = objects.join(used, left_on=["id", "source"], right_on=["object", "source"], how="anti")
+        else:
+            objects = objects.join(used, left_on="id", right_on="object", how="anti")
+        for (source,), rows in objects.sort("where").collect().group_by("source", maintain_order=True):
+            which = "; ".join(f"{c or 'no class'} {w}" for c, w in rows.select("category", "where").head(NAMED).rows())
+            message = f"{rows.height} objects are declared and marked in no frame: {which}"
+            yield Finding(
+                self.check, str(source), message, value=float(rows.height), limit=0.0, unit="objects", resolves="one"
+            )
+
+    def _files(self, labels: Labels) -> tuple[list[Finding], list[str]]:
+        named_ = labels.images.filter(pl.col("found").is_not_null())
+        folder = pl.concat_str([pl.lit("/"), pl.col("file")]).str.replace(r"/[^/]*$", "")
+        counts = named_.unique("id").group_by(folder=folder).agg(
+            pl.len(), here=pl.col("found").sum(), first=pl.col("file").filter(~pl.col("found")).sort().head(NAMED)
+        )  # fmt: skip
+        findings, absent = [], 0
+        for name, number, here, first in counts.sort("folder").collect().iter_rows():
+            if not here:
+                absent += number
+            elif here < number:
+                message = f"{number - here} of {number} pictures are not here: {', '.join(first)}"
+                of = {"value": float(number - here), "limit": 0.0, "unit": "files", "resolves": "one"}
+                findings.append(Finding(self.check, name.strip("/") or "pictures", message, **of))  # type: ignore[arg-type]  # fields of a finding
+        return findings, [f"{absent} pictures are not in the dataset, so none of them was looked at"] if absent else []
