@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -10,20 +11,20 @@ from numpy.typing import NDArray
 
 from validators.documents import canonical
 from validators.errors import UnreadableDataset
-from validators.expectations.expectation import ACTION, STATE
 from validators.readers.columns import page_damage
 from validators.recording import Recording
 from validators.stream import EPISODE
 
 SCHEMA = "fingerprint@1"
+STATE, ACTION = "observation.state", "action"  # of this schema, whatever other columns come to be called
 STEP = 1e-4
 NAN, NEGATIVE, POSITIVE = np.iinfo(np.int64).min, np.iinfo(np.int64).min + 1, np.iinfo(np.int64).max
 _FARTHEST = float(2**62)
 BATCH = 256  # episodes read together
 
 
-def fingerprints(recording: Recording) -> dict[int, str]:
-    """Episode index → `sha256:…`. Episodes without state and action (both columns absent) have none.
+def fingerprints(recording: Recording, positions: Sequence[int] | None = None) -> dict[int, str]:
+    """Episode index → `sha256:…`, of all or of those at `positions`. Without state and action there are none.
 
     The digest is over canonical JSON {"action": width, "schema": "fingerprint@1", "state": width}, a newline, then row
     by row the values of `observation.state` and `action` as float32, each as `np.round(float64(x) / 1e-4)` in
@@ -37,14 +38,15 @@ def fingerprints(recording: Recording) -> dict[int, str]:
         return {}
     columns = [e.alias(n) for f in features if f and f.width for n, e in stream.unpacked(f).items()]
     found: dict[int, str] = {}
-    for first in range(0, len(recording.episodes), BATCH):
-        positions = range(first, min(first + BATCH, len(recording.episodes)))
-        frame = stream.frames(positions).select(EPISODE, *(c.cast(pl.Float32) for c in columns))
+    wanted = range(len(recording.episodes)) if positions is None else positions
+    for first in range(0, len(wanted), BATCH):
+        batch = wanted[first : first + BATCH]
+        frame = stream.frames(batch).select(EPISODE, *(c.cast(pl.Float32) for c in columns))
         try:
             parts = frame.collect(engine="streaming").partition_by(EPISODE, as_dict=True, include_key=False)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise _damaged(recording, [f.name for f in features if f], error) from error
-        for position in positions:
+        for position in batch:
             if (position,) in parts:
                 found[recording.episodes[position].index] = _digest(parts[(position,)], *widths)
     return found

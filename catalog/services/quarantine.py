@@ -22,6 +22,8 @@ from catalog.services.reach import releases_from
 from catalog.services.records_agree import quarantine_record
 from lineage import urn
 
+MANY = 500
+
 
 def start(operations: Operations, by: str, dataset: str, ingest: str | None, episodes: list[int], reason: str) -> str:
     """Begin a quarantine; no episodes means the whole version. Returns the operation's id."""
@@ -96,7 +98,9 @@ def set_aside(
         dataset=version.dataset,
         manifest_digest=version.manifest_digest,
     )
-    marks = _marks(quarantine.id, chosen, own, {o.path: o.sha256 for o in objects})
+    gone = _already(write, {e.fingerprint for e in own})
+    rest = [e for e in own if e not in chosen and e.fingerprint not in gone]
+    marks = _marks(quarantine.id, chosen, rest, {o.path: o.sha256 for o in objects})
     write.insert_many(tables.quarantined, marks)
     write.audit(
         "dataset.quarantine",
@@ -111,12 +115,20 @@ def set_aside(
     return quarantine
 
 
+def _already(write: Write, fingerprints: Set[str]) -> set[str]:
+    """Those of the fingerprints that are quarantined."""
+    q, wanted, found = tables.quarantined.c, sorted(fingerprints), set[str]()
+    for first in range(0, len(wanted), MANY):
+        among = select(q.digest).where(q.digest.in_(wanted[first : first + MANY]))
+        found |= set(write.connection.execute(among).scalars())
+    return found
+
+
 def _marks(
-    quarantine: str, chosen: list[Episode], all_: list[Episode], digests: Mapping[str, str]
+    quarantine: str, chosen: list[Episode], rest: list[Episode], digests: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """What identifies the chosen episodes: fingerprints, and objects that hold nothing else."""
-    bad = {(e.root, e.index) for e in chosen}
-    shared = {path for e in all_ if (e.root, e.index) not in bad for path in e.objects}
+    """What identifies the chosen episodes: fingerprints, and objects that hold nothing of the episodes in use."""
+    shared = {path for e in rest for path in e.objects}
     marks = {}
     for e in chosen:
         own = [(e.fingerprint, "fingerprint")]

@@ -6,6 +6,7 @@ found even when it agrees with itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from catalog.domain.base import canonical, sha256
@@ -20,11 +21,13 @@ def read_episodes(recording: Recording, slug: str, digests: Mapping[str, str]) -
     Raises the reader's `UnreadableDataset` where rows cannot be read.
     """
     marks = fingerprint.fingerprints(recording)
+    held = Counter(path for e in recording.episodes for path in e.files)
     return [
         Episode(
             root=slug,
             index=e.index,
-            fingerprint=marks.get(e.index) or _content_mark([digests[p] for p in e.files]),
+            fingerprint=marks.get(e.index)
+            or _content_mark([digests[p] for p in e.files], e.index if any(held[p] > 1 for p in e.files) else None),
             length=e.length,
             start_s=e.start_s or 0.0,
             end_s=e.end_s or 0.0,
@@ -35,9 +38,11 @@ def read_episodes(recording: Recording, slug: str, digests: Mapping[str, str]) -
     ]
 
 
-def _content_mark(digests: list[str]) -> str:
-    """What an episode without state and action is known by: the digests of its files, and nothing finer."""
-    return sha256(canonical({"schema": "content-mark@1", "files": digests}))
+def _content_mark(digests: list[str], index: int | None) -> str:
+    """What an episode without state and action is known by: the digests of its files, and its index in shared ones."""
+    if index is None:
+        return sha256(canonical({"schema": "content-mark@1", "files": digests}))
+    return sha256(canonical({"schema": "content-mark@2", "files": digests, "episode": index}))
 
 
 def _text(provenance: Mapping[str, object], key: str) -> str:

@@ -86,6 +86,7 @@ class Layout:
     cameras: Sequence[str] = ()
     codec: str = "h264"
     keyframe_at_episodes: bool = True
+    shift: int = 0  # of the numbers in the pictures
     splits: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -129,7 +130,7 @@ def write(root: Path, episodes: Sequence[Episode], fps: int, features: Mapping[s
             lines[i] |= {"data/chunk_index": 0, "data/file_index": file}
     for camera in layout.cameras:
         for file, held in enumerate(_groups(layout.videos)):
-            shown = [number_of(i, row) for i in held for row in range(episodes[i].rows)]
+            shown = [layout.shift + number_of(i, row) for i in held for row in range(episodes[i].rows)]
             first = np.cumsum([0, *(episodes[i].rows for i in held)])
             path = root / f"videos/{camera}/chunk-000/file-{file:03d}.mp4"
             video(path, shown, fps, codec=layout.codec, keyframes=first if layout.keyframe_at_episodes else ())

@@ -12,6 +12,7 @@ from validators.expectations.clocks import (
     ExpectTimeNotToRunBack,
 )
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
+from validators.expectations.episodes import ExpectIndexToContinue, ExpectReferencesToExist
 from validators.expectations.expectation import Expectation
 from validators.expectations.following import ExpectFollowingErrorBelow, ExpectLagBelow
 from validators.expectations.frames import (
@@ -28,7 +29,9 @@ from validators.expectations.label_tracks import ExpectConsistentTracks, ExpectL
 from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels
 from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
+from validators.expectations.overlap import ExpectNoKnownOverlap
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
+from validators.expectations.quantiles import ExpectQuantilesOfAllRows
 from validators.expectations.ranges import ExpectChannelsToBeBetween
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
@@ -43,6 +46,7 @@ from validators.expectations.spikes import (
     ExpectNoJumps,
     ExpectNoOutliers,
 )
+from validators.expectations.statistics import ExpectStatisticsToMatch
 from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
 from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
 from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
@@ -52,6 +56,11 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectCountsToMatchMetadata,
     ExpectDeclaredTypes,
     ExpectIndicesInOrder,
+    ExpectIndexToContinue,
+    ExpectReferencesToExist,
+    ExpectStatisticsToMatch,
+    ExpectQuantilesOfAllRows,
+    ExpectNoKnownOverlap,
     ExpectSignalsToBeComplete,
     ExpectSignalsToBeFinite,
     ExpectColumnValuesToNotBeNull,

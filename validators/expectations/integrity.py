@@ -12,15 +12,17 @@ import polars as pl
 from validators.expectations.expectation import Expectation, Needs, Subject, indices
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, count, greatest, least, previous
-from validators.stream import NO_EPISODE, START, Feature
+from validators.pictures.camera import VideoCamera
+from validators.stream import NO_EPISODE, START, Feature, Part
 from validators.values import Values
 
 
 @dataclass(frozen=True)
 class ExpectCountsToMatchMetadata(Expectation):
-    """Counts: episodes, frames, videos and tasks in the folder against info.json; lengths against episodes.jsonl.
+    """Counts: episodes, frames, videos and tasks in the folder against info.json; lengths against the listed ones.
 
-    Unit: a count. Default: exact. Source: LeRobot v2.1. Resolves: one. Known false alarms: none; a folder that holds
+    Rows of a shared file that lie in no episode count, too. Unit: a count. Default: exact. Source: LeRobot v2.1, v3.0:
+    meta/episodes.jsonl or meta/episodes lists. Resolves: one. Known false alarms: none; a folder that holds
     part of a dataset on purpose should say so with metadata of its own.
     """
 
@@ -34,7 +36,8 @@ class ExpectCountsToMatchMetadata(Expectation):
         return Needs()
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
-        return Judgement((*self._totals(subject), *self._lengths(subject), *self._videos(subject)))
+        found = (self._totals(subject), self._lengths(subject), self._unowned(subject), self._videos(subject))
+        return Judgement(tuple(finding for findings in found for finding in findings))
 
     def _finding(self, stream: str, message: str, value: int, limit: int, unit: str, **where: object) -> Finding:
         of = {"value": float(value), "limit": float(limit), "unit": unit, "resolves": "a difference of one"}
@@ -42,13 +45,13 @@ class ExpectCountsToMatchMetadata(Expectation):
 
     def _totals(self, subject: Subject) -> Iterator[Finding]:
         recording = subject.recording
-        facts = recording.facts
+        facts, listing = recording.facts, _listing(subject)
         damaged = {i for p in recording.problems for i in p.affected}
         there = {e.index for e in recording.episodes} | damaged
         found = {
             "episodes": len(there),
             "frames": recording.rows,
-            "videos": sum(len(camera.episodes) for camera in recording.cameras.values()),
+            "videos": sum(len(c.episodes) for c in recording.cameras.values() if isinstance(c, VideoCamera)),
             "tasks": len(facts.tasks),
         }
         for unit, number in found.items():
@@ -57,20 +60,34 @@ class ExpectCountsToMatchMetadata(Expectation):
                 message = f"{number} {unit} are here, info.json declares {declared}"
                 yield self._finding(f"total_{unit}", message, number, declared, unit)
         if absent := sorted(facts.listed.keys() - there):
-            message = f"{len(absent)} episodes of episodes.jsonl have no data file: {_some(absent)}"
-            yield self._finding("episodes.jsonl", message, len(there), len(facts.listed), "episodes")
+            message = f"{len(absent)} episodes of {listing} have no data file: {_some(absent)}"
+            yield self._finding(listing, message, len(there), len(facts.listed), "episodes")
         if extra := sorted(there - facts.listed.keys()):
-            message = f"{len(extra)} data files are in no line of episodes.jsonl: {_some(extra)}"
-            yield self._finding(
-                "episodes.jsonl", message, len(there), len(facts.listed), "episodes", episodes=tuple(extra)
-            )
+            message = f"{len(extra)} data files are in no line of {listing}: {_some(extra)}"
+            yield self._finding(listing, message, len(there), len(facts.listed), "episodes", episodes=tuple(extra))
 
     def _lengths(self, subject: Subject) -> Iterator[Finding]:
         for episode in subject.recording.episodes:
             declared = subject.recording.facts.listed.get(episode.index, episode.length)
             if declared != episode.length:
-                message = f"{episode.length} rows, episodes.jsonl says {declared}"
+                message = f"{episode.length} rows, {_listing(subject)} says {declared}"
                 yield self._finding("length", message, episode.length, declared, "rows", episode=episode.index)
+
+    def _unowned(self, subject: Subject) -> Iterator[Finding]:
+        """Rows of a file that lie in no episode; not where the file has another problem already."""
+        recording = subject.recording
+        if recording.main is None or not recording.facts.first_rows:
+            return
+        bad = {p.path for p in recording.problems}
+        names = {recording.files.local(n): n for n in {e.path for e in recording.episodes} - bad}
+        unowned: dict[str, list[Part]] = {}
+        for part in (p for t in recording.main.tables for p in t.parts if p.position == NO_EPISODE):
+            if part.path in names:
+                unowned.setdefault(names[part.path], []).append(part)
+        for name, parts in unowned.items():
+            rows = sum(p.rows for p in parts)
+            message = f"{rows} rows lie in no episode, the first is row {parts[0].offset} of the file"
+            yield self._finding(name, message, rows, 0, "rows")
 
     def _videos(self, subject: Subject) -> Iterator[Finding]:
         episodes = subject.recording.episodes
@@ -206,6 +223,11 @@ def _scalar(subject: Subject, feature: Feature) -> Lift:
     """A column of one channel, as the integers it holds."""
     (column,) = subject.stream.unpacked(feature).values()
     return Lift(f"{feature.name}#", column)
+
+
+def _listing(subject: Subject) -> str:
+    """The metadata that lists the episodes."""
+    return "meta/episodes" if subject.recording.facts.first_rows else "episodes.jsonl"
 
 
 def _some(indices: list[int], at_most: int = 8) -> str:

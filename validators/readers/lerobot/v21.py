@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from validators.errors import UnreadableDataset
@@ -68,7 +68,7 @@ def read(files: Files, info: dict[str, Any]) -> Recording:
         task_indices=tuple(tasks),
         listed={i: line["length"] for i, line in listed.items()},
         slices=slices,
-        statistics=partial(declared.of_lines, files),
+        statistics=cache(partial(declared.of_lines, files)),
     )
     main = Stream(MAIN, features, columns.tables(footers), Clock(CLOCK), facts.fps)
     pictured = cameras.of_columns(main, info, tuple(episodes))

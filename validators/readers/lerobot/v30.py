@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from validators.errors import UnreadableDataset
@@ -70,7 +70,7 @@ def read(files: Files, info: dict[str, Any]) -> Recording:
         listed={r.index: r.length for r in rows},
         first_rows={r.index: r.first for r in rows},
         slices=slices,
-        statistics=partial(listing.statistics, files),
+        statistics=cache(partial(listing.statistics, files)),
     )
     main = Stream(MAIN, features, columns.tables(footers), Clock(CLOCK), facts.fps)
     pictured = cameras.of_columns(main, info, tuple(episodes))
