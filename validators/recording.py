@@ -15,8 +15,8 @@ from validators.files import Files
 from validators.stream import EPISODE, FRAME, ROW, START, Feature, Stream
 
 if TYPE_CHECKING:
-    from validators.labels import Labels
     from validators.errors import UnreadableDataset
+    from validators.labels import Labels
     from validators.pictures import Picture, Probe
     from validators.pictures.measures import Measures
     from validators.statistics import Declared
