@@ -14,7 +14,7 @@ from validators.files import Files
 from validators.recording import Recording
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
-REGISTRY = ("lerobot", "bags", "parquet")  # in the order in which they are asked; the most particular first
+REGISTRY = ("lerobot", "bags", "ulog", "parquet")  # in the order in which they are asked; the most particular first
 
 
 class Reader(Protocol):
