@@ -16,6 +16,8 @@ from validators.recording import Recording
 GROUP = "assay.reader"  # entry points: name = the module of a reader
 REGISTRY = (  # in the order in which they are asked; the most particular first
     "lerobot",
+    "bags",
+    "ulog",
     "nuscenes",
     "openlabel",
     "coco",
