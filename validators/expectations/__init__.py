@@ -11,6 +11,7 @@ from validators.expectations.clocks import (
     ExpectStreamToCoverEpisode,
     ExpectTimeNotToRunBack,
 )
+from validators.expectations.drift import ExpectNoDrift
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
 from validators.expectations.expectation import Expectation
 from validators.expectations.following import ExpectFollowingErrorBelow, ExpectLagBelow
@@ -20,7 +21,8 @@ from validators.expectations.frames import (
     ExpectNoNearDuplicateFrames,
 )
 from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
-from validators.expectations.kinematics import ExpectJointsWithinLimits
+from validators.expectations.kinematics import ExpectActionsWithinLimits, ExpectJointsWithinLimits
+from validators.expectations.mixed_units import ExpectNoMixedUnits
 from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
@@ -41,6 +43,8 @@ from validators.expectations.spikes import (
 from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
 from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
 from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
+from validators.expectations.units import ExpectUnitsKnown
+from validators.expectations.velocity import ExpectVelocityWithinLimits
 from validators.expectations.video import ExpectAPictureForEveryRow, ExpectCamerasAsDeclared
 
 SHIPPED: tuple[type[Expectation], ...] = (
@@ -67,7 +71,11 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectSharpness,
     ExpectNoOcclusion,
     ExpectNoFrozenRows,
+    ExpectUnitsKnown,
+    ExpectNoMixedUnits,
     ExpectJointsWithinLimits,
+    ExpectActionsWithinLimits,
+    ExpectVelocityWithinLimits,
     ExpectJointZeroBelow,
     ExpectTimeNotToRunBack,
     ExpectNoDuplicateTimes,
@@ -87,6 +95,7 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectFollowingErrorBelow,
     ExpectSensorsInStep,
     ExpectClocksToAgree,
+    ExpectNoDrift,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 

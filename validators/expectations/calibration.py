@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validators.expectations.expectation import STATE, Expectation, Needs, Subject
-from validators.expectations.kinematics import Mapped, extent_metrics, mapped, said
+from validators.expectations.units import Mapped, extent_metrics, mapped, said
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import channels
 from validators.robot.kinematics import Array, Site, Tree
