@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from validators.expectations.calibration import ExpectJointZeroBelow
+from validators.expectations.calibration import (
+    ExpectCalibrationAgeBelow,
+    ExpectCalibrationPresent,
+)
 from validators.expectations.clocks import (
     ExpectEpisodesLongEnough,
     ExpectMeasuredClock,
@@ -14,6 +17,7 @@ from validators.expectations.clocks import (
 from validators.expectations.drift import ExpectNoDrift
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
 from validators.expectations.expectation import Expectation
+from validators.expectations.extrinsics import ExpectExtrinsicsSane
 from validators.expectations.following import ExpectFollowingErrorBelow, ExpectLagBelow
 from validators.expectations.frames import (
     ExpectEffectiveFrameRate,
@@ -21,12 +25,15 @@ from validators.expectations.frames import (
     ExpectNoNearDuplicateFrames,
 )
 from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
+from validators.expectations.joint_zero import ExpectJointZeroBelow
 from validators.expectations.kinematics import ExpectActionsWithinLimits, ExpectJointsWithinLimits
+from validators.expectations.markers import ExpectMarkerResidualBelow
 from validators.expectations.mixed_units import ExpectNoMixedUnits
 from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
 from validators.expectations.ranges import ExpectChannelsToBeBetween
+from validators.expectations.reprojection import ExpectReprojectionBelow, ExpectSensorsAligned
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
     ExpectColumnValuesToNotBeNull,
@@ -95,6 +102,12 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectFollowingErrorBelow,
     ExpectSensorsInStep,
     ExpectClocksToAgree,
+    ExpectMarkerResidualBelow,
+    ExpectCalibrationPresent,
+    ExpectCalibrationAgeBelow,
+    ExpectReprojectionBelow,
+    ExpectSensorsAligned,
+    ExpectExtrinsicsSane,
     ExpectNoDrift,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
