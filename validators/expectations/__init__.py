@@ -41,6 +41,7 @@ from validators.expectations.signal import (
     ExpectSignalsToBeComplete,
     ExpectSignalsToBeFinite,
 )
+from validators.expectations.sim_to_real import ExpectSimulationToMatch
 from validators.expectations.spikes import (
     ExpectActionStepsBelow,
     ExpectNoAccelerationSpikes,
@@ -109,6 +110,7 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectSensorsAligned,
     ExpectExtrinsicsSane,
     ExpectNoDrift,
+    ExpectSimulationToMatch,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 
