@@ -50,6 +50,7 @@ from validators.expectations.spikes import (
 )
 from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
 from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
+from validators.expectations.terms import ExpectPeopleHandled, ExpectRetentionNotOver, ExpectTermsDeclared
 from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
 from validators.expectations.units import ExpectUnitsKnown
 from validators.expectations.velocity import ExpectVelocityWithinLimits
@@ -111,6 +112,9 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectExtrinsicsSane,
     ExpectNoDrift,
     ExpectSimulationToMatch,
+    ExpectTermsDeclared,
+    ExpectRetentionNotOver,
+    ExpectPeopleHandled,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 
