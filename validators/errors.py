@@ -55,6 +55,12 @@ class InvalidRobot(ValidatorError):
     KINDS = frozenset({"robot-missing", "robot-invalid", "model-invalid", "model-unsupported", "path-outside"})
 
 
+class InvalidProfile(ValidatorError):
+    """The profile of approved data cannot be used."""
+
+    KINDS = frozenset({"profile-missing", "profile-invalid"})
+
+
 class UncleanableDataset(ValidatorError):
     """The dataset cannot be written without the dropped episodes; nothing was written."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
@@ -22,6 +23,9 @@ from validators.robot import RobotModel
 from validators.stream import NO_EPISODE
 from validators.suites import Entry, Suite
 from validators.values import Values
+
+if TYPE_CHECKING:
+    from validators.profile import Profile
 
 ENGINE = "assay-polars"
 GX_VERSION = "1.24.1"  # whose result shape this is
@@ -39,6 +43,8 @@ class SuiteResult:
     findings: tuple[Finding, ...]
     outcomes: tuple[Outcome, ...]
     engine: str = ENGINE
+    now: datetime.datetime | None = None
+    reference: Profile | None = None
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
@@ -67,6 +73,8 @@ class SuiteResult:
             "passed": self.passed,
             "suite": {"name": self.suite.name, "digest": self.suite.digest},
             "robot": None if self.robot is None else {"name": self.robot.name, "digest": self.robot.digest},
+            "judged_at": None if self.now is None else self.now.isoformat(),
+            "profile": None if self.reference is None else self.reference.digest,
             "engine": engine(self.engine),
             "format": self.recording.format,
             "episodes": len(self.recording.episodes),
@@ -128,19 +136,24 @@ def run(
     progress: Progress | None = None,
     told: Told | None = None,
     read: planner.Read = planner.read_all,
+    *,
+    now: datetime.datetime | None = None,
+    reference: Profile | None = None,
 ) -> SuiteResult:
     """Judges the recording. A file found damaged while reading becomes a finding; the others are judged.
 
     `told` hears each outcome as soon as it is known, what is cheap first. `read` is the engine that reads the rows; the
-    gate accepts the verdict of the default alone.
+    gate accepts the verdict of the default alone. Ages and retention are judged at `now` (with its zone), drift against
+    the profile `reference`.
     """
     try:
-        outcomes = _outcomes(Subject(recording, recording.main, robot, progress), suite, told, read)
+        outcomes = _outcomes(Subject(recording, recording.main, robot, progress, now, reference), suite, told, read)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        return run(_without_damaged(recording, error), suite, robot, progress, told, read)
+        return run(_without_damaged(recording, error), suite, robot, progress, told, read, now=now, reference=reference)
     findings = [_unreadable(problem) for problem in (*recording.problems, *recording.late(), *damage(recording))]
     findings += [finding for outcome in outcomes for finding in outcome.findings]
-    return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes), getattr(read, "engine", ENGINE))
+    name = getattr(read, "engine", ENGINE)
+    return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes), name, now, reference)
 
 
 def _outcomes(subject: Subject, suite: Suite, told: Told | None, read: planner.Read) -> list[Outcome]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from validators.expectations.calibration import ExpectJointZeroBelow
+from validators.expectations.calibration import (
+    ExpectCalibrationAgeBelow,
+    ExpectCalibrationPresent,
+)
 from validators.expectations.clocks import (
     ExpectEpisodesLongEnough,
     ExpectMeasuredClock,
@@ -11,9 +14,11 @@ from validators.expectations.clocks import (
     ExpectStreamToCoverEpisode,
     ExpectTimeNotToRunBack,
 )
+from validators.expectations.drift import ExpectNoDrift
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
 from validators.expectations.episodes import ExpectIndexToContinue, ExpectReferencesToExist
 from validators.expectations.expectation import Expectation
+from validators.expectations.extrinsics import ExpectExtrinsicsSane
 from validators.expectations.following import ExpectFollowingErrorBelow, ExpectLagBelow
 from validators.expectations.frames import (
     ExpectEffectiveFrameRate,
@@ -21,18 +26,22 @@ from validators.expectations.frames import (
     ExpectNoNearDuplicateFrames,
 )
 from validators.expectations.integrity import ExpectCountsToMatchMetadata, ExpectDeclaredTypes, ExpectIndicesInOrder
-from validators.expectations.kinematics import ExpectJointsWithinLimits
+from validators.expectations.joint_zero import ExpectJointZeroBelow
+from validators.expectations.kinematics import ExpectActionsWithinLimits, ExpectJointsWithinLimits
 from validators.expectations.label_agreement import ExpectBoxAgreement, ExpectClassKappa, ExpectKrippendorffAlpha
 from validators.expectations.label_boxes import ExpectValidBoxes
 from validators.expectations.label_classes import ExpectClassCoverage, ExpectDeclaredClasses, ExpectNoDuplicateBoxes
 from validators.expectations.label_tracks import ExpectConsistentTracks, ExpectLabelTimesWithinRecording
 from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels
+from validators.expectations.markers import ExpectMarkerResidualBelow
+from validators.expectations.mixed_units import ExpectNoMixedUnits
 from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
 from validators.expectations.occlusion import ExpectNoOcclusion
 from validators.expectations.overlap import ExpectNoKnownOverlap
 from validators.expectations.photometry import ExpectContrast, ExpectExposure, ExpectSharpness
 from validators.expectations.quantiles import ExpectQuantilesOfAllRows
 from validators.expectations.ranges import ExpectChannelsToBeBetween
+from validators.expectations.reprojection import ExpectReprojectionBelow, ExpectSensorsAligned
 from validators.expectations.signal import (
     ExpectColumnValuesToBeBetween,
     ExpectColumnValuesToNotBeNull,
@@ -40,6 +49,7 @@ from validators.expectations.signal import (
     ExpectSignalsToBeComplete,
     ExpectSignalsToBeFinite,
 )
+from validators.expectations.sim_to_real import ExpectSimulationToMatch
 from validators.expectations.spikes import (
     ExpectActionStepsBelow,
     ExpectNoAccelerationSpikes,
@@ -49,7 +59,10 @@ from validators.expectations.spikes import (
 from validators.expectations.statistics import ExpectStatisticsToMatch
 from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
 from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
+from validators.expectations.terms import ExpectPeopleHandled, ExpectRetentionNotOver, ExpectTermsDeclared
 from validators.expectations.timing import ExpectJitterBelow, ExpectMeanRate, ExpectNoGaps, ExpectTimeToIncrease
+from validators.expectations.units import ExpectUnitsKnown
+from validators.expectations.velocity import ExpectVelocityWithinLimits
 from validators.expectations.video import ExpectAPictureForEveryRow, ExpectCamerasAsDeclared
 
 SHIPPED: tuple[type[Expectation], ...] = (
@@ -81,7 +94,11 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectSharpness,
     ExpectNoOcclusion,
     ExpectNoFrozenRows,
+    ExpectUnitsKnown,
+    ExpectNoMixedUnits,
     ExpectJointsWithinLimits,
+    ExpectActionsWithinLimits,
+    ExpectVelocityWithinLimits,
     ExpectJointZeroBelow,
     ExpectTimeNotToRunBack,
     ExpectNoDuplicateTimes,
@@ -112,6 +129,17 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectBoxAgreement,
     ExpectClassKappa,
     ExpectKrippendorffAlpha,
+    ExpectMarkerResidualBelow,
+    ExpectCalibrationPresent,
+    ExpectCalibrationAgeBelow,
+    ExpectReprojectionBelow,
+    ExpectSensorsAligned,
+    ExpectExtrinsicsSane,
+    ExpectNoDrift,
+    ExpectSimulationToMatch,
+    ExpectTermsDeclared,
+    ExpectRetentionNotOver,
+    ExpectPeopleHandled,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 

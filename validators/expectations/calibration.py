@@ -1,230 +1,155 @@
-"""Calibration: does forward kinematics of the recorded joints land where an outside tracker saw the arm?"""
+"""Calibration as a record: is there one for every sensor that needs it, and was it made near the recording?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from validators.expectations.expectation import STATE, Expectation, Needs, Subject
-from validators.expectations.kinematics import Mapped, extent_metrics, mapped, said
+from validators import calibration
+from validators.errors import UnreadableDataset
+from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.metrics import channels
-from validators.robot.kinematics import Array, Site, Tree
+from validators.origin import day_of
+from validators.recording import Recording
 from validators.values import Values
 
-FALSE_ALARMS, FOUND = 0.01, 0.95
-STEPS = 6
-LEAST_ROWS = 30
-CLUSTERS = 8  # of an episode's rows, when episodes are too few to be the clusters
+HOW = "put calibration/NAME.json (calibration@1) into the dataset, or declare sensors in assay.yaml"
+_CALIBRATED = ("camera", "lidar", "radar", "depth", "stereo", "imu", "force", "torque", "rgb", "infrared", "thermal")
+
+
+def calibrations(recording: Recording) -> tuple[calibration.Calibration, ...]:
+    """What is known of the sensors' calibration; a file that cannot be read leaves the check not evaluable."""
+    try:
+        return calibration.found(recording)
+    except UnreadableDataset as error:
+        raise NotEvaluable(f"a calibration file cannot be read: {error.detail}") from error
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Joint-zero offsets of one group: δ and its standard error, rad, for each joint; residual RMS, m.
+class Dated:
+    """One calibration and its day; `episodes`: indices it is said to hold for, empty for all."""
 
-    `alarm` and `miss`: how many standard errors 1 % false alarms (two sides) and 95 % found take, by Student's t over
-    the clusters.
-    """
-
-    offset: Array
-    error: Array
-    residual: float
-    rows: int
-    alarm: float
-    miss: float
+    name: str
+    date: datetime.date | None
+    episodes: tuple[int, ...] = ()
 
 
-def fit(
-    tree: Tree,
-    site: Site,
-    hinges: Mapping[str, Array],
-    slides: Mapping[str, Array],
-    seen: Array,
-    cluster: NDArray[np.int64],
-) -> Fit:
-    """Least squares of δ and b in |seen - b - FK(q + δ)|² by Gauss-Newton; the error is robust to correlated rows.
-
-    `hinges`: joint → q [rows], rad, each with a δ; `slides`: joint → [rows], m, taken as they are; `seen` [rows, 3], m;
-    `cluster` [rows]: rows of one cluster may be correlated. A joint that the tracked point does not show gets the error
-    infinity.
-    """
-    rows, names = len(seen), list(hinges)
-    unknown = np.zeros(len(names) + 3)  # δ, rad, then b, m
-    for _ in range(STEPS):
-        turned = {n: hinges[n] + d for n, d in zip(names, unknown, strict=False)}
-        position, slopes = tree.forward(site, {**slides, **turned}, rows)
-        moved = np.stack([slopes[n] for n in names], axis=2)  # [rows, 3, joints], m per rad
-        slope = np.concatenate([moved, np.broadcast_to(np.eye(3), (rows, 3, 3))], axis=2)
-        residual = seen - unknown[-3:] - position
-        normal = np.einsum("rij,rik->jk", slope, slope)
-        shown, inverse = _inverse(normal, rows)
-        step = inverse @ np.einsum("rij,ri->j", slope, residual)
-        unknown = unknown + step
-        if np.abs(step).max() < 1e-10:
-            break
-    score = np.einsum("rij,ri->rj", slope, residual)
-    groups = np.unique(cluster, return_inverse=True)[1]
-    summed = np.zeros((int(groups.max()) + 1, len(unknown)))
-    np.add.at(summed, groups, score)
-    number = len(summed)
-    covariance = inverse @ (summed.T @ summed) @ inverse * number / max(1, number - 1)
-    error = np.where(shown, np.sqrt(np.maximum(0, np.diag(covariance))), np.inf)
-    joint = slice(len(names))
-    return Fit(
-        unknown[joint], error[joint], float(np.sqrt(np.mean(np.sum(residual**2, axis=1)))), rows, *_quantiles(number)
-    )
-
-
-def _quantiles(clusters: int) -> tuple[float, float]:
-    from scipy.special import stdtrit  # a third of a second to import, and few recordings come here
-
-    freedom = max(1, clusters - 1)
-    return float(stdtrit(freedom, 1 - FALSE_ALARMS / 2)), float(stdtrit(freedom, FOUND))
-
-
-def _inverse(normal: Array, rows: int) -> tuple[NDArray[np.bool_], Array]:
-    """Pseudo-inverse, and which joints lie outside its null space: a point on an axis does not show that joint."""
-    values, vectors = np.linalg.eigh(normal)
-    kept = values > rows * 1e-6  # less than 1 mm of motion per rad is nothing a tracker shows
-    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
-    shown = (vectors[:, ~kept] ** 2).sum(axis=1) < 1e-6
-    return shown, inverse
+def dated(recording: Recording) -> list[Dated]:
+    """Every calibration with its day: of sensors, then those that episodes name (`calibration`, `calibration_date`)."""
+    found = [Dated(f"{c.sensor} ({c.where})", c.date) for c in calibrations(recording)]
+    groups: dict[tuple[str, datetime.date | None], list[int]] = {}
+    for episode in recording.episodes:
+        given = episode.provenance.get("calibration")
+        own = given if isinstance(given, dict) else {}
+        date = calibration.day(own.get("date")) or calibration.day(episode.provenance.get("calibration_date"))
+        name = own.get("id", given) if given is not None else None
+        if name is not None or date is not None:
+            groups.setdefault((str(name or "its calibration"), date), []).append(episode.index)
+    return found + [Dated(name, date, tuple(indices)) for (name, date), indices in groups.items()]
 
 
 @dataclass(frozen=True)
-class ExpectJointZeroBelow(Expectation):
-    """Joint zero: the offsets δ for which |seen - b - FK(q + δ)|² over rows is least, seen by an outside tracker.
+class ExpectCalibrationPresent(Expectation):
+    """Calibration: every sensor that measures space (camera, lidar, radar, imu, …) has a calibration of its own.
 
-    b is the tracker's own constant offset (its registration), fitted along so that it is not blamed on a joint.
-    One fit a rig (`rig` in the episodes' provenance; without it, one an episode) over an even sample of rows. Found
-    when |δ| is above limit_deg and above t(0.995) standard errors s (1 % false alarms); s is robust to correlated
-    rows (clusters: episodes; t has one degree of freedom fewer). Unit: degrees. Default: 1.0, because s knows of noise
-    only: backlash (± 0.5° in servo arms) and link tolerances look like offsets of that size. Source: kinematic
-    calibration by markers; q from observation.state, the point and its column from the robot record's `tracker`, m in
-    the frame of the robot's base.
-    Resolves: max(limit, t(0.995) s) + t(0.95) s, the least offset found in 95 % of cases.
-    Known false alarms: a tracker whose frame is turned looks like an offset of the first joint; wrong link lengths.
-    Smaller offsets than it resolves pass: that is said, not proven absent.
+    A sensor has one where `calibration/*.json` names it, or its metadata or declaration holds one. Unit: sensors.
+    Default: none. Source: a picture without intrinsics and a mount measures nothing. Resolves: one sensor. Where
+    nothing at all is calibrated it is not evaluable: a suite that requires it blocks. Known false alarms: cameras that
+    only people look at.
     """
 
-    type: ClassVar[str] = "expect_joint_zero_below"
-    check: ClassVar[str] = "joint_zero"
-    limit_deg: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.limit_deg <= 90:
-            raise ValueError("limit_deg must be above 0 and at most 90")
+    type: ClassVar[str] = "expect_calibration_present"
+    check: ClassVar[str] = "calibration"
+    scope: ClassVar[Literal["stream", "recording"]] = "recording"
 
     def needs(self, subject: Subject) -> Needs:
-        robot = subject.robot
-        if robot is None:
-            raise NotEvaluable("no robot model is given (--robot FILE)")
-        if robot.tracker is None:
-            raise NotEvaluable(f"the record of {robot.name!r} names no tracker")
-        seen = subject.feature(robot.tracker.column)
-        if seen.width != 3:
-            raise NotEvaluable(f"{seen.name} has {seen.width} channels, x y z in m were expected")
-        sample = (*channels(subject.stream, subject.feature(STATE)), *channels(subject.stream, seen))
-        return Needs(extent_metrics(subject, STATE), sample)
+        return Needs()
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
-        robot = subject.robot
-        assert robot is not None
-        assert robot.tracker is not None
-        site = robot.tree.point(robot.tracker.point)
-        on_the_way = set(robot.tree.moving(site))
-        found = [m for m in mapped(subject, values, STATE) if m.joint.name in on_the_way]
-        known = {m.joint.name for m in found if m.scale is not None}
-        if missing := sorted(on_the_way - known):
-            raise NotEvaluable(f"no channel in rad, deg or m for {', '.join(missing)} ({said(found)})")
-        groups, findings, resolved, largest = self._groups(subject), [], [], 0.0
-        table = self._sampled(subject, values, found)
-        for name, positions in groups.items():
-            chosen = table[np.isin(table[:, 0], positions)]
-            result = self._fit(robot.tree, site, found, chosen)
-            if result is None:
-                raise NotEvaluable(f"{name}: fewer than {LEAST_ROWS} finite rows of joints and tracker")
-            resolved.append(self._resolves(result))
-            seen = np.abs(result.offset[np.isfinite(result.error)])
-            largest = max(largest, float(np.rad2deg(seen).max(initial=0.0)))
-            findings += self._findings(subject, name, positions, found, result)
-        shown = np.array(resolved)
-        blind = [
-            m.label for m, column in zip(self._hinges(found), shown.T, strict=True) if not np.isfinite(column).all()
+        recording = subject.recording
+        known = {c.sensor for c in calibrations(recording)}
+        sensors = [s.name for s in recording.facts.sensors.values() if any(k in s.kind.lower() for k in _CALIBRATED)]
+        wanted = list(dict.fromkeys([*sensors, *recording.cameras]))
+        if not wanted:
+            raise NotEvaluable("no camera, lidar or other sensor is declared")
+        if not known:
+            raise NotEvaluable(f"none of {len(wanted)} sensors has a calibration; {HOW}")
+        findings = [
+            Finding(self.check, name, f"has no calibration; {HOW}", value=0.0, limit=1.0, resolves="one sensor")
+            for name in wanted
+            if not _same(name, known)
         ]
-        note = f"largest offset {largest:.2f}°; resolves {_range(shown)}° at 95 %, {len(groups)} groups"
-        note += f"; units: {said(found)}" + (f"; not shown by the tracked point: {', '.join(blind)}" if blind else "")
-        return Judgement(tuple(findings), note, {"largest_deg": largest})
+        return Judgement(tuple(findings), f"{len(wanted) - len(findings)} of {len(wanted)} sensors have a calibration")
 
-    def _hinges(self, found: list[Mapped]) -> list[Mapped]:
-        return [m for m in found if m.joint.motion == "hinge"]
 
-    def _groups(self, subject: Subject) -> dict[str, list[int]]:
-        groups: dict[str, list[int]] = {}
-        for position, episode in enumerate(subject.recording.episodes):
-            rig = episode.provenance.get("rig")
-            groups.setdefault(f"rig {rig}" if rig else f"episode {episode.index}", []).append(position)
-        return groups
+def _same(name: str, known: set[str]) -> bool:
+    """`observation.images.front` is the sensor `front`."""
+    return name in known or name.rsplit(".", 1)[-1] in known
 
-    def _sampled(self, subject: Subject, values: Values, found: list[Mapped]) -> Array:
-        """[rows, 1 + 3 + joints]: position of the episode, tracker m, joints rad or m; rows that are finite."""
-        assert values.sampled is not None
-        assert subject.robot is not None
-        assert subject.robot.tracker is not None
-        seen = channels(subject.stream, subject.feature(subject.robot.tracker.column))
-        table = values.sampled.select("position", *(c.name for c in seen), *(m.lift.name for m in found)).to_numpy()
-        table = table.astype(np.float64)
-        table[:, 4:] /= np.array([m.scale for m in found])
-        whole: Array = table[np.isfinite(table).all(axis=1)]
-        return whole
 
-    def _fit(self, tree: Tree, site: Site, found: list[Mapped], rows: Array) -> Fit | None:
-        if len(rows) < LEAST_ROWS:
-            return None
-        episodes = rows[:, 0].astype(np.int64)
-        cluster = episodes
-        if np.unique(episodes).size < CLUSTERS:
-            cluster = np.arange(len(rows)) * CLUSTERS // len(rows)
-        joints = {m.joint.name: rows[:, 4 + i] for i, m in enumerate(found)}
-        hinges = {m.joint.name: joints[m.joint.name] for m in self._hinges(found)}
-        slides = {k: v for k, v in joints.items() if k not in hinges}
-        return fit(tree, site, hinges, slides, rows[:, 1:4], cluster)
+@dataclass(frozen=True)
+class ExpectCalibrationAgeBelow(Expectation):
+    """Calibration age: |day of the recording - day of the calibration| at most `max_days`; an unknown day is found.
 
-    def _resolves(self, result: Fit) -> Array:
-        """Least offset found in 95 % of cases, degrees, for each hinge."""
-        error = np.rad2deg(result.error)
-        least: Array = np.maximum(self.limit_deg, result.alarm * error) + result.miss * error
-        return least
+    The recording's day is the earliest and latest that its episodes name (`day`, `date`, `recorded_at`), else the day
+    of the judgement, and the note says which. Unit: days. Default: 365. Source: a convention of yearly calibration;
+    rigs that are knocked need less. Resolves: one day. Known false alarms: rigs calibrated anew for each recording,
+    whose metadata keeps the first day.
+    """
 
-    def _findings(
-        self, subject: Subject, name: str, positions: list[int], found: list[Mapped], result: Fit
-    ) -> list[Finding]:
-        resolves, error, offset = self._resolves(result), np.rad2deg(result.error), np.rad2deg(result.offset)
-        episodes = tuple(subject.recording.episodes[i].index for i in positions)
-        return [
-            Finding(
-                self.check,
-                f"{STATE}.{m.label}",
-                f"{name}: {m.joint.name} reads {-offset[i]:+.2f} ± {error[i]:.2f}° off, {len(episodes)} episodes",
-                episode=episodes[0] if len(episodes) == 1 else None,
-                episodes=episodes if len(episodes) > 1 else (),
-                value=float(abs(offset[i])),
-                limit=self.limit_deg,
-                unit="deg",
-                resolves=f"{resolves[i]:.2f}° (95 %, {result.rows} rows, residual {result.residual * 1e3:.1f} mm)",
-            )
-            for i, m in enumerate(self._hinges(found))
-            if np.isfinite(error[i]) and abs(offset[i]) > max(self.limit_deg, result.alarm * error[i])
+    type: ClassVar[str] = "expect_calibration_age_below"
+    check: ClassVar[str] = "calibration_age"
+    scope: ClassVar[Literal["stream", "recording"]] = "recording"
+    max_days: int = 365
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_days <= 36_500:
+            raise ValueError("max_days must be 1 to 36500")
+
+    def needs(self, subject: Subject) -> Needs:
+        return Needs()
+
+    def judge(self, subject: Subject, values: Values) -> Judgement:
+        known = dated(subject.recording)
+        if not known:
+            raise NotEvaluable(f"no calibration is declared; {HOW}")
+        unknown = [
+            self._finding(item, "the day of the calibration is unknown", None) for item in known if not item.date
         ]
+        aged: list[Finding] = []
+        oldest, clock = 0, ""
+        for item in known:
+            days, clock = self._recorded(subject, item)
+            if item.date is None or not days:
+                continue
+            age = max(abs((d - item.date).days) for d in days)
+            oldest = max(oldest, age)
+            if age > self.max_days:
+                message = f"calibrated {item.date}, {age} days from the recording"
+                aged.append(self._finding(item, message, float(age)))
+        if not clock and not unknown:
+            raise NotEvaluable("neither do episodes name their day, nor is the time of the judgement given")
+        note = f"{len(known)} calibrations, the farthest {oldest} days away{clock}" if clock else "ages are not known"
+        return Judgement((*unknown, *aged), note, {"farthest_days": float(oldest)} if clock else {})
 
+    def _finding(self, item: Dated, message: str, age: float | None) -> Finding:
+        return Finding(
+            self.check,
+            item.name,
+            message,
+            episodes=item.episodes,
+            value=age,
+            limit=float(self.max_days),
+            unit="days",
+            resolves="one day",
+        )
 
-def _range(resolved: Array) -> str:
-    finite = resolved[np.isfinite(resolved)]
-    if not finite.size:
-        return "nothing "
-    low, high = float(finite.min()), float(finite.max())
-    return f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
+    def _recorded(self, subject: Subject, item: Dated) -> tuple[list[datetime.date], str]:
+        episodes = [e for e in subject.recording.episodes if not item.episodes or e.index in item.episodes]
+        days = [day for day in map(day_of, episodes) if day is not None]
+        if days:
+            return [min(days), max(days)], ", counted from the days that episodes name"
+        if subject.now is None:
+            return [], ""
+        return [subject.now.date()], ", counted to today: episodes do not name their day"

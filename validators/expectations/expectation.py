@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from validators.findings import Judgement, NotEvaluable
 from validators.metrics import Lift, Metric
@@ -14,6 +15,9 @@ from validators.recording import Recording
 from validators.robot import RobotModel
 from validators.stream import Feature, Stream
 from validators.values import Values
+
+if TYPE_CHECKING:
+    from validators.profile import Profile
 
 Progress: TypeAlias = Callable[[str, int, int], None]  # what, done, of how many
 
@@ -30,12 +34,17 @@ class Needs:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged: a recording and one of its streams, against a robot's model where one is given."""
+    """What is judged: a recording and one of its streams, against a robot's model and a profile of approved data.
+
+    `now` is the time of the judgement, with its zone: a check never asks the machine.
+    """
 
     recording: Recording
     table: Stream | None
     robot: RobotModel | None = None
     progress: Progress | None = None
+    now: datetime.datetime | None = None
+    reference: Profile | None = None
 
     @property
     def stream(self) -> Stream:

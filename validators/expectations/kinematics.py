@@ -1,119 +1,21 @@
-"""Kinematics: do the joints stay where the robot's model lets them, in the units they are written in?"""
+"""Joint limits: do the joints, and what they are told, stay where the robot's model lets them?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import tau
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
 
-from validators.expectations.expectation import STATE, Expectation, Needs, Subject
+from validators.expectations.expectation import ACTION, STATE, Expectation, Needs, Subject
+from validators.expectations.pairing import ALIKE, following, pairs
+from validators.expectations.units import Mapped, extent, extent_metrics, mapped, said
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.metrics import Lift, Metric, channels, greatest, least
-from validators.robot.kinematics import Joint
+from validators.metrics import greatest, least
 from validators.values import Values
-
-PER_UNIT = {"rad": 1.0, "deg": 180 / np.pi, "m": 1.0}
-_SPELLINGS = {
-    "radian": "rad",
-    "radians": "rad",
-    "degree": "deg",
-    "degrees": "deg",
-    "°": "deg",
-    "metre": "m",
-    "meter": "m",
-}
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """A channel of the state that is a joint of the model, with its unit and how the unit is known."""
-
-    label: str
-    lift: Lift
-    joint: Joint
-    unit: str
-    source: str
-    own: str = ""  # the unit that the dataset declares
-
-    @property
-    def scale(self) -> float | None:
-        """Units of the channel per rad (or m), None where values are no angle or length."""
-        return PER_UNIT.get(self.unit)
-
-
-def extent_metrics(subject: Subject, column: str) -> tuple[Metric, ...]:
-    """Least and greatest of every channel: what units are inferred from."""
-    lifts = channels(subject.stream, subject.feature(column))
-    return tuple(m for lift in lifts for m in (least(lift), greatest(lift)))
-
-
-def mapped(subject: Subject, values: Values, column: str) -> list[Mapped]:
-    """The channels that are joints, with units as the record declares, else as the dataset does, else inferred.
-
-    Inferred, from all joints together: those named hand, gripper, finger or jaw with all values in 0..1 are
-    `normalised`. The other hinges are all `rad` when the median of their greatest |x| is at most 2π; `deg` when it is
-    at most 180 and robot_type names no driver known to normalise (SO-100 and its kind: -100..100, then `normalised`);
-    above that `ticks`.
-    """
-    if subject.robot is None:
-        raise NotEvaluable("no robot model is given (--robot FILE)")
-    feature = subject.feature(column)
-    found = []
-    for i, lift in enumerate(channels(subject.stream, feature)):
-        label = feature.label(i)
-        channel = subject.robot.channel(label)
-        if channel is not None:
-            own = feature.units[i].lower() if feature.units else ""
-            own = _SPELLINGS.get(own, own)
-            source = "declared" if channel.unit else "declared by the dataset" if own else "inferred"
-            joint = subject.robot.joint(channel.joint)
-            found.append(Mapped(label, lift, joint, channel.unit or own, source, own))
-    if not found:
-        raise NotEvaluable(f"no channel of {column} has the name of a joint of {subject.robot.name!r}")
-    names = [m.joint.name for m in found]
-    if double := sorted({n for n in names if names.count(n) > 1}):
-        raise NotEvaluable(
-            f"several channels of {column} map to {', '.join(double)}: declare channels in the robot record"
-        )
-    return _inferred(subject, values, found)
-
-
-def _inferred(subject: Subject, values: Values, found: list[Mapped]) -> list[Mapped]:
-    extent = {m.label: _extent(values, m) for m in found}
-    grips = {m.label for m in found if _is_grip(m.label) and extent[m.label][0] >= 0 and extent[m.label][1] <= 1}
-    arm = [m for m in found if m.joint.motion == "hinge" and m.label not in grips]
-    typical = float(np.median([max(map(abs, extent[m.label])) for m in arm])) if arm else 0.0
-    hinge = "rad" if typical <= tau else "deg" if typical <= 180 else "ticks"
-    kind = (subject.recording.facts.robot_type or "").lower()
-    if hinge == "deg" and any(driver in kind for driver in ("so100", "so101", "so-100", "so-101", "koch", "lekiwi")):
-        hinge = "normalised"
-    resolved = []
-    for m in found:
-        unit = "normalised" if m.label in grips else hinge if m.joint.motion == "hinge" else "m"
-        resolved.append(m if m.unit else replace(m, unit=unit))
-    return resolved
-
-
-def _is_grip(label: str) -> bool:
-    return any(word in label.lower() for word in ("hand", "grip", "finger", "jaw", "thumb"))
-
-
-def _extent(values: Values, m: Mapped) -> tuple[float, float]:
-    low, high = values[least(m.lift)], values[greatest(m.lift)]
-    finite = np.concatenate([low[np.isfinite(low)], high[np.isfinite(high)]])
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-
-
-def said(found: Sequence[Mapped]) -> str:
-    """The units in words, with how they are known."""
-    groups: dict[str, list[str]] = {}
-    for m in found:
-        groups.setdefault(f"{m.unit} ({m.source})", []).append(m.label)
-    return "; ".join(f"{unit}: {len(labels)} channels" for unit, labels in groups.items())
 
 
 @dataclass(frozen=True)
@@ -123,7 +25,9 @@ class ExpectJointsWithinLimits(Expectation):
     Unit: the channel's, declared or inferred (and said); tolerance_deg in degrees for hinges, taken as mm for slides.
     Default: 1 degree, which encoders overshoot at a soft stop. Source: the robot record's URDF or MJCF, never the data.
     Resolves: one row. Normalised channels, ticks and channels without a limit are not evaluable, never a pass; the
-    note counts them. Known false alarms: a limit of another robot version; units that no name or value betrays.
+    note counts them. When all joints would keep their limits in another order, the note says which are swapped: a hint
+    that blocks nothing by itself. Known false alarms: a limit of another robot version; units that no name or value
+    betrays.
     """
 
     type: ClassVar[str] = "expect_joints_within_limits"
@@ -142,7 +46,7 @@ class ExpectJointsWithinLimits(Expectation):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         feature = subject.feature(self.column)
-        found = mapped(subject, values, self.column)
+        found = self._found(subject, values)
         findings = [self._disagree(m) for m in found if m.own and m.own != m.unit]
         judged = [m for m in found if m.scale is not None and m.joint.lower is not None]
         if not judged:
@@ -150,9 +54,33 @@ class ExpectJointsWithinLimits(Expectation):
         findings += [f for m in judged for f in self._outside(subject, values, m)]
         rest = feature.width - len(judged)
         note = f"{len(judged)} of {feature.width} channels judged; units: {said(found)}"
-        return Judgement(
-            tuple(findings), note + (f"; {rest} without a limit or a unit are not evaluable" if rest else "")
-        )
+        note += f"; {rest} without a limit or a unit are not evaluable" if rest else ""
+        swapped = self._order(values, judged) if findings else ""
+        return Judgement(tuple(findings), note + swapped)
+
+    def _found(self, subject: Subject, values: Values) -> list[Mapped]:
+        return mapped(subject, values, self.column)
+
+    def _order(self, values: Values, judged: Sequence[Mapped]) -> str:
+        """Which joints would have to change places for all to keep their limits; empty where no order does that."""
+        reach = [tuple(x / (m.scale or 1.0) for x in extent(values, m.lift)) for m in judged]
+        new = order(reach, [self._bounds(m) for m in judged])
+        moved = [(judged[i], judged[j]) for i, j in enumerate(new) if i != j]
+        if not moved:
+            return ""
+        swaps = ", ".join(f"{a.label} as {b.joint.name}" for a, b in moved[:6])
+        return f"; hint: all joints would keep their limits with {swaps}: is the order of joints another?"
+
+    def _bounds(self, m: Mapped) -> tuple[float, float]:
+        """The limits with tolerance, rad or m."""
+        assert m.joint.lower is not None
+        assert m.joint.upper is not None
+        tolerance = self._tolerance(m)
+        return m.joint.lower - tolerance, m.joint.upper + tolerance
+
+    def _tolerance(self, m: Mapped) -> float:
+        """rad or m."""
+        return float(np.deg2rad(self.tolerance_deg)) if m.joint.motion == "hinge" else self.tolerance_deg / 1e3
 
     def _disagree(self, m: Mapped) -> Finding:
         message = f"the robot's record says {m.unit}, the dataset says {m.own}"
@@ -162,9 +90,7 @@ class ExpectJointsWithinLimits(Expectation):
         assert m.scale is not None
         assert m.joint.lower is not None
         assert m.joint.upper is not None
-        tolerance = m.scale * (
-            np.deg2rad(self.tolerance_deg) if m.joint.motion == "hinge" else self.tolerance_deg / 1e3
-        )
+        tolerance = m.scale * self._tolerance(m)
         lower, upper = m.joint.lower * m.scale, m.joint.upper * m.scale
         low, high = values[least(m.lift)], values[greatest(m.lift)]
         failing = np.flatnonzero((low < lower - tolerance) | (high > upper + tolerance)).tolist()
@@ -189,3 +115,52 @@ class ExpectJointsWithinLimits(Expectation):
                 )
             )
         return found
+
+
+@dataclass(frozen=True)
+class ExpectActionsWithinLimits(ExpectJointsWithinLimits):
+    """Action limits: lower - tolerance <= a <= upper + tolerance for every joint, where actions are absolute commands.
+
+    They are where half or more of the moving channels follow the state's channel of the same name: correlation about
+    the episodes' means at least 0.8, slope 0.5 to 2. Deltas and velocities are not evaluable. Unit: the channel's,
+    declared or inferred (and said); tolerance_deg in degrees for hinges, taken as mm for slides. Default: 5 degrees,
+    because operators push against stops and the controller clips. Source: the robot record's URDF or MJCF, never the
+    data. Resolves: one row. Known false alarms: leader arms whose range is wider than the follower's.
+    """
+
+    type: ClassVar[str] = "expect_actions_within_limits"
+    check: ClassVar[str] = "action_limits"
+    column: str = ACTION
+    tolerance_deg: float = 5.0
+
+    def needs(self, subject: Subject) -> Needs:
+        metrics = super().needs(subject).metrics
+        subject.feature(STATE)
+        return Needs((*metrics, *(m for pair in pairs(subject) for m in pair.metrics())))
+
+    def _found(self, subject: Subject, values: Values) -> list[Mapped]:
+        found = mapped(subject, values, self.column)
+        names = {m.lift.name for m in found}
+        both = [following(pair, values).pooled() for pair in pairs(subject) if pair.action.name in names]
+        moving = [(slope, alike) for slope, alike in both if np.isfinite(alike)]
+        absolute = [alike >= ALIKE and 0.5 <= slope <= 2 for slope, alike in moving]
+        if not absolute or np.mean(absolute) < 0.5:
+            raise NotEvaluable(
+                f"{self.column} is no absolute joint command: {sum(absolute)} of {len(moving)} moving channels follow"
+            )
+        return found
+
+
+def order(reach: Sequence[tuple[float, ...]], bounds: Sequence[tuple[float, float]]) -> list[int]:
+    """The place of each joint so that each reach lies within the bounds of its place, as few moved as possible.
+
+    The places as they are where no order keeps all bounds. `reach`, `bounds`: least and greatest, in one unit.
+    """
+    from scipy.optimize import linear_sum_assignment  # heavy to import, and needed only where limits are broken
+
+    low, high = np.array(reach).T
+    under, over = np.array(bounds).T
+    kept = (low[:, None] >= under) & (high[:, None] <= over)
+    cost = np.where(kept, 1.0 - np.eye(len(kept)), len(kept) + 1.0)
+    rows, places = linear_sum_assignment(cost)
+    return [int(p) for p in places] if kept[rows, places].all() else list(range(len(kept)))

@@ -31,10 +31,11 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel of the state: its joint, and its unit where the record declares one."""
+    """A channel of the state: its joint; its unit and greatest speed (rad/s, m/s) where the record has them."""
 
     joint: str
     unit: str | None = None
+    velocity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class RobotModel:
     def joint(self, name: str) -> Joint:
         """The joint of that name; the record was checked to name no other."""
         return self.tree.joints[name]
+
+    def velocity(self, channel: Channel) -> float | None:
+        """The greatest speed of a channel's joint, rad/s or m/s: the record's, else the model's, else None."""
+        return channel.velocity if channel.velocity is not None else self.joint(channel.joint).velocity
 
     def site(self) -> Site | None:
         """The tracked point."""
@@ -159,13 +164,19 @@ def _channels(given: object, tree: Tree) -> dict[str, Channel]:
         raise _invalid("channels: a mapping of channel names was expected")
     found: dict[str, Channel] = {}
     for name, value in given.items():
-        if not isinstance(value, dict) or value.keys() - {"joint", "unit"} or not isinstance(value.get("joint"), str):
-            raise _invalid(f"channels: {name!r} needs a joint, and may have a unit")
+        known = {"joint", "unit", "velocity"}
+        if not isinstance(value, dict) or value.keys() - known or not isinstance(value.get("joint"), str):
+            raise _invalid(f"channels: {name!r} needs a joint, and may have a unit and a velocity")
         if value["joint"] not in tree.joints:
             raise _invalid(f"channels: {name!r} names {value['joint']!r}, no joint of the model")
         if value.get("unit") not in (None, *UNITS):
             raise _invalid(f"channels: {name!r} has the unit {value['unit']!r}, known are {', '.join(UNITS)}")
-        found[name] = Channel(value["joint"], value.get("unit"))
+        fastest = value.get("velocity")
+        if fastest is not None and (isinstance(fastest, bool) or not isinstance(fastest, int | float)):
+            raise _invalid(f"channels: {name!r} has the velocity {fastest!r}, a number in rad/s or m/s was expected")
+        if fastest is not None and not 0 < fastest <= 1e4:
+            raise _invalid(f"channels: {name!r} has the velocity {fastest!r}, above 0 and at most 1e4 was expected")
+        found[name] = Channel(value["joint"], value.get("unit"), fastest)
     return found
 
 

@@ -17,7 +17,8 @@ Motion: TypeAlias = Literal["hinge", "slide"]
 class Joint:
     """A hinge (rad) or slide (m): axis (unit) and anchor in the frame of its body; limits None where unlimited.
 
-    `reference` is the joint value at which the body stands as drawn (MJCF `ref`).
+    `velocity` is the greatest speed, rad/s or m/s, None where the model has none. `reference` is the joint value at
+    which the body stands as drawn (MJCF `ref`).
     """
 
     name: str
@@ -26,6 +27,7 @@ class Joint:
     anchor: Array
     lower: float | None = None
     upper: float | None = None
+    velocity: float | None = None
     reference: float = 0.0
 
 

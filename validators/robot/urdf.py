@@ -87,4 +87,10 @@ def _joint(joint: Element, motion: Motion, kind: str) -> Joint:
         lower, upper = (float(numbers(limit, side, "0", size=1)[0]) for side in ("lower", "upper"))
         if lower > upper:
             raise InvalidRobot("model-invalid", f"joint {joint.get('name')!r}: lower limit above upper")
-    return Joint(_name(joint), motion, unit, np.zeros(3), lower, upper)
+    return Joint(_name(joint), motion, unit, np.zeros(3), lower, upper, _velocity(limit))
+
+
+def _velocity(limit: Element | None) -> float | None:
+    """rad/s or m/s; exporters write 0 where they know none."""
+    fastest = 0.0 if limit is None else float(numbers(limit, "velocity", "0", size=1)[0])
+    return fastest if fastest > 0 else None
