@@ -8,11 +8,14 @@ import tempfile
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import fsspec
 
 from validators.errors import MissingExtra, UnreadableDataset
+
+if TYPE_CHECKING:
+    from validators.declaration import Declaration
 
 MAX_FILES = 1_000_000
 MAX_COPY = 64 << 30  # bytes of one remote file that are fetched to be read
@@ -27,6 +30,7 @@ class Files:
         self._local = "file" in _protocols(filesystem)
         self.root = os.path.realpath(root) if self._local else root.rstrip("/")
         self.only = only
+        self.declared: Declaration | None = None  # what the owner says of them beside their format
         self._copies: dict[str, Path] = {}
 
     @property
