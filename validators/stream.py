@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 EPISODE = "__episode__"  # position of the row's episode in the recording
 ROW = "__row__"  # position of the row in the whole scan
@@ -191,6 +192,7 @@ class Stream:
             start.alias(START),
         )
         frame = frame.select(*made, *columns)
+        frame = frame.with_columns(selectors.temporal().to_physical())  # times are integers in their unit
         kept = {p for p in first if p != NO_EPISODE and (wanted is None or p in wanted)}
         return frame if kept == first.keys() else frame.filter(pl.col(EPISODE).is_in(sorted(kept)))
 

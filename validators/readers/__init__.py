@@ -17,7 +17,7 @@ from validators.readers.declared import applied
 from validators.recording import Recording
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
-REGISTRY = ("lerobot", "parquet", "video", "images")  # in the order in which they are asked; the most particular first
+REGISTRY = ("lerobot", "table", "video", "images")  # in the order in which they are asked; the most particular first
 
 
 class Reader(Protocol):
