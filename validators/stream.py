@@ -28,7 +28,8 @@ PER_SECOND: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_0
 class Feature:
     """One declared column: `dtype` in LeRobot's words, `shape` without the row axis, names and units of its channels.
 
-    `names` and `units` are empty where they are not declared for each channel.
+    `names` and `units` are empty where they are not declared for each channel. `source` is what the file calls it,
+    where that is another name.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Feature:
     shape: tuple[int, ...] = (1,)
     names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def width(self) -> int:

@@ -17,7 +17,8 @@ from validators.readers.declared import applied
 from validators.recording import Recording
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
-REGISTRY = ("lerobot", "table", "video", "images")  # in the order in which they are asked; the most particular first
+# in the order in which they are asked; the most particular first
+REGISTRY = ("lerobot", "hdf5", "table", "video", "images")
 
 
 class Reader(Protocol):

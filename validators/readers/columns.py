@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, TypeAlias, cast
+from typing import IO, Literal, TypeAlias, TypeGuard, cast
 
 import numpy as np
 import polars as pl
@@ -146,6 +146,11 @@ def _known(metadata: pq.FileMetaData, column: str) -> Span:
 def number(kind: str) -> bool:
     """Whether a type, in words, is a number."""
     return kind.startswith(("float", "int", "uint"))
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a value of some metadata counts something."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
 
 
 def is_time(kind: str) -> bool:

@@ -17,6 +17,7 @@ import polars as pl
 from validators.declaration import DeclaredClock
 from validators.errors import UnreadableDataset
 from validators.files import Files
+from validators.pictures import image, video
 from validators.readers import arrow, clocks, columns, delimited, runs, texts
 from validators.recording import MAIN, Episode, Facts, Problem, Recording
 from validators.stream import NO_EPISODE, PER_SECOND, Clock, Feature, Part, Stream, Table
@@ -40,8 +41,9 @@ class _Found:
 
 
 def recognises(files: Files) -> bool:
-    """Whether any such file is there."""
-    return bool(files.names(*SUFFIXES))
+    """Whether any such file is there; texts beside pictures belong to those."""
+    pictures = (*image.SUFFIXES, *video.SUFFIXES)
+    return bool(files.names(".parquet", *arrow.SUFFIXES) or (files.names(*SUFFIXES) and not files.names(*pictures)))
 
 
 def read(files: Files) -> Recording:
