@@ -165,6 +165,8 @@ class Stream:
             files = {p.path for p in table.parts if wanted is None or p.position in wanted}
             if kept := [p for p in table.parts if p.path in files]:
                 parts.append(self._part(table, kept, wanted))
+        if not parts and self.tables:
+            return self._part(self.tables[0], self.tables[0].parts, set())
         if not parts:  # a stream without rows, or none of these episodes
             columns = dict.fromkeys(self.features, pl.Null)
             made = {EPISODE: pl.Int32, ROW: pl.get_index_type(), FRAME: pl.Int64, START: pl.Boolean}

@@ -57,7 +57,7 @@ def read(files: Files) -> Recording:
             footer = reads(clock.column if clock else "")
             if clock:
                 footer = _timed(footer, clock, kind)
-            if not found.features:
+            if not found.footers:  # the first
                 found.features = _features(files.local(relative), footer, clock, found.problems, relative)
             if misfit := columns.misfit(footer, [f for f in found.features.values() if f.width]):
                 raise misfit

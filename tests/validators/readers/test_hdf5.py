@@ -27,7 +27,7 @@ def motion(seed, rows=40, joints=7):
 
 
 def pictures(seed, rows=40):
-    return np.random.default_rng(seed).integers(0, 255, (rows, 24, 32, 3), dtype=np.uint8)
+    return np.random.default_rng(seed).integers(0, 255, (rows, 84, 96, 3), dtype=np.uint8)
 
 
 def robomimic(path, demos=2, rows=40, **compression):
@@ -111,7 +111,7 @@ def test_robomimic(tmp_path):
     assert np.array_equal(table["observation.state[2]"].to_numpy(), np.r_[motion(0)[:, 2], motion(1)[:, 2]])
     assert np.allclose(table["obs/robot0_eef_pos"].to_numpy()[:40], motion(50, 40, 3), atol=1e-6)
     camera = recording.cameras["obs/agentview_image"]
-    assert (camera.width, camera.height, camera.fps, sorted(camera.episodes)) == (32, 24, 20, [0, 1])
+    assert (camera.width, camera.height, camera.fps, sorted(camera.episodes)) == (96, 84, 20, [0, 1])
     shown = list(camera.pictures(1))
     assert len(shown) == 40
     assert shown[3].planes == pictures(1)[3].tobytes()
@@ -147,7 +147,7 @@ def test_one_file_an_episode(tmp_path):
 def test_compressed_pictures(tmp_path):
     av = pytest.importorskip("av")
     context = av.CodecContext.create("png", "w")
-    context.width, context.height, context.pix_fmt, context.time_base = 32, 24, "rgb24", Fraction(1)
+    context.width, context.height, context.pix_fmt, context.time_base = 96, 84, "rgb24", Fraction(1)
     (packet,) = context.encode(av.VideoFrame.from_ndarray(pictures(0)[0], format="rgb24"))
     content = bytes(packet)
     path = aloha(tmp_path / "aloha", 1) / "episode_0.hdf5"
