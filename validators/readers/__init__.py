@@ -18,7 +18,7 @@ from validators.recording import Recording
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
 # in the order in which they are asked; the most particular first
-REGISTRY = ("lerobot", "hdf5", "table", "video", "images")
+REGISTRY = ("lerobot", "hdf5", "euroc", "kitti", "tum", "table", "video", "images")
 
 
 class Reader(Protocol):
