@@ -8,11 +8,14 @@ import tempfile
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import fsspec
 
 from validators.errors import MissingExtra, UnreadableDataset
+
+if TYPE_CHECKING:
+    from validators.declaration import Declaration
 
 MAX_FILES = 1_000_000
 MAX_COPY = 64 << 30  # bytes of one remote file that are fetched to be read
@@ -27,7 +30,8 @@ class Files:
         self._local = "file" in _protocols(filesystem)
         self.root = os.path.realpath(root) if self._local else root.rstrip("/")
         self.only = only
-        self._copies: dict[str, Path] = {}
+        self.declared: Declaration | None = None  # what the owner says of them beside their format
+        self._copies: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -111,25 +115,30 @@ class Files:
         except OSError as error:
             raise UnreadableDataset("file-damaged", f"cannot be read: {error}", path=self.where(relative)) from error
 
+    def place(self, relative: str) -> Path:
+        """Where `local` puts the file, fetched yet or not."""
+        path = self._inside(relative)
+        return Path(path) if self._local else self.scratch / "copies" / relative
+
     def local(self, relative: str) -> Path:
         """The file on this machine: itself, or a copy in `scratch` that is fetched once."""
         path = self._inside(relative)
         if self._local:
             return Path(path)
+        target = self.place(relative)
         if relative not in self._copies:
             if (size := self.size(relative)) > MAX_COPY:
                 raise UnreadableDataset(
                     "too-large", f"{size} bytes, at most {MAX_COPY} are fetched", path=self.where(relative)
                 )
-            target = self.scratch / "copies" / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._fs.get_file(path, str(target))
             except OSError as error:
                 detail = f"cannot be fetched: {error}"
                 raise UnreadableDataset("file-damaged", detail, path=self.where(relative)) from error
-            self._copies[relative] = target
-        return self._copies[relative]
+            self._copies.add(relative)
+        return target
 
     @cached_property
     def scratch(self) -> Path:

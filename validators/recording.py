@@ -15,6 +15,7 @@ from validators.files import Files
 from validators.stream import EPISODE, FRAME, ROW, START, Feature, Stream
 
 if TYPE_CHECKING:
+    from validators.declaration import Declaration
     from validators.errors import UnreadableDataset
     from validators.labels import Labels
     from validators.pictures import Picture, Probe
@@ -157,6 +158,7 @@ class Recording:
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     labels: Labels | None = None
     problems: tuple[Problem, ...] = ()
+    declaration: Declaration | None = None
     late: Callable[[], tuple[Problem, ...]] = field(default=_none_late, repr=False)  # found while decoding
 
     @cached_property

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 EPISODE = "__episode__"  # position of the row's episode in the recording
 ROW = "__row__"  # position of the row in the whole scan
@@ -27,7 +28,8 @@ PER_SECOND: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_0
 class Feature:
     """One declared column: `dtype` in LeRobot's words, `shape` without the row axis, names and units of its channels.
 
-    `names` and `units` are empty where they are not declared for each channel.
+    `names` and `units` are empty where they are not declared for each channel. `source` is what the file calls it,
+    where that is another name.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Feature:
     shape: tuple[int, ...] = (1,)
     names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def width(self) -> int:
@@ -162,6 +165,8 @@ class Stream:
             files = {p.path for p in table.parts if wanted is None or p.position in wanted}
             if kept := [p for p in table.parts if p.path in files]:
                 parts.append(self._part(table, kept, wanted))
+        if not parts and self.tables:
+            return self._part(self.tables[0], self.tables[0].parts, set())
         if not parts:  # a stream without rows, or none of these episodes
             columns = dict.fromkeys(self.features, pl.Null)
             made = {EPISODE: pl.Int32, ROW: pl.get_index_type(), FRAME: pl.Int64, START: pl.Boolean}
@@ -191,6 +196,7 @@ class Stream:
             start.alias(START),
         )
         frame = frame.select(*made, *columns)
+        frame = frame.with_columns(selectors.temporal().to_physical())  # times are integers in their unit
         kept = {p for p in first if p != NO_EPISODE and (wanted is None or p in wanted)}
         return frame if kept == first.keys() else frame.filter(pl.col(EPISODE).is_in(sorted(kept)))
 

@@ -25,6 +25,9 @@ SuiteOption = Annotated[
     str | None, typer.Option("--suite", help="Suite by name or file; chosen by what the data says if absent.")
 ]
 RobotOption = Annotated[Path | None, typer.Option("--robot", help="Robot record (robot@1), URDF or MJCF.")]
+ClockOption = Annotated[
+    str | None, typer.Option("--clock", help="COLUMN or COLUMN:UNIT (s, ms, us, ns) with the time of a table's rows.")
+]
 ExplainOption = Annotated[
     str | None, typer.Option("--explain", help="What a check computes, with its false alarms; `list` names all.")
 ]
@@ -38,6 +41,7 @@ def check(
     path: PathArgument = None,
     suite: SuiteOption = None,
     robot: RobotOption = None,
+    clock: ClockOption = None,
     json_: output.Json = False,
     explain: ExplainOption = None,
     report: ReportOption = None,
@@ -52,7 +56,7 @@ def check(
     if path is None:
         raise typer.BadParameter("give the dataset's folder, or --explain CHECK")
     with output.reported(as_json=json_), reported(as_json=json_):
-        result, chosen = judge(path, suite, robot)
+        result, chosen = judge(path, suite, robot, clock)
         name = path.rstrip("/").rsplit("/", 1)[-1] or path
         _write(name, result, chosen, report=report, junit=junit, sarif=sarif)
         if json_:
@@ -65,17 +69,17 @@ def check(
     raise typer.Exit(CLEAN if result.passed else BLOCKED)
 
 
-def judge(path: str, suite: str | None, robot: Path | None) -> tuple[SuiteResult, str]:
+def judge(path: str, suite: str | None, robot: Path | None, clock: str | None = None) -> tuple[SuiteResult, str]:
     """The verdict on a folder, and which suite was chosen why; progress goes to standard error."""
     from catalog.cli.findings.terminal import progress
-    from validators import readers, suites
+    from validators import declaration, readers, suites
     from validators import robot as robots
     from validators.run import run
 
     model = None if robot is None else robots.load(robot)
     with progress() as (report, told):
         report("reading metadata", 0, 1)
-        recording = readers.open(path)
+        recording = readers.open(path, clock=None if clock is None else declaration.clock(clock))
         report("reading metadata", 1, 1)
         if suite is None:
             chosen, why = suites.for_facts(recording.facts, recording.format)

@@ -3,7 +3,6 @@ import polars as pl
 import pytest
 
 from validators import readers
-from validators.errors import UnreadableDataset
 from validators.run import run
 from validators.suites import for_facts, load
 
@@ -91,11 +90,3 @@ def test_a_file_unlike_the_first(folder, change, kind):
     recording = readers.open(folder)
     assert [(p.kind, p.path) for p in recording.problems] == [(kind, "deep/c.parquet")]
     assert len(recording.episodes) == 2
-
-
-def test_no_clock_anywhere(tmp_path):
-    made().drop("timestamp").write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(UnreadableDataset) as caught:
-        readers.open(tmp_path)
-    assert caught.value.kind == "column-missing"
-    assert "timestamp" in str(caught.value)

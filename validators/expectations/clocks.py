@@ -232,7 +232,7 @@ class ExpectEpisodesLongEnough(Expectation):
                 span *= rows / (rows - 1)  # the last row lasts a period, too
             few, brief = rows is not None and rows < LEAST_ROWS, span is not None and span < self.seconds
             if few or brief:
-                said = [f"{rows} rows"] * (rows is not None) + [f"{span:.3g} s"] * (span is not None)
+                said = ([] if rows is None else [f"{rows} rows"]) + ([] if span is None else [f"{span:.3g} s"])
                 finding = Finding(
                     self.check,
                     main.name if main else "",

@@ -66,7 +66,7 @@ class Subject:
     def clock(self) -> str:
         """The column with the time, or `NotEvaluable`."""
         if self.stream.clock is None:
-            raise NotEvaluable("no clock is declared")
+            raise NotEvaluable("no clock is declared: give --clock COLUMN:UNIT, or clock in assay.yaml")
         return self.stream.clock.column
 
     @property

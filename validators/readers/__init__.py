@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from validators import declaration
 from validators import files as files_of
 from validators.errors import UnreadableDataset
 from validators.files import Files
+from validators.readers.declared import applied
 from validators.recording import Recording
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
@@ -18,11 +21,15 @@ REGISTRY = (  # in the order in which they are asked; the most particular first
     "lerobot",
     "bags",
     "ulog",
+    "hdf5",
+    "euroc",
+    "kitti",
+    "tum",
     "nuscenes",
     "openlabel",
     "coco",
     "kitti_labels",
-    "parquet",
+    "table",
     "video",
     "images",
     "json_document",
@@ -49,17 +56,23 @@ def readers() -> Iterator[Reader]:
         yield cast(Reader, importlib.import_module(f"validators.readers.{name}"))
 
 
-def open(address: Path | str, filesystem: Any = None) -> Recording:  # noqa: A001 - the verb of the package
+def open(  # noqa: A001 - the verb of the package
+    address: Path | str, filesystem: Any = None, clock: declaration.DeclaredClock | None = None
+) -> Recording:
     """The recording at an address: a folder or file of this machine, `s3://…`, `lakefs://repository/ref/path`.
 
-    `filesystem` is one of fsspec's; without it the address says which. Raises `UnreadableDataset` when nothing can be
-    judged (a damaged file among good ones is a `Problem` instead), `MissingExtra` when a format's library is missing.
+    `filesystem` is one of fsspec's; without it the address says which. `clock` stands above the one of `assay.yaml`.
+    Raises `UnreadableDataset` when nothing can be judged (a damaged file among good ones is a `Problem` instead),
+    `MissingExtra` when a format's library is missing.
     """
     files = files_of.at(address, filesystem)
+    files.declared = declaration.find(files)
+    if clock is not None:
+        files.declared = replace(files.declared or declaration.Declaration(), clock=clock)
     known = []
     for reader in readers():
         if reader.recognises(files):
-            return reader.read(files)
+            return applied(reader.read(files), files.declared)
         known.append(reader.FORMAT)
     raise UnreadableDataset(
         "format-unknown", f"of no format that is known here ({'; '.join(known)}); give the dataset's root", path=address

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, Literal, TypeAlias, TypeGuard, cast
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.recording import CLOCK, Problem
-from validators.stream import Container, Feature, Part, Table
+from validators.stream import Container, Feature, Part, Table, Unit
 
 MAX_ROWS = 20_000_000  # of one episode: five hours at 1 kHz
 MAX_COLUMNS = 4096
@@ -28,8 +29,8 @@ READ_ERRORS = (OSError, pa.ArrowException, pl.exceptions.PolarsError, pl.excepti
 
 @dataclass(frozen=True)
 class Footer:
-    """What a Parquet footer says. `span` is the clock's, where it was asked for; `first_index` the least `index` of the
-    first rows, as their statistics say."""
+    """What is known of a file before its rows are read. `span` is the clock's, where it was asked for, in its own unit
+    and exact; `first_index` the least `index` of the first rows, as their statistics say."""
 
     path: Path
     rows: int
@@ -37,12 +38,16 @@ class Footer:
     widths: Mapping[str, int]
     span: Span = None
     first_index: int | None = None
+    format: Literal["parquet", "arrow"] = "parquet"
 
 
-def footer(path: Path, *, clock: bool = True) -> Footer:
-    """The footer of one file, and the span of its clock. Raises `UnreadableDataset` (`file-damaged`, `too-large`)."""
+def footer(path: Path, opened: IO[bytes] | None = None, *, clock: str | None = CLOCK) -> Footer:
+    """The footer of one file and the span of its clock, read through `opened` where the file is not at `path` yet.
+
+    Raises `UnreadableDataset` (`file-damaged`, `too-large`).
+    """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(opened or path) as file:
             metadata, schema = file.metadata, file.schema_arrow
             rows = metadata.num_rows
             size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
@@ -53,11 +58,11 @@ def footer(path: Path, *, clock: bool = True) -> Footer:
                 raise UnreadableDataset("file-damaged", f"holds {rows} rows", path=path)
             columns = columns_of(schema)
             widths = {f.name: f.type.list_size for f in schema if pa.types.is_fixed_size_list(f.type)}
+            span = _extent(file, columns, clock) if clock else None
             first = _first_index(metadata)
     except READ_ERRORS as error:
         raise _damaged(path, error) from error
-    found = Footer(path, rows, columns, widths, first_index=first)
-    return replace(found, span=spans(found, [(0, rows)])[0]) if clock else found
+    return Footer(path, rows, columns, widths, span, first)
 
 
 def _damaged(path: Path, error: BaseException) -> UnreadableDataset:
@@ -100,20 +105,63 @@ def spans(footer: Footer, ranges: Sequence[tuple[int, int]]) -> list[Span]:
             values = file.read(columns=[CLOCK], use_threads=False).column(0).combine_chunks()
             if _container(values.type) != "scalar":
                 values = values.flatten()
-            times = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except READ_ERRORS as error:
         raise _damaged(footer.path, error) from error
-    return [_span(times[offset : offset + rows]) for offset, rows in ranges]
+    return [extent(values.slice(offset, rows)) for offset, rows in ranges]
 
 
-def _span(times: np.ndarray) -> Span:
+def _extent(file: pq.ParquetFile, columns: Mapping[str, tuple[str, Container]], clock: str) -> Span:
+    """From the statistics in the footer where it has them, else from the column."""
+    if clock not in columns or not (number(columns[clock][0]) or is_time(columns[clock][0])):
+        return None
+    if columns[clock][1] == "scalar" and (known := _known(file.metadata, clock)):
+        return known
+    return extent(file.read(columns=[clock], use_threads=False).column(0).combine_chunks())
+
+
+def extent(values: pa.Array) -> Span:
+    """Least and greatest finite value; whole numbers and dates stay whole."""
+    if _container(values.type) != "scalar":
+        values = values.flatten()
+    whole = not pa.types.is_floating(values.type)
+    values = values.drop_null()
+    times = (values.cast(pa.int64()) if whole else values.cast(pa.float64())).to_numpy(zero_copy_only=False)
     times = times[np.isfinite(times)]
-    return (float(times.min()), float(times.max())) if times.size else None
+    return (times.min().item(), times.max().item()) if times.size else None
+
+
+def _known(metadata: pq.FileMetaData, column: str) -> Span:
+    """Least and greatest value by the statistics of all row groups."""
+    ends = []
+    for group in (metadata.row_group(i) for i in range(metadata.num_row_groups)):
+        chunks = (group.column(i) for i in range(group.num_columns))
+        found = next((c.statistics for c in chunks if c.path_in_schema == column), None)
+        if found is None or not found.has_min_max:
+            return None
+        ends += [found.min_raw, found.max_raw]
+    known = bool(ends) and all(isinstance(e, int | float) and not isinstance(e, bool) for e in ends)
+    return (min(ends), max(ends)) if known and np.isfinite(ends).all() else None
 
 
 def number(kind: str) -> bool:
     """Whether a type, in words, is a number."""
     return kind.startswith(("float", "int", "uint"))
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a value of some metadata counts something."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
+def is_time(kind: str) -> bool:
+    """Whether a type, in words, is a date with a time of day."""
+    return kind.startswith("timestamp[")
+
+
+def time_unit(kind: str) -> Unit | None:
+    """The unit of a date type as Polars holds it, None of any other type."""
+    found = re.match(r"timestamp\[(s|ms|us|ns)", kind)
+    return None if found is None else "ms" if found[1] == "s" else cast(Unit, found[1])
 
 
 def misfit(found: Footer, features: Sequence[Feature]) -> UnreadableDataset | None:
@@ -136,10 +184,10 @@ def misfit(found: Footer, features: Sequence[Feature]) -> UnreadableDataset | No
 
 def tables(found: Sequence[tuple[Footer, Sequence[Part]]]) -> tuple[Table, ...]:
     """The files grouped by schema, in order, each with its parts."""
-    groups: dict[tuple[tuple[str, tuple[str, Container]], ...], list[Part]] = {}
-    for footer, parts in found:
-        groups.setdefault(tuple(footer.columns.items()), []).extend(parts)
-    return tuple(Table(tuple(parts), dict(key)) for key, parts in groups.items())
+    groups: dict[object, tuple[Footer, list[Part]]] = {}
+    for one, parts in found:
+        groups.setdefault((one.format, *one.columns.items()), (one, []))[1].extend(parts)
+    return tuple(Table(tuple(parts), dict(one.columns), one.format) for one, parts in groups.values())
 
 
 def unreadable(error: UnreadableDataset, files: Files, relative: str, episode: int | None) -> Problem:

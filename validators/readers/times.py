@@ -59,6 +59,14 @@ def _row(line: str) -> tuple[int, str | None] | None:
     return None if time is None else (time, name)
 
 
+def stamp(text: str) -> int:
+    """ns of a stamp: s, or ms, µs or ns where it has the digits of these since 1970, or a date. Raises `ValueError`."""
+    found = _time(text)
+    if found is None or abs(found) >= 1 << 63:
+        raise ValueError(f"has {text[:40]!r} for a stamp")
+    return found
+
+
 def _time(field: str) -> int | None:
     if date := _DATE.fullmatch(field):
         return _date(date)

@@ -37,7 +37,7 @@ def read(files: Files, info: dict[str, Any]) -> Recording:
     placed: list[tuple[columns.Footer, list[tuple[int, int, int]]]] = []  # of each file: (episode, rows, offset)
     for relative, held in here.items():
         try:
-            footer = columns.footer(files.local(relative), clock=False)
+            footer = columns.footer(files.local(relative), clock=None)
             if misfit := columns.misfit(footer, vectors):
                 raise misfit
             parts, wrong = _placed(relative, footer, held)

@@ -1,0 +1,294 @@
+"""HDF5 demonstrations: robomimic and Isaac Lab (`data/demo_N`), and ALOHA's kind (one file an episode).
+
+Datasets with a row for each action are columns under their path in the file, except that actions are `action` and joint
+positions `observation.state`, where the checks look for them: `Feature.source` keeps the path. Pictures are cameras.
+`next_obs` repeats `obs` and `initial_state` has one row; both are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from validators.documents import DocumentError, parse_json
+from validators.errors import UnreadableDataset
+from validators.files import Files
+from validators.readers import clocks, columns, hdf5_rows
+from validators.readers import hdf5_tree as tree
+from validators.readers.hdf5_rows import Demo
+from validators.readers.hdf5_tree import Leaf
+from validators.recording import CLOCK, MAIN, Camera, Episode, Facts, Problem, Recording
+from validators.stream import PER_SECOND, Clock, Feature, Stream
+
+FORMAT = "HDF5 demonstrations (robomimic, Isaac Lab, ALOHA)"
+SUFFIXES = (".hdf5", ".h5")
+ACTIONS = ("actions", "action")
+STATES = (
+    "obs/joint_pos",
+    "obs/robot0_joint_pos",
+    "observations/qpos",
+    "observations/joint_pos",
+    "states/articulation/robot/joint_position",
+    "obs/joint_positions",
+    "obs/robot_joint_pos",
+    "obs/qpos",
+)
+PASSED_OVER = ("next_obs", "initial_state")
+MAX_EPISODES = 100_000
+_DEMO = re.compile(r"(?:demo|episode|traj)_?(\d{1,9})")
+
+
+@dataclass
+class _Found:
+    """What is gathered file by file."""
+
+    demos: list[Demo] = field(default_factory=list)
+    provenance: list[dict[str, object]] = field(default_factory=list)
+    listed: dict[int, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    arguments: list[Mapping[str, Any]] = field(default_factory=list)
+    total: int | None = None
+    format: str = "hdf5"
+
+
+def recognises(files: Files) -> bool:
+    """Whether any HDF5 file is there."""
+    return bool(files.names(*SUFFIXES))
+
+
+def read(files: Files) -> Recording:
+    """Looks at groups, shapes and attributes; rows are decoded when they are wanted."""
+    found = _Found()
+    names = files.names(*SUFFIXES)
+    for relative in names:
+        try:
+            with tree.opened(files, relative) as file:
+                _file(found, relative, file, several=len(names) > 1)
+        except UnreadableDataset as error:
+            if error.kind == "path-outside":
+                raise
+            found.problems.append(columns.unreadable(error, files, relative, None))
+    if not found.demos:
+        detail = f"; the first: {found.problems[0].message}" if found.problems else ""
+        raise UnreadableDataset(
+            found.problems[0].kind if found.problems else "format-unknown",
+            f"no episode can be read (data/demo_N, or actions at the root of each file){detail}",
+            path=files.where(names[0]),
+        )
+    return _recording(files, found)
+
+
+def _file(found: _Found, relative: str, file: Any, *, several: bool) -> None:
+    """The episodes of one file. Raises `UnreadableDataset` when it has none."""
+    splits: Mapping[str, Sequence[str]] = {}
+    if "data" in dict(tree.groups(file)):
+        data = file["data"]
+        demos = sorted((g for g in tree.groups(data) if _DEMO.fullmatch(g[0])), key=lambda g: _number(g[0]))
+        splits = _splits(found, relative, file, [name for name, _ in demos])
+        total = tree.attribute(data, "total")
+        found.total = (found.total or 0) + total if columns.is_count(total) else found.total
+        found.arguments.append(_arguments(found, relative, data))
+    else:
+        demos = [(relative.rpartition("/")[2].rpartition(".")[0], file)]
+    if not demos or not any(name in file for name in ("data", *ACTIONS)):
+        detail = "neither groups data/demo_N nor actions at the root: no demonstrations that are known here"
+        raise UnreadableDataset("format-unknown", detail)
+    for name, group in demos:
+        if len(found.demos) >= MAX_EPISODES:
+            raise UnreadableDataset("too-large", f"more than {MAX_EPISODES} episodes")
+        taken = {d.index for d in found.demos}
+        own = _number(name)
+        index = len(found.demos) + len(found.problems) if several or own < 0 or own in taken else own
+        while index in taken:
+            index += 1
+        prefix = f"data/{name}" if "data" in file else ""
+        try:
+            demo = _demo(found, relative, prefix, group, index)
+        except UnreadableDataset as error:
+            found.problems.append(Problem(error.kind, relative, f"{prefix or 'the root'}: {error.detail}", index))
+            continue
+        said = {key: value for key in ("success", "seed") if (value := tree.attribute(group, key)) is not None}
+        masks = [split for split, names in splits.items() if name in names]
+        found.demos.append(demo)
+        found.provenance.append({**({"demo": name} if prefix else {}), **said, **({"mask": masks} if masks else {})})
+        if columns.is_count(length := tree.attribute(group, "num_samples")):
+            found.listed[index] = length
+
+
+def _number(name: str) -> int:
+    known = _DEMO.fullmatch(name)
+    return int(known[1]) if known else -1
+
+
+def _splits(found: _Found, relative: str, file: Any, demos: Sequence[str]) -> dict[str, list[str]]:
+    """`mask/*`: which episodes belong to which split; a name that is no episode is a problem."""
+    if "mask" not in dict(tree.groups(file)):
+        return {}
+    splits = {}
+    leaves, _ = tree.leaves(file["mask"])
+    for leaf in leaves:
+        if not (leaf.strings or leaf.dtype.kind == "S") or len(leaf.shape) != 1 or leaf.shape[0] > MAX_EPISODES:
+            continue
+        names = [n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in file["mask"][leaf.path][()]]
+        splits[leaf.path] = names
+        if unknown := sorted(set(names) - set(demos)):
+            detail = f"mask/{leaf.path} names episodes that are not there: {', '.join(unknown[:5])}"
+            found.problems.append(Problem("metadata-invalid", relative, detail))
+    return splits
+
+
+def _arguments(found: _Found, relative: str, data: Any) -> Mapping[str, Any]:
+    """`env_args`, a JSON text."""
+    text = tree.attribute(data, "env_args")
+    if text is None:
+        return {}
+    try:
+        value = parse_json(text) if isinstance(text, str) else None
+    except DocumentError as error:
+        found.problems.append(Problem("metadata-invalid", relative, f"data, attribute env_args: {error}"))
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _demo(found: _Found, relative: str, prefix: str, group: Any, index: int) -> Demo:
+    """One episode: which datasets are columns and which are pictures."""
+    leaves, refused = tree.leaves(group, PASSED_OVER if prefix else (*PASSED_OVER, "compress_len"))
+    at = f"{prefix}/" if prefix else ""
+    found.problems += [Problem(r.kind, relative, f"{at}{r.path} {r.why}", index) for r in refused]
+    known = {leaf.path: leaf for leaf in leaves if leaf.shape}
+    leader = next((known[name] for name in ACTIONS if name in known), None)
+    rows = leader.shape[0] if leader else _usual(list(known.values()))
+    if not rows:
+        raise UnreadableDataset("file-damaged", "holds 0 rows")
+    for leaf in list(known.values()):
+        if leaf.shape[0] != rows:
+            del known[leaf.path]
+            if leaf.shape[0] != 1:  # one row is a fact of the episode, not a series
+                detail = (
+                    f"{at}{leaf.path} has {leaf.shape[0]} rows, {leader.path if leader else 'most'} {rows}; not read"
+                )
+                found.problems.append(Problem("column-type", relative, detail, index))
+    state = next((path for path in STATES if path in known), None)
+    renamed = {state: "observation.state", leader.path if leader else None: "action"}
+    pictures = {leaf.path: leaf for leaf in known.values() if hdf5_rows.encoding(leaf)}
+    rest = {renamed.get(path, path): leaf for path, leaf in known.items() if path not in pictures}
+    return Demo(index, relative, prefix, rows, rest, pictures)
+
+
+def _usual(leaves: Sequence[Leaf]) -> int:
+    lengths = [leaf.shape[0] for leaf in leaves]
+    return max(set(lengths), key=lambda n: (lengths.count(n), n), default=0)
+
+
+def _recording(files: Files, found: _Found) -> Recording:
+    first = found.demos[0]
+    facts = _facts(found, files)
+    features = {
+        name: Feature(name, hdf5_rows.word(leaf), hdf5_rows.shape(leaf), source=leaf.path if leaf.path != name else "")
+        for name, leaf in first.columns.items()
+    }
+    clock = _clock(files, first)
+    if clock is None and facts.fps:
+        features = {CLOCK: Feature(CLOCK, "float64", source="the row's number / fps"), **features}
+    kept, provenance = [], []
+    for demo, said in zip(found.demos, found.provenance, strict=True):
+        why = _misfit(demo, features, clock)
+        if why:
+            found.problems.append(
+                Problem("column-missing", demo.relative, f"{demo.group or 'the root'}: {why}", demo.index)
+            )
+        else:
+            kept.append(demo)
+            provenance.append(said)
+    spans = [hdf5_rows.span(files, demo, clock.column if clock else None) for demo in kept]
+    if clock is None and facts.fps:
+        clock = Clock(CLOCK, "s", "index")
+        spans = [(0.0, (demo.rows - 1) / facts.fps) for demo in kept]
+    if clock:
+        clock = replace(clock, origin=clocks.origin([s[0] for s in spans if s], clock.unit))
+    episodes = tuple(
+        Episode(d.index, (d.relative,), d.rows, *_seconds(span, clock), provenance=said)
+        for d, span, said in zip(kept, spans, provenance, strict=True)
+    )
+    rows = hdf5_rows.Rows(files, tuple(kept), tuple(f for f in features.values() if f.width), facts.fps)
+    stream = Stream(MAIN, features, rows.tables, clock, facts.fps)
+    cameras: Mapping[str, Camera] = hdf5_rows.cameras(files, kept, facts.fps)
+    problems = tuple(found.problems)
+    return Recording(found.format, files, facts, episodes, {MAIN: stream}, cameras, None, problems, late=rows.late)
+
+
+def _seconds(span: tuple[float, float] | None, clock: Clock | None) -> tuple[float | None, float | None]:
+    if span is None or clock is None:
+        return None, None
+    start, end = ((value - clock.origin) / PER_SECOND[clock.unit] for value in span)
+    return start, end
+
+
+def _misfit(demo: Demo, features: Mapping[str, Feature], clock: Clock | None) -> str:
+    """Why an episode cannot be read as the first one is."""
+    for feature in features.values():
+        leaf = demo.columns.get(feature.name)
+        if feature.source == "the row's number / fps":
+            continue
+        if leaf is None:
+            return f"has no {feature.source or feature.name}, which the first episode has"
+        if hdf5_rows.shape(leaf) != feature.shape or (feature.width and not hdf5_rows.numeric(leaf)):
+            first = f"{feature.dtype}{list(feature.shape)} in the first"
+            return f"{leaf.path} is {hdf5_rows.word(leaf)}{list(leaf.shape[1:])}, {first}"
+    return ""
+
+
+def _clock(files: Files, first: Demo) -> Clock | None:
+    """The dataset with the time: the declared one, else one whose name and values leave no doubt."""
+    declared = files.declared.clock if files.declared else None
+    by_name: dict[str, str] = {}
+    for name, leaf in first.columns.items():
+        if len(leaf.shape) == 1 and hdf5_rows.numeric(leaf):
+            by_name.setdefault(leaf.path.rpartition("/")[2], name)
+            by_name[leaf.path] = name
+    wanted = [declared.column] if declared else clocks.candidates(tuple(by_name), None)
+    for candidate in wanted:
+        if candidate in by_name:
+            name = by_name[candidate]
+            span = hdf5_rows.span(files, first, name)
+            kind = hdf5_rows.word(first.columns[name])
+            found = clocks.clock(candidate.rpartition("/")[2], None, span[0] if span else None, kind, declared)
+            if found:
+                return replace(found, column=name)
+    if declared and declared.column != CLOCK:
+        raise UnreadableDataset("column-missing", f"the declared clock {declared.column!r} is no series of numbers")
+    return None
+
+
+def _facts(found: _Found, files: Files) -> Facts:
+    """What `env_args` says: the robot, the task, the rate of control, the version of the environment."""
+    arguments = next((a for a in found.arguments if a), {})
+    kwargs, simulation = (arguments.get(key) for key in ("env_kwargs", "sim_args"))
+    kwargs = kwargs if isinstance(kwargs, dict) else {}
+    fps = _rate(kwargs.get("control_freq")) or _rate(_inverse(simulation))
+    robots = kwargs.get("robots", kwargs.get("robot"))
+    robot = robots[0] if isinstance(robots, list) and robots else robots
+    name, version = arguments.get("env_name"), arguments.get("env_version")
+    return Facts(
+        robot_type=robot if isinstance(robot, str) else None,
+        fps=fps or (files.declared.fps if files.declared else None),
+        totals={} if found.total is None else {"total_frames": found.total},
+        tasks=(name,) if isinstance(name, str) else (),
+        listed=found.listed if len(found.listed) == len(found.demos) else {},
+        tools={"environment": f"{name} {version}"} if isinstance(version, str) else {},
+    )
+
+
+def _rate(value: object) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 < value <= 100_000 else None  # type: ignore[operator,arg-type]  # a number
+
+
+def _inverse(simulation: object) -> float | None:
+    """Hz of control from the step of simulation, s, and how many steps an action holds."""
+    if not isinstance(simulation, dict):
+        return None
+    step, decimation = _rate(simulation.get("dt")), _rate(simulation.get("decimation", 1))
+    return 1 / (step * decimation) if step and decimation else None
