@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ENGINE = "assay-polars"
 GX_VERSION = "1.24.1"  # whose result shape this is
 Told: TypeAlias = Callable[[Outcome], None]
-NOTES = 6  # streams whose note is said
+NOTES, NAMED = 3, 2  # different notes that are said, and streams that are named before one
 
 
 @dataclass(frozen=True)
@@ -211,8 +211,12 @@ def _merged(said: Mapping[str, Judgement | str]) -> tuple[Judgement, str]:
         for name, j in judged.items()
         for f in j.findings
     )
-    notes = [f"{name}: {j.note}" for name, j in judged.items() if j.note]
-    note = "; ".join(notes[:NOTES]) + (f"; and {len(notes) - NOTES} more streams" if len(notes) > NOTES else "")
+    notes: dict[str, list[str]] = {}
+    for name, j in judged.items():
+        if j.note:
+            notes.setdefault(j.note, []).append(name)
+    told = [f"{_named(names)}: {note}" for note, names in sorted(notes.items(), key=lambda n: -len(n[1]))]
+    note = "; ".join(told[:NOTES]) + (f"; and {len(told) - NOTES} others" if len(told) > NOTES else "")
     return Judgement(findings, note, {name: j.observed for name, j in judged.items() if j.observed}), ""
 
 
@@ -221,6 +225,10 @@ def _graded(finding: Finding, entry: Entry) -> Finding:
     if finding.check == "readable" or finding.severity == "warning":
         return finding
     return dataclasses.replace(finding, severity=entry.severity)
+
+
+def _named(streams: list[str]) -> str:
+    return ", ".join(streams) if len(streams) <= NAMED else f"{len(streams)} streams"
 
 
 def _outcome(entry: Entry, judgement: Judgement, why: str) -> Outcome:

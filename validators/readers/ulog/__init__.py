@@ -73,7 +73,7 @@ def read(files: Files) -> Recording:
 
 
 def _clock(layout: Layout, origin: int) -> Clock | None:
-    return Clock(CLOCK, "us", "timestamp, since boot", "none", origin) if layout.clock is not None else None
+    return Clock(CLOCK, "us", "since boot", "none", origin) if layout.clock is not None else None
 
 
 def _layouts(logs: list[Log], problems: list[Problem]) -> dict[str, Layout]:
