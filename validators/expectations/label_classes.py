@@ -139,15 +139,17 @@ class ExpectNoDuplicateBoxes(LabelExpectation):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         whole = pl.all_horizontal(*(pl.col(c).is_finite() for c in "xywh")) & (pl.min_horizontal("w", "h") > 0)
-        boxes = labels_of(subject).annotations.filter(
+        numbered = labels_of(subject).annotations.with_row_index("row")
+        boxes = numbered.filter(
             (pl.col("kind") == "bbox") & whole & ~pl.col("crowd").fill_null(value=False) & pl.col("image").is_not_null()
         )
         group = pl.struct("source", "image", "category", "annotator").rank("dense")
-        table = boxes.with_columns(group=group).sort("group", "x").collect(engine="streaming")
+        table = boxes.select("row", *"xywh", group=group).sort("group", "x").collect(engine="streaming")
         if not table.height:
             raise NotEvaluable("no label is a box in a picture")
         best = overlaps(table["group"].to_numpy(), table.select(*"xywh").to_numpy())
-        doubled = table.with_columns(pl.Series("best", best)).filter(pl.col("best") >= self.iou)
+        over = table.select("row", best=pl.Series(best)).filter(pl.col("best") >= self.iou)
+        doubled = numbered.join(over.lazy(), on="row").sort("row").collect(engine="streaming")
         findings = []
         for _, rows in doubled.group_by("source", "stream", "kind", maintain_order=True):
             message = "lie upon another of their class"

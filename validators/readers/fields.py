@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from validators.labels import Defect
 
 MAX_TEXT = 4096  # characters of a name
 LISTED = 8  # places kept of one rule
+_PLAIN = frozenset({int, float})
 
 
 class Ledger:
@@ -114,6 +116,9 @@ class Fields:
             wanted = " or ".join(str(c) for c in counts)
             self.defect("length", name, f"{len(value)} numbers, {wanted} were expected")
             return None
+        if _PLAIN.issuperset(map(type, value)):  # most lists, and most of the time of reading polygons
+            with suppress(OverflowError):
+                return [float(v) for v in value]
         found = [self._number(f"{name}[{i}]", v) for i, v in enumerate(value)]
         return None if None in found else [f for f in found if f is not None]
 

@@ -75,7 +75,10 @@ class _Read:
         channel = self._rigs.lazy().select(_token_as("calibrated_sensor_token"), channel="channel", modality="modality")
         sample = self._samples.lazy().select(_token_as("sample_token"), episode="episode")
         data = tables["sample_data"].join(channel, on="calibrated_sensor_token").join(sample, on="sample_token")
-        self._data = data.sort("channel", "episode", TIME).collect()
+        kept = data.select(
+            "channel", "episode", TIME, "is_key_frame", "token", "ego_pose_token", "filename", "width", "height"
+        )  # fmt: skip
+        self._data = kept.sort("channel", "episode", TIME).collect(engine="streaming")
         times = [t for t in (self._data[TIME].min(), self._samples[TIME].min()) if isinstance(t, int)]
         self._origin = min(times, default=0)
 

@@ -41,7 +41,7 @@ SCHEMA: Mapping[str, Mapping[str, Kind]] = {
 _TARGETS = {"first_sample": "sample", "last_sample": "sample", "first_annotation": "sample_annotation",
             "last_annotation": "sample_annotation"}  # fmt: skip
 _TYPES: Mapping[str, Any] = {"us": pl.Int64, "number": pl.Float64, "flag": pl.Boolean, "keys": pl.List(pl.String)}
-_COUNTS = {"translation": (3,), "rotation": (4,), "size": (3,), "numbers": ()}
+_LISTS = ("translation", "rotation", "size", "numbers")
 _COUNTED = (("scene", "nbr_samples", "sample", "scene_token"),
             ("instance", "nbr_annotations", "sample_annotation", "instance_token"))  # fmt: skip
 
@@ -66,7 +66,7 @@ class Tables:
 
     def _read(self, name: str) -> pl.LazyFrame:
         many = pl.List(pl.Float64)
-        shape = {c: _TYPES.get(k, many if k in _COUNTS else pl.String) for c, k in SCHEMA[name].items()}
+        shape = {c: _TYPES.get(k, many if k in _LISTS else pl.String) for c, k in SCHEMA[name].items()}
         table = LabelTable(self._files.scratch, name, {**shape, "where": pl.String})
         if name in self._there:
             relative = f"{self._folder}{name}.json"
@@ -76,7 +76,7 @@ class Tables:
                         self._ledger.add(relative, "type", "", "a list of rows was expected")
                     elif place and isinstance(place[0], int):
                         item = Fields(value, relative, spelled(place), self._ledger)
-                        row = {c: _field(item, c, k) for c, k in SCHEMA[name].items()}
+                        row = {c: _READ[k](item, c) for c, k in SCHEMA[name].items()}
                         table.add({**row, "where": f"{name}{spelled(place)}"})
         return table.close()
 
@@ -121,21 +121,22 @@ class Tables:
         self._note(name, "count", off.with_columns(value=value).sort("where"), "{}")
 
 
-def _field(item: Fields, name: str, kind: Kind) -> Any:
-    read: Mapping[str, Callable[[], Any]] = {
-        "key": lambda: item.key(name),
-        "link": lambda: item.key(name, required=False),
-        "keys": lambda: [plain(v) for v in item.list(name) if isinstance(v, str)],
-        "text": lambda: item.text(name),
-        "us": lambda: item.integer(name, required=True),
-        "number": lambda: item.number(name),
-        "flag": lambda: item.value.get(name) is True,
-        "numbers": lambda: _flat(item, name),
-    }
-    return read[kind]() if kind in read else item.numbers(name, _COUNTS[kind], required=True)
-
-
 def _flat(item: Fields, name: str) -> list[float]:
     """A matrix, row by row."""
     rows = [item.numbers_of(f"{name}[{i}]", row) for i, row in enumerate(item.list(name))]
     return [v for row in rows if row for v in row]
+
+
+_READ: Mapping[Kind, Callable[[Fields, str], Any]] = {
+    "key": lambda item, name: item.key(name),
+    "link": lambda item, name: item.key(name, required=False),
+    "keys": lambda item, name: [plain(v) for v in item.list(name) if isinstance(v, str)],
+    "text": lambda item, name: item.text(name),
+    "us": lambda item, name: item.integer(name, required=True),
+    "number": lambda item, name: item.number(name),
+    "flag": lambda item, name: item.value.get(name) is True,
+    "numbers": _flat,
+    "translation": lambda item, name: item.numbers(name, (3,), required=True),
+    "rotation": lambda item, name: item.numbers(name, (4,), required=True),
+    "size": lambda item, name: item.numbers(name, (3,), required=True),
+}
