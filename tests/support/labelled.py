@@ -1,8 +1,12 @@
 """Small label sets of each format that a test may spoil: documents as dictionaries, and how to write them."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 START_US = 1_532_402_927_647_951
 START_NS = 1_631_441_453_299_504_000
@@ -192,3 +196,15 @@ def write_kitti(root: Path, number: int = 2, text: str = KITTI) -> Path:
 
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (1242).to_bytes(4, "big") + (375).to_bytes(4, "big") + b"\x08\x02\0\0\0"
+
+
+def png(width: int = 640, height: int = 480, seed: int = 0) -> bytes:
+    """A real picture of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    rows = np.insert(pixels, 0, 0, axis=1).tobytes()  # each row begins with its filter, none
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return PNG[:8] + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")

@@ -173,6 +173,39 @@ def test_overlaps_are_those_of_every_pair(boxes, groups):
         assert best[i] == pytest.approx(pairs[i, :i].max(initial=0.0))
 
 
+def with_pictures(root, change=lambda d: None, size=(640, 480)):
+    document = labelled.coco()
+    for i, each in enumerate(document["images"]):
+        each["file_name"] = f"{i:04}.png"
+        path = root / "images" / each["file_name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(labelled.png(*(size if i == 2 else (640, 480)), seed=i))
+    change(document)
+    labelled.write(root / "annotations/instances_train.json", document)
+    return root
+
+
+def test_a_picture_turned_after_labelling(tmp_path):
+    result = judged(with_pictures(tmp_path / "good"))
+    assert result.findings == ()
+    assert outcome(result, "picture_sizes").note == "4 of 4 pictures looked at"
+    (finding,) = judged(with_pictures(tmp_path / "bad", size=(480, 640))).findings
+    assert finding.message.endswith("images/0002.png is 480 × 640, declared 640 × 480")
+
+
+def test_pictures_of_labels_are_cameras_that_picture_checks_see(tmp_path):
+    recording = readers.open(with_pictures(tmp_path))
+    (camera,) = recording.cameras.values()
+    assert [e.length for e in recording.episodes] == [4]
+    assert (camera.width, camera.height) == (640, 480)
+    assert len(list(camera.pictures(0))) == 4
+    result = run(recording, suites.load("images@1"))
+    assert outcome(result, "exposure").status == "clean"
+    tables = labelled.nuscenes(scenes=1, samples=2, sweeps=2)
+    cameras = readers.open(labelled.write_nuscenes(tmp_path / "nu", tables)).cameras
+    assert {n: dict(c.times_s)[0][1] for n, c in cameras.items()} == {"CAM_FRONT": pytest.approx(0.12)}
+
+
 def of_openlabel(tmp_path, change, frames=5):
     document = labelled.openlabel(frames)
     change(document["openlabel"])

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 
+import fsspec
 import polars as pl
 import pytest
 from hypothesis import given
@@ -306,6 +307,23 @@ def test_a_damaged_file_among_good_ones_is_a_problem(tmp_path):
     (tmp_path / "a.json").unlink()
     with pytest.raises(UnreadableDataset, match="line 1, column"):
         readers.open(tmp_path)
+
+
+@pytest.mark.parametrize("made", ["coco", "openlabel", "nuscenes", "kitti"])
+def test_labels_elsewhere_are_read_as_those_here(tmp_path, made):
+    """On a filesystem that is none of this machine, as S3 is."""
+    if made == "nuscenes":
+        labelled.write_nuscenes(tmp_path, labelled.nuscenes())
+    elif made == "kitti":
+        labelled.write_kitti(tmp_path)
+    else:
+        labelled.write(tmp_path / "x.json", getattr(labelled, made)())
+    elsewhere = fsspec.filesystem("memory")
+    elsewhere.put(str(tmp_path) + "/", f"/labels-{made}", recursive=True)
+    here, there = readers.open(tmp_path), readers.open(f"/labels-{made}", elsewhere)
+    assert rows(here).equals(rows(there))
+    assert here.labels.images.collect().equals(there.labels.images.collect())
+    assert here.episodes == there.episodes
 
 
 def test_osdar_has_nine_sensors_and_more_and_37_objects(shared):

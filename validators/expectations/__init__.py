@@ -31,6 +31,7 @@ from validators.expectations.kinematics import ExpectActionsWithinLimits, Expect
 from validators.expectations.label_agreement import ExpectBoxAgreement, ExpectClassKappa, ExpectKrippendorffAlpha
 from validators.expectations.label_boxes import ExpectValidBoxes
 from validators.expectations.label_classes import ExpectClassCoverage, ExpectDeclaredClasses, ExpectNoDuplicateBoxes
+from validators.expectations.label_pictures import ExpectPictureSizesAsDeclared
 from validators.expectations.label_tracks import ExpectConsistentTracks, ExpectLabelTimesWithinRecording
 from validators.expectations.labels import ExpectLabelSchema, ExpectNoOrphanLabels
 from validators.expectations.markers import ExpectMarkerResidualBelow
@@ -120,6 +121,7 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectClocksToAgree,
     ExpectLabelSchema,
     ExpectValidBoxes,
+    ExpectPictureSizesAsDeclared,
     ExpectNoOrphanLabels,
     ExpectDeclaredClasses,
     ExpectClassCoverage,

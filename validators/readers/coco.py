@@ -15,6 +15,7 @@ from validators.readers.columns import unreadable
 from validators.readers.fields import Fields, Ledger
 from validators.readers.json_files import Pictures, all_that, any_is
 from validators.readers.json_stream import Place, spelled, walk
+from validators.readers.label_cameras import by_folder, cameras
 from validators.readers.label_tables import LabelTables, attributes, hull
 from validators.recording import Facts, Problem, Recording
 
@@ -55,16 +56,18 @@ def read(files: Files) -> Recording:
     if not sets:
         first = problems[0]
         raise UnreadableDataset(first.kind, f"no file can be read; the first: {first.message}", path=first.path)
+    images, episodes = by_folder(pl.concat([s.images for s in sets]))
     declared = [name for s in sets for name in s.categories.values()]
     labels = Labels(
         annotations=pl.concat([s.annotations for s in sets]),
-        images=pl.concat([s.images for s in sets]),
+        images=images,
         objects=pl.concat([s.objects for s in sets]),
         categories=tuple(dict.fromkeys(declared)) if declared else None,
         annotators=(),
         defects=ledger.defects,
     )
-    return Recording("coco", files, Facts(), (), labels=labels, problems=tuple(problems))
+    seen = cameras(files, images)
+    return Recording("coco", files, Facts(), episodes, cameras=seen, labels=labels, problems=tuple(problems))
 
 
 class _File:

@@ -10,6 +10,7 @@ from validators.files import Files
 from validators.labels import Labels
 from validators.readers.columns import unreadable
 from validators.readers.fields import Ledger, plain
+from validators.readers.label_cameras import by_folder, cameras
 from validators.readers.label_tables import LabelTables, attributes
 from validators.recording import Facts, Problem, Recording
 
@@ -61,9 +62,11 @@ def read(files: Files) -> Recording:
             size = _size(files, image)
             row = {"id": image, "file": image, "width": size[0], "height": size[1], "stream": STREAM}
             tables.images.add({**row, "expected": True, "found": True, "source": image})
-        annotations, images, objects = tables.close()
+        annotations, listed, objects = tables.close()
+    images, episodes = by_folder(listed)
     labels = Labels(annotations, images, objects, defects=ledger.defects)
-    return Recording("kitti-labels", files, Facts(), (), labels=labels, problems=tuple(problems))
+    seen = cameras(files, images)
+    return Recording("kitti-labels", files, Facts(), episodes, cameras=seen, labels=labels, problems=tuple(problems))
 
 
 def _picture(name: str, there: set[str]) -> str:

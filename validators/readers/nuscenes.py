@@ -11,6 +11,7 @@ from validators.files import Files
 from validators.labels import ANNOTATIONS, IMAGES, OBJECTS, Labels
 from validators.readers.columns import columns_of
 from validators.readers.fields import Ledger
+from validators.readers.label_cameras import cameras
 from validators.readers.nuscenes_tables import REQUIRED, Tables
 from validators.recording import Episode, Facts, Recording, Sensor
 from validators.stream import Clock, Feature, Part, Stream, Table
@@ -47,13 +48,15 @@ def read(files: Files) -> Recording:
         raise UnreadableDataset("metadata-missing", detail, path=files.where(folder.rstrip("/")))
     ledger = Ledger()
     found = _Read(files, folder, Tables(files, folder, ledger))
+    labels = found.labels(ledger)
     return Recording(
         "nuscenes",
         files,
         Facts(sensors=found.sensors()),
         found.episodes(),
         found.streams(),
-        labels=found.labels(ledger),
+        cameras(files, labels.images),
+        labels=labels,
     )
 
 

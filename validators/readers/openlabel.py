@@ -14,6 +14,7 @@ from validators.labels import Labels
 from validators.readers.columns import unreadable
 from validators.readers.fields import Ledger
 from validators.readers.json_files import Pictures, all_that, any_is
+from validators.readers.label_cameras import cameras
 from validators.readers.openlabel_sequence import Sequence
 from validators.readers.spool import Spool
 from validators.recording import Facts, Problem, Recording
@@ -65,6 +66,7 @@ def read(files: Files) -> Recording:
         Facts(sensors={n: s for q in reversed(sequences) for n, s in q.sensors.items()}),
         tuple(s.episode(i) for i, s in enumerate(sequences)),
         _streams(files, sequences, origin),
+        cameras(files, labels.images),
         labels=labels,
         problems=tuple(problems),
     )
