@@ -71,7 +71,7 @@ class ExpectValidBoxes(LabelExpectation):
     def judge(self, subject: Subject, values: Values) -> Judgement:
         labels = labels_of(subject)
         sizes = labels.images.group_by(image="id").agg(pl.col("width").first(), pl.col("height").first())
-        rows = labels.annotations.join(sizes, on="image", how="left")
+        rows = labels.annotations.join(sizes, on="image", how="left", maintain_order="left")
         judged = rows.filter(pl.col("kind").is_in(["bbox", "cuboid", "polygon", "polyline"]))
         flat = pl.col("kind").is_in(["bbox", "polygon"])
         counts = judged.select(

@@ -22,9 +22,9 @@ class ExpectPictureSizesAsDeclared(LabelExpectation):
     """Picture sizes: the width and height that the labels declare are those in the head of the image file.
 
     Boxes of a picture that was scaled, cut or turned after labelling lie beside their objects. An even sample of at
-    most `sample` pictures is looked at, without decoding. Unit: pictures. Default: 1000 pictures. Source: the formats'
-    image lists. Resolves: one picture of the sample. Known false alarms: pictures turned by an EXIF tag that the labelling
-    tool obeyed, which training code that does not obey it gets wrong.
+    most `sample` pictures is looked at, without decoding. Unit: pictures. Default: 1000 pictures. Source: the lists of
+    images of the formats. Resolves: one picture of the sample. Known false alarms: pictures turned by an EXIF tag that
+    the labelling tool obeyed, which training code that does not obey it gets wrong.
     """
 
     type: ClassVar[str] = "expect_picture_sizes_as_declared"

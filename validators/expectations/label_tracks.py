@@ -161,7 +161,9 @@ class ExpectLabelTimesWithinRecording(LabelExpectation):
         spans = self._spans(subject)
         own = spans.rename({"low": "own low", "high": "own high"})
         union = spans.group_by("episode").agg(pl.col("low").min(), pl.col("high").max())
-        rows = timed.join(own.lazy(), on=["episode", "stream"], how="left").join(union.lazy(), on="episode", how="left")
+        rows = timed.join(own.lazy(), on=["episode", "stream"], how="left", maintain_order="left").join(
+            union.lazy(), on="episode", how="left", maintain_order="left"
+        )
         low, high = pl.coalesce("own low", "low"), pl.coalesce("own high", "high")
         rows = rows.with_columns(off=pl.max_horizontal(low - pl.col("time_s"), pl.col("time_s") - high))
         found = rows.filter(pl.col("off") > self.tolerance_s).collect(engine="streaming")

@@ -124,7 +124,9 @@ class ExpectNoOrphanLabels(LabelExpectation):
     def judge(self, subject: Subject, values: Values) -> Judgement:
         labels = labels_of(subject)
         seen = labels.annotations.filter(pl.col("image").is_not_null())
-        lost = seen.join(labels.images, left_on="image", right_on="id", how="anti").collect(engine="streaming")
+        lost = seen.join(labels.images, left_on="image", right_on="id", how="anti", maintain_order="left").collect(
+            engine="streaming"
+        )
         findings = [
             finding(
                 self.check, subject, group, "are of an image that is not listed",

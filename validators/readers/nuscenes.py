@@ -73,7 +73,7 @@ class _Read:
         frame = pl.int_range(pl.len(), dtype=pl.Int64).over("episode")
         self._samples = samples.with_columns(frame=frame).collect()
         sensors = tables["sensor"].select(_token_as("sensor_token"), channel="channel", modality="modality")
-        rigs = tables["calibrated_sensor"].join(sensors, on="sensor_token")
+        rigs = tables["calibrated_sensor"].join(sensors, on="sensor_token", maintain_order="left")
         self._rigs = rigs.unique("token", keep="first", maintain_order=True).collect()
         channel = self._rigs.lazy().select(_token_as("calibrated_sensor_token"), channel="channel", modality="modality")
         sample = self._samples.lazy().select(_token_as("sample_token"), episode="episode")
@@ -81,7 +81,7 @@ class _Read:
         kept = data.select(
             "channel", "episode", TIME, "is_key_frame", "token", "ego_pose_token", "filename", "width", "height"
         )  # fmt: skip
-        self._data = kept.sort("channel", "episode", TIME).collect(engine="streaming")
+        self._data = kept.sort("channel", "episode", TIME, "token").collect(engine="streaming")
         times = [t for t in (self._data[TIME].min(), self._samples[TIME].min()) if isinstance(t, int)]
         self._origin = min(times, default=0)
 
@@ -126,8 +126,8 @@ class _Read:
             found[str(name)] = Stream(str(name), {TIME: Feature(TIME, "int64")}, table, clock)
         poses = self._tables[EGO].select(TIME, "translation", "rotation", _token_as("ego_pose_token"))
         used = self._data.lazy().select("ego_pose_token", "episode").unique()
-        taken = used.join(poses, on="ego_pose_token").drop("ego_pose_token")
-        taken = taken.unique(["episode", TIME], keep="first").sort("episode", TIME)
+        taken = used.join(poses, on="ego_pose_token").sort("episode", TIME, "ego_pose_token").drop("ego_pose_token")
+        taken = taken.unique(["episode", TIME], keep="first", maintain_order=True)
         features = {
             TIME: Feature(TIME, "int64"),
             "translation": Feature("translation", "float64", (3,), ("x", "y", "z"), ("m",) * 3),
@@ -152,10 +152,25 @@ class _Read:
         """Cuboids in the global frame; the image of a label is its sample."""
         tables, source = self._tables, f"{self._folder}sample_annotation.json"
         samples = self._samples.lazy().select("token", "episode", "frame", TIME)
-        categories = tables["category"].select(_token_as("category_token"), category="name").unique("category_token")
-        instances = tables["instance"].unique("token").join(categories, on="category_token", how="left")
-        rows = tables["sample_annotation"].join(samples, left_on="sample_token", right_on="token", how="left")
-        rows = rows.join(instances.select("category", _token_as("instance_token")), on="instance_token", how="left")
+        categories = (
+            tables["category"]
+            .select(_token_as("category_token"), category="name")
+            .unique("category_token", keep="first")
+        )
+        instances = (
+            tables["instance"]
+            .unique("token", keep="first", maintain_order=True)
+            .join(categories, on="category_token", how="left", maintain_order="left")
+        )
+        rows = tables["sample_annotation"].join(
+            samples, left_on="sample_token", right_on="token", how="left", maintain_order="left"
+        )
+        rows = rows.join(
+            instances.select("category", _token_as("instance_token")),
+            on="instance_token",
+            how="left",
+            maintain_order="left",
+        )
         list_of = {"c": "translation", "s": "size"}
         axes = {"cx": 0, "cy": 1, "cz": 2, "sx": 1, "sy": 0, "sz": 2}  # size is width, length, height
         columns = {n: pl.col(list_of[n[0]]).list.get(i, null_on_oob=True) for n, i in axes.items()}
