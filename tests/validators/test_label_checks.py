@@ -57,11 +57,11 @@ def test_clean_labels_give_no_finding(clean):
 @pytest.mark.parametrize(
     ("box", "check", "said", "value"),
     [
-        ([10, 20, 0, 30], "boxes", "have no extent", 0),
-        ([10, 20, -4, 30], "boxes", "have no extent", -4),
-        ([620, 20, 40, 30], "boxes", "reach outside their picture", 20),
-        ([-3, 20, 40, 30], "boxes", "reach outside their picture", 3),
-        ([10, 460, 40, 30], "boxes", "reach outside their picture", 10),
+        ([10, 20, 0, 30], "boxes", "no extent", 0),
+        ([10, 20, -4, 30], "boxes", "no extent", -4),
+        ([620, 20, 40, 30], "boxes", "outside the picture", 20),
+        ([-3, 20, 40, 30], "boxes", "outside the picture", 3),
+        ([10, 460, 40, 30], "boxes", "outside the picture", 10),
         ([10, float("nan"), 40, 30], "boxes", "not finite", None),
     ],
 )
@@ -72,6 +72,7 @@ def test_a_box_that_cannot_be(tmp_path, box, check, said, value):
     assert said in finding.message
     assert "annotations[7]" in finding.message
     assert finding.value == value
+    assert isinstance(finding.limit, float)
     assert not result.passed
 
 
@@ -219,8 +220,8 @@ def cuboid(document, frame):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda v: v.__setitem__(8, 0), "have no size"),
-        (lambda v: v.__setitem__(8, -2), "have no size"),
+        (lambda v: v.__setitem__(8, 0), "no size"),
+        (lambda v: v.__setitem__(8, -2), "no size"),
         (lambda v: v.__setitem__(0, float("inf")), "not finite"),
         (lambda v: v.__setitem__(6, 0.5), "quaternion"),
     ],
@@ -253,7 +254,7 @@ def test_a_leap_a_hole_and_a_second_cuboid(tmp_path):
     tables["sample_annotation"].append({**tables["sample_annotation"][1], "token": "again"})
     tables["instance"][0]["nbr_annotations"] = 4
     result = judged(labelled.write_nuscenes(tmp_path / "twice", tables))
-    assert ["not the only one" in f.message for f in result.findings] == [True]
+    assert ["object twice" in f.message for f in result.findings] == [True]
 
 
 @settings(deadline=None, max_examples=25)

@@ -57,15 +57,15 @@ class ExpectValidBoxes(LabelExpectation):
         flat, closed, one = ("bbox", "polygon", "polyline"), ("bbox", "polygon"), ("cuboid",)
         large = (area > 1.05 * w * h + 1) & (side > 0)
         return (
-            _Rule(flat, "have a number that is not finite", ~_finite([*box, area]), none, 0, "px"),
-            _Rule(closed, "have no extent", whole & (side <= 0), side, 0, "px"),
-            _Rule(closed, "reach outside their picture", whole & (beyond > limit), beyond, limit, "px"),
-            _Rule(("bbox",), "declare an area above their own", whole & large, area / (w * h), 1.05, "of the box"),
-            _Rule(one, "have a number that is not finite", ~solid, none, 0, "m"),
-            _Rule(one, "have no size", solid & (size <= 0), size, 0, "m"),
-            _Rule(one, "have a quaternion that is no rotation", solid & ((norm - 1).abs() > 0.01), norm, 1, "of norm"),
-            _Rule(("polygon",), "have fewer than 3 vertices", points < 3, points, 3, "vertices"),
-            _Rule(("polyline",), "have fewer than 2 vertices", points < 2, points, 2, "vertices"),
+            _Rule(flat, "not finite", ~_finite([*box, area]), none, 0, "px"),
+            _Rule(closed, "no extent", whole & (side <= 0), side, 0, "px"),
+            _Rule(closed, "outside the picture", whole & (beyond > limit), beyond, limit, "px"),
+            _Rule(("bbox",), "declared area above its own", whole & large, area / (w * h), 1.05, "of the box"),
+            _Rule(one, "not finite", ~solid, none, 0, "m"),
+            _Rule(one, "no size", solid & (size <= 0), size, 0, "m"),
+            _Rule(one, "quaternion that is no rotation", solid & ((norm - 1).abs() > 0.01), norm, 1, "of norm"),
+            _Rule(("polygon",), "fewer than 3 vertices", points < 3, points, 3, "vertices"),
+            _Rule(("polyline",), "fewer than 2 vertices", points < 2, points, 2, "vertices"),
         )
 
     def judge(self, subject: Subject, values: Values) -> Judgement:

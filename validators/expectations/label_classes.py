@@ -56,7 +56,7 @@ class ExpectDeclaredClasses(LabelExpectation):
         rows = classed.filter(unknown).collect(engine="streaming")
         findings = []
         for (category, *_), group in rows.group_by("category", "source", "stream", "kind", maintain_order=True):
-            message = "have no class" if category is None else f"have the class {category!r}, which is not declared"
+            message = "no class" if category is None else f"class {category!r} not declared"
             of = {"value": float(group.height), "limit": 0.0, "unit": "labels"}
             findings.append(finding(self.check, subject, group, message, **of))  # type: ignore[arg-type]  # numbers and a unit
         note = "no list of classes is declared" if labels.categories is None else ""
@@ -152,7 +152,7 @@ class ExpectNoDuplicateBoxes(LabelExpectation):
         doubled = numbered.join(over.lazy(), on="row").sort("row").collect(engine="streaming")
         findings = []
         for _, rows in doubled.group_by("source", "stream", "kind", maintain_order=True):
-            message = "lie upon another of their class"
+            message = "upon another of its class"
             of = {"value": float(rows["best"].max()), "limit": self.iou, "unit": "IoU"}  # type: ignore[arg-type]  # a float column
             findings.append(finding(self.check, subject, rows, message, **of))  # type: ignore[arg-type]  # numbers and a unit
         return Judgement(tuple(findings), f"{table.height} boxes compared", {"duplicates": doubled.height})

@@ -77,7 +77,7 @@ class ExpectConsistentTracks(LabelExpectation):
         place = [*_TRACK, "image", "stream", "annotator"]
         double = cuboids.filter(pl.len().over(place) > 1).collect()
         for _, rows in double.group_by("source", "stream", maintain_order=True):
-            message = "are not the only one of their object in one scan"
+            message = "object twice in one scan"
             yield finding(self.check, subject, rows, message, value=float(rows.height), limit=0.0, unit="labels")
 
     def _leaps(self, subject: Subject, tracked: pl.LazyFrame) -> Iterator[Finding]:
@@ -169,7 +169,7 @@ class ExpectLabelTimesWithinRecording(LabelExpectation):
         found = rows.filter(pl.col("off") > self.tolerance_s).collect(engine="streaming")
         findings = []
         for _, group in found.group_by("source", "stream", "kind", maintain_order=True):
-            message = "lie outside what was recorded"
+            message = "outside what was recorded"
             of = {"value": float(group["off"].max()), "limit": self.tolerance_s, "unit": "s"}  # type: ignore[arg-type]  # a float column
             findings.append(finding(self.check, subject, group, message, **of))  # type: ignore[arg-type]  # numbers and a unit
         return Judgement(tuple(findings))

@@ -48,9 +48,8 @@ class ExpectLabelSchema(LabelExpectation):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         labels = labels_of(subject)
-        images, marks = (
-            t.select(pl.len()).collect(engine="streaming").item() for t in (labels.images, labels.annotations)
-        )
+        images = labels.images.select(pl.col("id").n_unique()).collect(engine="streaming").item()
+        marks = labels.annotations.select(pl.len()).collect(engine="streaming").item()
         note = f"{marks} labels in {images} pictures or scans"
         note += f", by {'; '.join(a[:60] for a in labels.annotators[:3])}" if labels.annotators else ""
         return Judgement(tuple(self._finding(d) for d in labels.defects), note, {"labels": marks, "images": images})
@@ -58,10 +57,11 @@ class ExpectLabelSchema(LabelExpectation):
     def _finding(self, defect: Defect) -> Finding:
         named = [f"{where}: {what}".removeprefix(": ") for where, what in defect.examples if where or what]
         more = f"; and {defect.count - NAMED} more" if defect.count > NAMED else ""
+        often = "once" if defect.count == 1 else f"{defect.count} times"
         return Finding(
             self.check,
             defect.source,
-            f"{defect.rule}, {defect.count} times: {'; '.join(named[:NAMED])}{more}",
+            f"{defect.rule}, {often}: {'; '.join(named[:NAMED])}{more}",
             value=float(defect.count),
             limit=0.0,
             unit="places",
@@ -81,19 +81,21 @@ def finding(
     return Finding(
         check,
         f"{source} {stream}" if stream else str(source),
-        f"{rows.height} {_PLURAL.get(kind, kind)} {message}: {'; '.join(named(rows))}{more}",
+        f"{_number_of(rows.height, kind)}, {message}: {'; '.join(named(rows))}{more}",
         episode=episodes[0] if len(episodes) == 1 else None,
         episodes=episodes if len(episodes) > 1 else (),
         start_s=_number(times.min()),
         end_s=_number(times.max()),
         value=value,
-        limit=limit,
+        limit=float(limit),
         unit=unit,
         resolves="one label",
     )
 
 
-_PLURAL = {"bbox": "boxes", "cuboid": "cuboids", "polygon": "polygons", "polyline": "polylines"}
+def _number_of(number: int, kind: str) -> str:
+    noun = "box" if kind == "bbox" else kind
+    return f"{number} {noun}" + ("" if number == 1 else "es" if noun == "box" else "s")
 
 
 def _number(value: object) -> float | None:
@@ -129,7 +131,7 @@ class ExpectNoOrphanLabels(LabelExpectation):
         )
         findings = [
             finding(
-                self.check, subject, group, "are of an image that is not listed",
+                self.check, subject, group, "image not listed",
                 value=float(group.height), limit=0.0, unit="labels",
             )
             for _, group in lost.group_by("source", "stream", "kind", maintain_order=True)

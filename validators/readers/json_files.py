@@ -14,23 +14,18 @@ MAX_DOCUMENTS = 10_000
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
-def heads(files: Files, *suffixes: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file, its top-level keys as far as its head goes) of the JSON files that begin with an object."""
-    for name in sorted(files.names(*(suffixes or (".json",))), key=lambda n: (n.count("/"), n)):
+def heads(files: Files, suffix: str = ".json", at_most: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file, its top-level keys as far as its head goes) of the files that begin with an object, the outermost first."""
+    for name in sorted(files.names(suffix), key=lambda n: (n.count("/"), n))[:at_most]:
         with files.open(name) as file:
             found = json_stream.head(file)
         if found is not None:
             yield name, found
 
 
-def any_is(files: Files, claims: Callable[[dict[str, Any]], bool], *suffixes: str) -> bool:
+def any_is(files: Files, claims: Callable[[dict[str, Any]], bool], suffix: str = ".json") -> bool:
     """Whether one of the outermost files makes the claim."""
-    for number, (_, keys) in enumerate(heads(files, *suffixes)):
-        if claims(keys):
-            return True
-        if number == LOOKED_AT:
-            break
-    return False
+    return any(claims(keys) for _, keys in heads(files, suffix, LOOKED_AT))
 
 
 def all_that(files: Files, claims: Callable[[dict[str, Any]], bool]) -> list[str]:
