@@ -86,7 +86,7 @@ class ExpectValidBoxes(LabelExpectation):
         found = judged.filter(pl.any_horizontal(*bad)).with_columns(**columns).collect(engine="streaming")
         findings = [f for i, rule in enumerate(rules) for f in self._findings(subject, found, i, rule)]
         note = f"{number} shapes judged" + (
-            f"; {unsized} of pictures of unknown size, not held against it" if unsized else ""
+            f"; {unsized} of pictures of unknown size, not judged at the edges" if unsized else ""
         )
         return Judgement(tuple(findings), note, {"shapes": number, "failed": found.height})
 

@@ -15,7 +15,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def heads(files: Files, suffix: str = ".json", at_most: int | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file, its top-level keys as far as its head goes) of the files that begin with an object, the outermost first."""
+    """(file, top-level keys as far as its head goes) of the files that begin with an object, the outermost first."""
     for name in sorted(files.names(suffix), key=lambda n: (n.count("/"), n))[:at_most]:
         with files.open(name) as file:
             found = json_stream.head(file)
