@@ -187,12 +187,10 @@ def test_a_single_file_is_known_by_how_it_starts(bags, tmp_path):
 def test_files_that_are_none(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     try:
-        recording = readers.open(tmp_path / name)
+        text = said(readers.open(tmp_path / name))
     except UnreadableDataset as error:
-        assert error.kind == "file-damaged"
-        return
-    assert not any(lengths(recording).values())
-    assert said(recording)
+        text = error.detail if error.kind == "file-damaged" else ""
+    assert text
 
 
 def test_one_bad_bag_among_good_ones(bags, tmp_path):

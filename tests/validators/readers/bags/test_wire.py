@@ -1,5 +1,6 @@
 """Messages from bytes: the same values as both libraries give, bounded work whatever the bytes and definitions."""
 
+import contextlib
 import math
 import time
 
@@ -64,6 +65,8 @@ def primitive(rng, name):
     if name.startswith("float"):
         value = float(rng.choice(SPECIAL["float"])) if rng.random() < 0.2 else float(rng.normal())
         return float(np.float32(value)) if name == "float32" else value
+    if name in ("byte", "char", "octet"):
+        return int(rng.integers(0, 128))  # signed or not: the libraries differ
     unsigned, bits = INTEGERS.get(name, ("u", 8))
     raw = int.from_bytes(rng.bytes(bits // 8), "little", signed=not unsigned)
     return raw if rng.random() < 0.8 else -1 if not unsigned else 2**bits - 1
@@ -130,10 +133,8 @@ def test_any_bytes_are_a_message_or_refused(name, ros, raw, header):
     text = STORES[ros].generate_msgdef(name, ros_version=ros)[0]
     wire = Wire(normal(name), parse(name, text, ros1=ros == 1), ros1=ros == 1)
     content = memoryview((b"\0\1\0\0" if header and ros == 2 else b"") + raw)
-    try:
+    with contextlib.suppress(DECODE_ERRORS):
         assert len(wire(content)) == len(wire.leaves)
-    except DECODE_ERRORS:
-        pass
 
 
 @settings(deadline=None)
