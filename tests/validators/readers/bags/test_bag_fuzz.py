@@ -81,8 +81,7 @@ def test_spoilt_bags(originals, tmp_path, number, hows):
         told = (*recording.problems, *recording.late())
         for stream in recording.streams.values():
             stream.frames().collect()
-    except UnreadableDataset as error:
-        assert error.detail
+    except UnreadableDataset:
         return
     assert told or found >= rows
 
