@@ -22,6 +22,7 @@ _DAY = 86_400 * 1_000_000_000
 def assembled(files: Files, bags: list[Bag], problems: list[Problem]) -> Recording:
     """A stream of each topic, an episode of each bag, on one clock."""
     held = synchronised(bags)
+    published = all(bag.has_publish_time for bag in bags)
     layouts: dict[str, Layout] = {}
     types: dict[str, Topic] = {}
     stamps: dict[str, tuple[str, int]] = {}  # stream → whose stamp it is judged on, and the first
@@ -31,20 +32,15 @@ def assembled(files: Files, bags: list[Bag], problems: list[Problem]) -> Recordi
         for key, topic in bag.topics.items():
             if not topic.messages:
                 continue
-            found = _layout(topic, bag)
+            found = _layout(topic, published)
             if isinstance(found, str):
                 problems.append(
                     Problem("format-unknown", bag.path, f"topic {topic.name} ({topic.type}): {found}", position)
                 )
                 continue
             layout, stamp = found
-            name = topic.name
-            if name in layouts and not (types[name].type == topic.type and layouts[name].same(layout)):
-                name = f"{topic.name} ({topic.type})"
-            if name in layouts and not layouts[name].same(layout):
-                detail = f"topic {topic.name} ({topic.type}) has other fields than before, so it was not read"
-                problems.append(Problem("column-type", bag.path, detail, position))
-                continue
+            names = (topic.name, f"{topic.name} ({topic.type})", f"{topic.name} ({topic.type}, {bag.path})")
+            name = next(n for n in names if n == names[-1] or _fits(types.get(n), layouts.get(n), topic, layout))
             layouts.setdefault(name, layout)
             types.setdefault(name, topic)
             stamps.setdefault(name, stamp)
@@ -74,19 +70,24 @@ def assembled(files: Files, bags: list[Bag], problems: list[Problem]) -> Recordi
     )
 
 
-def _layout(topic: Topic, bag: Bag) -> tuple[Layout, tuple[str, int]] | str:
+def _fits(other: Topic | None, before: Layout | None, topic: Topic, layout: Layout) -> bool:
+    """Whether rows of a topic go to the stream that has that name, which may be new."""
+    return before is None or other is None or (other.type == topic.type and before.same(layout))
+
+
+def _layout(topic: Topic, published: bool) -> tuple[Layout, tuple[str, int]] | str:
     """The columns and (whose stamp, the first of it in ns); or why there are none."""
     if topic.decode is None or topic.first is None:
         return topic.why or "its first message cannot be read"
     try:
         values = topic.decode(topic.first.data)
-        layout = Layout(topic.decode.leaves, values, published=bag.has_publish_time)
+        layout = Layout(topic.decode.leaves, values, published=published)
     except DECODE_ERRORS as error:
         return f"its first message cannot be decoded: {error}"
     for leaf, value in zip(topic.decode.leaves, values, strict=True):
         if leaf.name in STAMPS and leaf.dtype == "time" and value:
             return layout, (leaf.name, value)
-    if bag.has_publish_time and topic.first.publish_time not in (0, topic.first.log_time):
+    if published and topic.first.publish_time not in (0, topic.first.log_time):
         return layout, (PUBLISH_TIME, topic.first.publish_time)
     return layout, (LOG_TIME, topic.first.log_time)
 

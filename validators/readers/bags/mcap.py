@@ -1,4 +1,4 @@
-"""MCAP files: the summary at the end says what is in them; without it or after damage they are read record by record."""
+"""MCAP files: the summary at the end says what is in them; without it, or after damage, records are read one by one."""
 
 from __future__ import annotations
 

@@ -159,6 +159,8 @@ class _Look:
 
     def _told(self, kind: str, body: memoryview) -> None:
         size = body[0]
+        if 1 + size > len(body):
+            raise ValueError(f"a name of {size} bytes in {len(body)}")
         declared, _, name = str(body[1 : 1 + size], "utf-8").partition(" ")
         value = body[1 + size :]
         kept: dict[str, str | int | float] | dict[str, int | float]
