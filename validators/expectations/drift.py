@@ -153,6 +153,8 @@ class ExpectNoDrift(Expectation):
         resolved = max(r.resolves for r in ranks.values())
         note = f"{len(ranks)} {reference.unit}s against {approved} approved, {len(channels)} channels, {BINS} bins"
         note += f", floor {self.floor:g}; resolves a shift of {resolved:.2g} spreads"
+        if (expected := self.alpha * len(ranks)) >= 1:
+            note += f"; about {expected:.0f} of {len(ranks)} good ones are found by chance"
         if reference.unit == "episode":
             note += "; the unit is the episode: sessions do not differ or are not named"
         if reference.origin == UNKNOWN:
