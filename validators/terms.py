@@ -49,11 +49,8 @@ def said(value: str | None) -> bool:
 
 
 def _declared(recording: Recording) -> list[Terms]:
-    declaration = getattr(recording, "declaration", None)
-    return [
-        Terms(s.name, s.licence, s.consent, s.retention_until, None, s.faces, s.plates)
-        for s in (declaration.sources if declaration else ())
-    ]
+    sources = recording.declaration.sources if recording.declaration else ()
+    return [Terms(s.name, s.licence, s.consent, s.retention_until, None, s.faces, s.plates) for s in sources]
 
 
 def _document(recording: Recording) -> list[Terms]:

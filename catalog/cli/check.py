@@ -28,6 +28,9 @@ RobotOption = Annotated[Path | None, typer.Option("--robot", help="Robot record 
 ClockOption = Annotated[
     str | None, typer.Option("--clock", help="COLUMN or COLUMN:UNIT (s, ms, us, ns) with the time of a table's rows.")
 ]
+ProfileOption = Annotated[
+    Path | None, typer.Option("--profile", help="Profile of approved data (profile@1) that drift is judged against.")
+]
 ExplainOption = Annotated[
     str | None, typer.Option("--explain", help="What a check computes, with its false alarms; `list` names all.")
 ]
@@ -42,6 +45,7 @@ def check(
     suite: SuiteOption = None,
     robot: RobotOption = None,
     clock: ClockOption = None,
+    profile: ProfileOption = None,
     json_: output.Json = False,
     explain: ExplainOption = None,
     report: ReportOption = None,
@@ -56,7 +60,7 @@ def check(
     if path is None:
         raise typer.BadParameter("give the dataset's folder, or --explain CHECK")
     with output.reported(as_json=json_), reported(as_json=json_):
-        result, chosen = judge(path, suite, robot, clock)
+        result, chosen = judge(path, suite, robot, clock, profile)
         name = path.rstrip("/").rsplit("/", 1)[-1] or path
         _write(name, result, chosen, report=report, junit=junit, sarif=sarif)
         if json_:
@@ -69,14 +73,19 @@ def check(
     raise typer.Exit(CLEAN if result.passed else BLOCKED)
 
 
-def judge(path: str, suite: str | None, robot: Path | None, clock: str | None = None) -> tuple[SuiteResult, str]:
+def judge(
+    path: str, suite: str | None, robot: Path | None, clock: str | None = None, profile: Path | None = None
+) -> tuple[SuiteResult, str]:
     """The verdict on a folder, and which suite was chosen why; progress goes to standard error."""
     from catalog.cli.findings.terminal import progress
+    from catalog.domain.clock import wall_clock
     from validators import declaration, readers, suites
+    from validators import profile as profiles
     from validators import robot as robots
     from validators.run import run
 
     model = None if robot is None else robots.load(robot)
+    reference = None if profile is None else profiles.load(profile)
     with progress() as (report, told):
         report("reading metadata", 0, 1)
         recording = readers.open(path, clock=None if clock is None else declaration.clock(clock))
@@ -85,7 +94,7 @@ def judge(path: str, suite: str | None, robot: Path | None, clock: str | None = 
             chosen, why = suites.for_facts(recording.facts, recording.format)
         else:
             chosen, why = suites.load(suite), f"{suite}, as asked"
-        return run(recording, chosen, model, report, told), why
+        return run(recording, chosen, model, report, told, now=wall_clock(), reference=reference), why
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +13,17 @@ from catalog.cli import output
 from catalog.cli.check import reported
 from catalog.cli.findings.words import plain
 
+if TYPE_CHECKING:
+    from validators.recording import Recording
+
 
 def profile(
     paths: Annotated[list[str], typer.Argument(help="Folders or files of approved data, of one format.")],
     name: Annotated[str, typer.Option("--name", help="Name of the suite, with its version, such as welding@1.")],
     out: Annotated[Path | None, typer.Option("--out", help="File to write; standard output if absent.")] = None,
+    sessions: Annotated[
+        Path | None, typer.Option("--sessions", help="File for the profile (profile@1) that drift is judged against.")
+    ] = None,
     json_: output.Json = False,
 ) -> None:
     """Propose a suite from approved data. Exit status: 0 proposed, 2 nothing proposed or not written."""
@@ -24,7 +31,10 @@ def profile(
         from validators import readers
         from validators.proposal import propose
 
-        proposal = propose([readers.open(p) for p in paths], name)
+        recordings = [readers.open(p) for p in paths]
+        proposal = propose(recordings, name)
+        if sessions is not None:
+            _write_sessions(recordings, sessions)
     text = json.dumps(proposal.suite, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if out is None:
         typer.echo(text, nl=False)
@@ -41,3 +51,19 @@ def profile(
     typer.echo(plain(f"{out}: {len(proposal.suite['expectations'])} checks from {proposal.episodes} episodes"))
     for why in proposal.left_out:
         typer.echo(plain(f"  not proposed: {why}"))
+
+
+def _write_sessions(recordings: Sequence[Recording], path: Path) -> None:
+    """The profile of the recordings' sessions; origins that are mixed end with 2 and nothing written."""
+    from validators import profiling
+    from validators.findings import NotEvaluable
+
+    try:
+        document = profiling.of(recordings).to_dict()
+        path.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+    except NotEvaluable as why:
+        typer.echo(plain(f"no profile: {why}"), err=True)
+        raise typer.Exit(2) from why
+    except OSError as error:
+        typer.echo(f"{path} cannot be written: {error.strerror}", err=True)
+        raise typer.Exit(2) from error

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,6 +120,19 @@ def test_calibrations_that_episodes_name(writer):
     tracks[2].facts = {"date": "2026-05-02", "calibration": "cal-9"}
     found = judged(writer.write(tracks), "expect_calibration_age_below").findings
     assert [(f.stream, f.episodes, f.value) for f in found] == [("cal-9", (2,), None), ("cal-0", (1,), 761.0)]
+
+
+def test_a_calibration_that_the_owner_declares(root):
+    (root / "assay.yaml").write_text(
+        """schema: declaration@1
+sensors:
+  front: {kind: camera, calibration: {date: 2026-04-01, reprojection_rms_px: 1.5}}
+  top: {kind: lidar}
+"""
+    )
+    assert [f.stream for f in judged(root, "expect_calibration_present").findings] == ["top"]
+    assert judged(root, "expect_calibration_age_below", max_days=20).findings[0].value == 30
+    assert judged(root, "expect_reprojection_below").note == "front 1.50 px (declared)"
 
 
 # reprojection
@@ -358,3 +372,16 @@ def test_marker_residual(writer):
     good = judged(root, "expect_marker_residual_below", writer.robot, limit_mm=60.0)
     assert good.status == "clean"
     assert good.note.startswith("largest residual ")
+
+
+def test_the_documented_file_is_read():
+    page = (Path(__file__).resolve().parents[2] / "docs/checks.md").read_text()
+    text = page.split("## Calibration files")[1].split("```json")[1].split("```")[0]
+    one = calibration.parse(text, "front.json", "front.json")
+    assert (one.sensor, one.date, len(one.views), len(one.transforms), len(one.pairs)) == (
+        "front",
+        datetime.date(2026, 3, 1),
+        1,
+        1,
+        1,
+    )

@@ -95,7 +95,7 @@ def judged(root, reference=None, **kwargs):
 
 @pytest.fixture
 def good(writer):
-    return profiling.of(readers.open(writer.write(sessions_of(writer, 20, origin="real"), "approved")))
+    return profiling.of([readers.open(writer.write(sessions_of(writer, 20, origin="real"), "approved"))])
 
 
 def test_a_session_that_drifts_is_found_by_name(writer, good):
@@ -140,19 +140,33 @@ def test_mixed_origins_are_refused_by_name(writer, good):
         "origins are never pooled (recorded: episodes 0, 1, 2, 3, 5; stand-in: episodes 4); judge each apart"
     )
     with pytest.raises(NotEvaluable, match="never pooled"):
-        profiling.of(readers.open(root))
+        profiling.of([readers.open(root)])
     assert "no profile" in judged(root).why
 
 
 def test_episodes_are_the_unit_where_sessions_are_not_named(writer):
     tracks = writer.tracks(24)
-    reference = profiling.of(readers.open(writer.write(tracks[:20], "approved")))
+    reference = profiling.of([readers.open(writer.write(tracks[:20], "approved"))])
     assert (reference.unit, len(reference.streams["frames"])) == ("episode", 20)
     tracks[22].columns["action"] += 3
     outcome = judged(writer.write(tracks[20:]), reference)
     assert {f.episode for f in outcome.findings} == {2}
     assert "the unit is the episode" in outcome.note
     assert "origins are not declared" in outcome.note
+
+
+def test_a_profile_of_several_folders(writer):
+    tracks = sessions_of(writer, 4)
+    whole = profiling.of([readers.open(writer.write(tracks, "whole"))])
+    halves = [readers.open(writer.write(tracks[a:b], f"part {a}")) for a, b in ((0, 5), (5, 12))]
+    both = profiling.of(halves)
+    assert [s.name for s in both.streams["frames"]] == [s.name for s in whole.streams["frames"]]
+    split = both.streams["frames"][1]
+    assert split.episodes == (3, 4, 0)  # of two folders, one session
+    assert split.channels == whole.streams["frames"][1].channels
+    unnamed = [readers.open(writer.write(writer.tracks(2), f"unnamed {i}")) for i in range(2)]
+    names = [s.name for s in profiling.of(unnamed).streams["frames"]]
+    assert names == [f"unnamed {i}: episode {j}" for i in range(2) for j in range(2)]
 
 
 def test_a_profile_travels_as_text(writer, good, tmp_path):
@@ -242,7 +256,7 @@ def test_sessions_need_a_rig_and_a_day():
 
 def test_the_real_humanoid_has_a_profile_and_too_few_episodes_to_judge(shared):
     root = shared / "lerobot_v21_unitree_g1"
-    reference = profiling.of(readers.open(root))
+    reference = profiling.of([readers.open(root)])
     assert (reference.unit, len(reference.streams["frames"])) == ("episode", 6)
     outcome = judged(root, reference)
     assert outcome.status == "not-evaluable"

@@ -53,6 +53,22 @@ def test_terms_of_the_provenance_document(root):
     assert judged(root, "expect_retention_not_over").status == "clean"
 
 
+def test_terms_that_the_owner_declares(writer, root):
+    (filmed(writer, root) / "assay.yaml").write_text(
+        """schema: declaration@1
+sources:
+  - {name: site-1, licence: CC-BY-4.0, consent: form 12, retention_until: 2026-01-31, faces: blurred, plates: absent}
+  - {name: site-2, licence: unknown, consent: form 13, faces: present}
+"""
+    )
+    found = {kind: [(f.stream, f.message) for f in judged(root, kind).findings] for kind in ALL}
+    assert found == {
+        "expect_terms_declared": [("site-2", "no licence is declared ('unknown')")],
+        "expect_retention_not_over": [("site-1", "may be kept until 2026-01-31, 121 days ago")],
+        "expect_people_handled": [("site-2", "faces are present")],
+    }
+
+
 @pytest.mark.parametrize("unsaid", [None, "", "unknown", " N/A ", "TBD"])
 def test_what_says_nothing_is_no_consent(root, unsaid):
     put(root, licence="MIT", consent=unsaid)

@@ -14,8 +14,9 @@ from validators.origin import day_of
 from validators.recording import Recording
 from validators.values import Values
 
+NAMED = 6  # sensors that a message names
 HOW = "put calibration/NAME.json (calibration@1) into the dataset, or declare sensors in assay.yaml"
-_CALIBRATED = ("camera", "lidar", "radar", "depth", "stereo", "imu", "force", "torque", "rgb", "infrared", "thermal")
+_CALIBRATED = ("camera", "lidar", "radar", "depth", "stereo", "rgb", "infrared", "thermal")
 
 
 def calibrations(recording: Recording) -> tuple[calibration.Calibration, ...]:
@@ -51,7 +52,7 @@ def dated(recording: Recording) -> list[Dated]:
 
 @dataclass(frozen=True)
 class ExpectCalibrationPresent(Expectation):
-    """Calibration: every sensor that measures space (camera, lidar, radar, imu, …) has a calibration of its own.
+    """Calibration: every sensor that looks into space (camera, lidar, radar, depth) has a calibration of its own.
 
     A sensor has one where `calibration/*.json` names it, or its metadata or declaration holds one. Unit: sensors.
     Default: none. Source: a picture without intrinsics and a mount measures nothing. Resolves: one sensor. Where
@@ -114,9 +115,7 @@ class ExpectCalibrationAgeBelow(Expectation):
         known = dated(subject.recording)
         if not known:
             raise NotEvaluable(f"no calibration is declared; {HOW}")
-        unknown = [
-            self._finding(item, "the day of the calibration is unknown", None) for item in known if not item.date
-        ]
+        unknown = self._unknown([item for item in known if not item.date])
         aged: list[Finding] = []
         oldest, clock = 0, ""
         for item in known:
@@ -132,6 +131,18 @@ class ExpectCalibrationAgeBelow(Expectation):
             raise NotEvaluable("neither do episodes name their day, nor is the time of the judgement given")
         note = f"{len(known)} calibrations, the farthest {oldest} days away{clock}" if clock else "ages are not known"
         return Judgement((*unknown, *aged), note, {"farthest_days": float(oldest)} if clock else {})
+
+    def _unknown(self, items: list[Dated]) -> list[Finding]:
+        """One finding for all sensors, and one for each calibration that episodes name."""
+        sensors = [item for item in items if not item.episodes]
+        message = "the day of the calibration is unknown"
+        found = [self._finding(item, message, None) for item in items if item.episodes]
+        if sensors:
+            rest = [item.name.partition(" (")[0] for item in sensors[1:]]
+            more = f", and of {', '.join(rest[:NAMED])}" if rest else ""
+            more += f" and {len(rest) - NAMED} more" if len(rest) > NAMED else ""
+            found.append(self._finding(sensors[0], message + more, None))
+        return found
 
     def _finding(self, item: Dated, message: str, age: float | None) -> Finding:
         return Finding(

@@ -14,7 +14,7 @@ from validators.findings import Finding, Judgement, NotEvaluable
 from validators.origin import UNKNOWN, one_origin, session_of
 from validators.profile import BINS, Profile, Session
 from validators.robot.kinematics import Array
-from validators.sketches import extents, measured, sessions
+from validators.sketches import Part, extents, measured, sessions
 from validators.values import Values
 
 
@@ -110,7 +110,7 @@ class ExpectNoDrift(Expectation):
         reference = subject.reference
         assert reference is not None
         approved = self._approved(subject)
-        found = sessions(subject.recording, subject.stream, values, reference.unit)
+        found = sessions([Part(subject.recording, subject.stream, values)], reference.unit)
         if not found:
             raise NotEvaluable("no session has enough rows")
         shared = [c for c in approved[0].channels if all(c in s.channels for s in (*approved, *found))]
@@ -153,6 +153,8 @@ class ExpectNoDrift(Expectation):
         resolved = max(r.resolves for r in ranks.values())
         note = f"{len(ranks)} {reference.unit}s against {approved} approved, {len(channels)} channels, {BINS} bins"
         note += f", floor {self.floor:g}; resolves a shift of {resolved:.2g} spreads"
+        if (expected := self.alpha * len(ranks)) >= 1:
+            note += f"; about {expected:.0f} of {len(ranks)} good ones are found by chance"
         if reference.unit == "episode":
             note += "; the unit is the episode: sessions do not differ or are not named"
         if reference.origin == UNKNOWN:

@@ -197,11 +197,13 @@ class ExpectUnitsKnown(Expectation):
 
     def _columns(self, subject: Subject) -> list[str]:
         features = subject.stream.features
+        if STATE not in features or not features[STATE].width:
+            return []
         return [name for name in (STATE, ACTION) if name in features and features[name].width]
 
     def needs(self, subject: Subject) -> Needs:
         if not self._columns(subject):
-            raise NotEvaluable(f"the stream has neither {STATE} nor {ACTION}")
+            raise NotEvaluable(f"the recording has no column {STATE!r}")
         return Needs(tuple(m for column in self._columns(subject) for m in extent_metrics(subject, column)))
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
