@@ -19,9 +19,10 @@ from catalog.errors import AssayError, Invalid
 from catalog.services import lineage_edges, manifest, version_commit
 from catalog.services.context import MANIFEST, Context
 from catalog.services.intent import Kind, Operations, Work, nothing_to_undo
+from catalog.services.open_recording import open_recording
 from catalog.services.read_episodes import read_episodes
 from catalog.storage.snapshot import reread
-from validators import readers, robot, run, suites
+from validators import robot, run, suites
 
 FINDINGS = 10_000
 
@@ -93,7 +94,7 @@ def _table_faults(context: Context, version: Version) -> Iterator[str]:
         digests = {o.path.removeprefix(prefix): o.sha256 for o in objects if o.path.startswith(prefix)}
         folder = context.snapshot(version.manifest_digest) / root.slug
         try:
-            read = {e.index: e for e in read_episodes(readers.open(folder), root.slug, digests)}
+            read = {e.index: e for e in read_episodes(open_recording(folder, root.slug), root.slug, digests)}
         except validators.errors.UnreadableDataset as error:
             raise _unreadable(error, root) from error
         told = {e.index: e for e in episodes if e.root == root.slug}
@@ -116,8 +117,8 @@ def _unreadable(error: Exception, root: Root) -> Invalid:
 
 def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[Finding]]:
     record = context.robot(root.provenance.source.robot)
+    recording = open_recording(folder, root.slug)
     try:
-        recording = readers.open(folder)
         suite = (
             suites.load(record.suite) if record is not None else suites.for_facts(recording.facts, recording.format)[0]
         )

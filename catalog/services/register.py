@@ -30,10 +30,10 @@ from catalog.errors import Conflict, Invalid
 from catalog.services import version_commit
 from catalog.services.context import Context, given_folder
 from catalog.services.intent import Kind, Operations, Work, already_running
+from catalog.services.open_recording import open_recording
 from catalog.services.read_episodes import read_episodes
 from catalog.services.upload import THREADS, Outgoing, upload
 from catalog.storage.snapshot import safe_path
-from validators import readers
 
 OWN = "meta/provenance.json"
 IMPORT = "assay.import"  # in the metadata of an import's commit: the intent that it belongs to
@@ -58,10 +58,7 @@ def start(operations: Operations, by: str, dataset: str, wanted: RegisterDataset
 def _read(work: Work) -> None:
     """Read the folder whole: format, episodes, fingerprints, digest of every file."""
     folder, slug = Path(work.arguments["path"]), work.arguments["ingest"]
-    try:
-        recording = readers.open(folder)
-    except validators.errors.UnreadableDataset as error:
-        raise Invalid("dataset-unreadable", str(error), where=str(folder), do="mend or remove that file") from error
+    recording = open_recording(folder, str(folder))
     _agrees(folder, Provenance.of(work.arguments["provenance"]))
     if recording.problems:
         bad = recording.problems[0]

@@ -77,8 +77,11 @@ def _fingerprints(folder: Path) -> tuple[str, ...]:
     """
     try:
         recording = readers.open(folder)
-        bad = recording.problems[0].message if recording.problems else ""
         found = fingerprint.fingerprints(recording)
+        problems = (*recording.problems, *recording.late())
+        bad = problems[0].message if problems else ""
+    except validators.errors.MissingExtra as error:
+        bad, found = error.detail, {}
     except validators.errors.UnreadableDataset as error:
         if error.kind == "format-unknown":
             return ()

@@ -6,12 +6,13 @@ from validators.files import Files
 from validators.readers.lerobot import metadata, v21, v30
 from validators.recording import Recording
 
+OWN = ("info.json", "episodes.jsonl", "episodes", "tasks.jsonl", "tasks.parquet", "stats.json", "episodes_stats.jsonl")
 FORMAT = "LeRobot v2.0, v2.1 or v3.0 (meta/info.json)"
 
 
 def recognises(files: Files) -> bool:
-    """Whether the folder claims to be a LeRobot dataset, readable or not."""
-    return files.is_folder("meta")
+    """Whether the folder claims to be a LeRobot dataset, readable or not: `meta` holds a file of that name."""
+    return any(files.exists(f"meta/{name}") for name in OWN)
 
 
 def read(files: Files) -> Recording:
