@@ -30,8 +30,11 @@ def read(stream: Stream, episodes: int, needs: Sequence[Needs]) -> Values:
 
 
 def read_all(streams: Mapping[str, Stream], episodes: int, needs: Mapping[str, Sequence[Needs]]) -> dict[str, Values]:
-    """One pass over each stream, all at once; `episodes` is how many the recording has."""
-    plans = {name: plan(stream, needs[name], sampling(stream)) for name, stream in streams.items()}
+    """One pass over each stream of which something is needed, all at once; `episodes` is how many the recording has."""
+    plans = {
+        name: plan(stream, needs[name], sampling(stream)) if any(n.metrics or n.sample for n in needs[name]) else []
+        for name, stream in streams.items()
+    }
     tables = iter(pl.collect_all([f for frames in plans.values() for f in frames], engine="streaming"))
     return {name: gathered(streams[name], episodes, [next(tables) for _ in frames]) for name, frames in plans.items()}
 
@@ -39,6 +42,8 @@ def read_all(streams: Mapping[str, Stream], episodes: int, needs: Mapping[str, S
 def gathered(stream: Stream, episodes: int, tables: Sequence[pl.DataFrame]) -> Values:
     """What the frames of `plan` gave, in the order of the episodes."""
     order = pl.DataFrame({EPISODE: pl.arange(episodes, dtype=pl.Int32, eager=True)})
+    if not tables:
+        return Values(stream, order)
     aggregated, *sampled = tables
     metrics = order.join(aggregated, on=EPISODE, how="left", maintain_order="left")
     return Values(stream, metrics, sampled[0].sort("position", maintain_order=True) if sampled else None)

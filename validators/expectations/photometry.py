@@ -44,7 +44,7 @@ class _Photometry(OfPictures):
         yield Finding(
             self.check,
             seen.camera.name,
-            f"{message} in {beyond.size} of {of.size} frames",
+            f"{message} in {beyond.size} of {np.isfinite(of).sum()} frames",
             episode=seen.episode.index,
             start_s=seen.time(int(beyond[0])),
             end_s=seen.time(int(beyond[-1])),
@@ -122,14 +122,15 @@ class ExpectContrast(_Photometry):
 @dataclass(frozen=True)
 class ExpectSharpness(_Photometry):
     """Blur: the median over the episode of the sharpness is at least `variance`. The sharpness of a frame is the
-    variance of the 4-neighbour Laplacian of the luma, in each of 12×16 cells, at the quantile 0.9 over the cells.
+    variance of the 4-neighbour Laplacian of the luma, in each of 12×16 cells, at the quantile 0.9 over the cells; every
+    fourth frame is looked at.
 
     Over the whole picture, as it is often computed, the conventional limit of 100 calls both good G1 videos blurred
     (64 and 91): most of a picture is smooth ground. What is in focus anywhere has sharp cells, so only the sharpest
-    tenth is judged. Unit: levels². Default: 100. Source: variance of the Laplacian (Pech-Pacheco 2000). Resolves: on
-    the G1 (medians 275 and 312) a Gaussian blur of 1 pixel, which gives 37. Known false alarms: scenes without an edge;
-    small pictures enlarged before they were recorded; strong compression. A picture that is flat is not judged here.
-    Depth cameras are passed over. Needs the extra `video`.
+    tenth is judged. Unit: levels². Default: 100. Source: variance of the Laplacian (Pech-Pacheco 2000). Resolves:
+    on the G1 (medians 275 and 312) a Gaussian blur of 1 pixel, which gives 37. Known false alarms: scenes without
+    an edge; small pictures enlarged before they were recorded; strong compression. A picture that is flat is not
+    judged here. Depth cameras are passed over. Needs the extra `video`.
     """
 
     type: ClassVar[str] = "expect_sharpness"

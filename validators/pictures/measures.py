@@ -21,6 +21,7 @@ ROWS = 64  # at least so many rows are looked at, where there are so many
 GRID = (12, 16)  # cells of a thumbnail: rows, columns
 DARK, BRIGHT = 5.0, 250.0  # at or beyond these levels a pixel is clipped
 SHARPEST = 0.9  # of the cells are less sharp than the sharpest tenth
+SHARP_EVERY = 4  # pictures: focus does not change from one to the next
 KEPT = 256  # thumbnails of an episode that are kept at most
 _COLUMNS = ("time_s", "distance", "mean", "deviation", "dark", "bright", "sharpness")
 
@@ -31,8 +32,9 @@ class Measures:
 
     `repeated`: bit-identical to the one before. `distance`: greatest change of a thumbnail's cell since the one before,
     levels, NaN at the first. `mean`, `deviation`: of the luma, levels. `dark`, `bright`: share of clipped pixels.
-    `sharpness`: variance of the Laplacian in the sharpest tenth of the cells, levels². `digest`: 64 bits of all planes.
-    `thumbnails` [kept, rows, columns] are evenly spaced, levels. `sizes`: (width, height) that occur, in order.
+    `sharpness`: variance of the Laplacian in the sharpest tenth of the cells, levels², of every fourth picture that is
+    new, NaN of the others. `digest`: 64 bits of all planes. `thumbnails` [kept, rows, columns] are evenly spaced,
+    levels. `sizes`: (width, height) that occur, in order.
     `damage`: why the pictures end where they do, None where they end rightly.
     """
 
@@ -60,7 +62,7 @@ def measure(pictures: Iterable[Picture]) -> Measures:
     kept = _Thumbnails()
     before: Picture | None = None
     thumbnail: NDArray[np.float32] | None = None
-    damage = None
+    damage, new = None, 0
     try:
         for picture in pictures:
             same = before is not None and picture.planes == before.planes and picture.luma.shape == before.luma.shape
@@ -68,9 +70,10 @@ def measure(pictures: Iterable[Picture]) -> Measures:
                 values, digest = tuple(columns[n][-1] for n in _COLUMNS[2:]), digests[-1]
                 distance = 0.0
             else:
-                cells, values = _looked_at(picture)
+                cells, values = _looked_at(picture, sharp=new % SHARP_EVERY == 0)
                 distance = _distance(thumbnail, cells)
                 thumbnail, digest = cells, _digest(picture.planes)
+                new += 1
                 sizes[picture.width, picture.height] = None
             before = picture
             time_s = float("nan") if picture.time_s is None else picture.time_s
@@ -94,7 +97,7 @@ def measure(pictures: Iterable[Picture]) -> Measures:
     )
 
 
-def _looked_at(picture: Picture) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+def _looked_at(picture: Picture, *, sharp: bool) -> tuple[NDArray[np.float32], tuple[float, ...]]:
     """The thumbnail, and mean, deviation, dark, bright and sharpness, in levels of full range."""
     luma = picture.luma
     height, width = luma.shape
@@ -108,7 +111,7 @@ def _looked_at(picture: Picture) -> tuple[NDArray[np.float32], tuple[float, ...]
     deviation = float(np.sqrt(np.einsum("ij,ij->", values, values) / values.size)) * scale
     dark = np.count_nonzero(middle <= int(picture.black + DARK / scale)) / middle.size
     bright = np.count_nonzero(middle >= math.ceil(picture.black + BRIGHT / scale)) / middle.size
-    sharpness = _sharpness(luma, step) * scale**2 if min(height, width) > 2 else float("nan")
+    sharpness = _sharpness(luma, step) * scale**2 if sharp and min(height, width) > 2 else float("nan")
     return cells, ((mean - picture.black) * scale, deviation, dark, bright, sharpness)
 
 
