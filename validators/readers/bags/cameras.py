@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from validators.errors import UnreadableDataset
-from validators.readers.bags.message import DECODE_ERRORS, Bag
+from validators.readers.bags.message import DECODE_ERRORS, Bag, silent
 from validators.recording import Camera
 from validators.stream import Clock
 
@@ -57,7 +57,7 @@ class MessageCamera(Camera):
     def messages(self, episode: int) -> Iterator[Message]:
         """The bytes of the pictures and their times; what cannot be decoded is told by the stream and left out here."""
         bag = self.bags[episode]
-        for raw in bag.read(self.keys[episode], lambda kind, message: None):
+        for raw in bag.read(self.keys[episode], silent):
             decode = bag.topics[raw.topic].decode
             try:
                 if decode is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import zlib
 from typing import Any
 
 from validators.extras import need
@@ -54,8 +53,3 @@ def _fed(decompressor: Any, data: bytes, size: int, compression: str) -> bytes:
     except (RuntimeError, OSError, EOFError, ValueError) as error:
         raise ValueError(f"cannot be decompressed ({compression}): {error}") from error
     return bytes(found)
-
-
-def checksum(data: memoryview) -> int:
-    """CRC-32 as zlib has it."""
-    return zlib.crc32(data)

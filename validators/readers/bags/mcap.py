@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import bisect
 import io
-import json
 import struct
+import zlib
 from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any
 
 from validators.errors import UnreadableDataset
 from validators.extras import need
 from validators.files import Files
-from validators.readers.bags.container import MAX_RECORD, checksum, decompressed
-from validators.readers.bags.definition import normal, parse
-from validators.readers.bags.document import Document
-from validators.readers.bags.message import DECODE_ERRORS, MAX_TOPICS, Bag, Decoder, Raw, Say, Topic
-from validators.readers.bags.protobuf import Protobuf
-from validators.readers.bags.wire import Wire
+from validators.readers.bags.container import MAX_RECORD, decompressed
+from validators.readers.bags.encodings import decoder
+from validators.readers.bags.message import DECODE_ERRORS, MAX_TOPICS, Bag, Raw, Say, Topic, silent
 
 MAGIC = b"\x89MCAP0\r\n"
 HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX = 1, 2, 3, 4, 5, 6, 8
 STATISTICS, METADATA, METADATA_INDEX, DATA_END = 11, 12, 13, 15
 _READ = {HEADER, SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA}
-_ROS = (("cdr", "ros2msg"), ("ros1", "ros1msg"))  # encodings of message and schema
 _HEAD, _MESSAGE, _CHUNK = struct.Struct("<BQ"), struct.Struct("<HIQQ"), struct.Struct("<QQQI")
 _FOOTER = 9 + 20 + len(MAGIC)  # bytes of the footer record and the closing magic
-_MAX_SUMMARY = 512 << 20
+_MAX_SUMMARY, _BLOCK = 512 << 20, 4 << 20
 
 
 class Mcap(Bag):
@@ -69,7 +65,7 @@ class Mcap(Bag):
                 raise ValueError(f"the footer says that the summary starts at byte {start} of {self._size}")
             file.seek(start)
             content = file.read(end - start)
-            if crc and checksum(memoryview(content + tail[: 9 + 16])) != crc:
+            if crc and zlib.crc32(content + tail[: 9 + 16]) != crc:
                 raise ValueError("the summary does not match its checksum")
             self._summarised(memoryview(content))
             self._end = start
@@ -138,13 +134,13 @@ class Mcap(Bag):
         """The first message of each topic; without a summary all are counted. Damage is said when rows are read."""
         if summarised:
             left = {key for key, topic in self.topics.items() if topic.messages}
-            for raw in self.read(left, _silent):
+            for raw in self.read(left, silent):
                 self.topics[raw.topic].first = raw._replace(data=memoryview(bytes(raw.data)))
                 left.discard(raw.topic)
                 if not left:
                     break
         else:
-            for raw in self.read(_All(), _silent, self._note):
+            for raw in self.read(_All(), silent, self._note):
                 topic = self.topics[raw.topic]
                 topic.messages += 1
                 if topic.first is None:
@@ -158,7 +154,9 @@ class Mcap(Bag):
                 self._made(memoryview(file.read(_HEAD.unpack(head)[1])))
         for key, topic in self.topics.items():
             if topic.first is not None:
-                topic.decode, topic.why = self._decoder(self._channels[key], topic.first)
+                channel = self._channels[key]
+                schema = self._schemas.get(channel.schema_id)
+                topic.decode, topic.why = decoder(channel.message_encoding, schema, topic.first.data, self._errors)
 
     def _made(self, body: memoryview) -> None:
         try:
@@ -167,24 +165,6 @@ class Mcap(Bag):
             self._say("metadata-invalid", f"its header cannot be read: {error}")
             return
         self.tools |= {k: v for k, v in (("recorder", header.library), ("profile", header.profile)) if v}
-
-    def _decoder(self, channel: Any, first: Raw) -> tuple[Decoder | None, str]:
-        schema = self._schemas.get(channel.schema_id)
-        encoding: str = channel.message_encoding
-        described: str = schema.encoding if schema else ""
-        try:
-            if schema and (encoding, described) in _ROS:
-                ros1 = encoding == "ros1"
-                return Wire(normal(schema.name), parse(schema.name, schema.data.decode(), ros1=ros1), ros1=ros1), ""
-            if schema and encoding == "protobuf":
-                return Protobuf(schema), ""
-            if encoding == "json":
-                declared = json.loads(schema.data) if schema and described == "jsonschema" and schema.data else None
-                return Document(first.data, declared), ""
-        except self._errors as error:
-            return None, f"its definition cannot be used: {error}"
-        known = "cdr with ros2msg, ros1 with ros1msg, json and protobuf are"
-        return None, f"messages of the encoding {encoding!r} with a schema of {described!r} are not read; {known}"
 
     def read(self, wanted: Collection[int], say: Say, note: Callable[[bytes], None] | None = None) -> Iterator[Raw]:
         """The messages of those channels as they lie in the file; `wanted` may shrink meanwhile."""
@@ -221,6 +201,7 @@ class Mcap(Bag):
             opcode, length = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
             after = at + _HEAD.size + length
             if opcode == DATA_END:
+                self._sealed(file, at, file.read(min(length, 4)), say)
                 return
             if not opcode or after > self._end:
                 later = bisect.bisect_right(offsets, at)
@@ -237,6 +218,20 @@ class Mcap(Bag):
                     yield opcode, at, memoryview(file.read(length))
             at = after
 
+    def _sealed(self, file: IO[bytes], end: int, body: bytes, say: Say) -> None:
+        """Messages outside of chunks have no checksum but that of the whole data section, where the writer made one."""
+        (expected,) = struct.unpack("<I", body) if len(body) == 4 else (0,)
+        if expected and not self._chunks:
+            file.seek(0)
+            found = 0
+            for start in range(0, end, _BLOCK):
+                found = zlib.crc32(file.read(min(_BLOCK, end - start)), found)
+            if found != expected:
+                say(
+                    "file-damaged",
+                    "its messages do not match their checksum: some may hold wrong values; copy it again",
+                )
+
     def _opened(self, opcode: int, offset: int, body: memoryview, say: Say) -> Iterator[tuple[int, int, memoryview]]:
         """The record, or those in it when it is a chunk."""
         if opcode != CHUNK:
@@ -251,7 +246,7 @@ class Mcap(Bag):
             if length != len(data):
                 raise ValueError(f"{length} bytes are declared, {len(data)} are there")
             content = decompressed(bytes(data), compression, size, "mcap")
-            if crc and checksum(content) != crc:
+            if crc and zlib.crc32(content) != crc:
                 raise ValueError("it does not match its checksum")
             yield from _inside(content)
         except DECODE_ERRORS as error:
@@ -269,10 +264,6 @@ class _All:
 
     def __len__(self) -> int:
         return 0
-
-
-def _silent(kind: str, message: str) -> None:
-    """What is said again when rows are read."""
 
 
 def _inside(content: memoryview) -> Iterator[tuple[int, int, memoryview]]:

@@ -72,6 +72,10 @@ class Topic:
 Say: TypeAlias = Callable[[str, str], None]  # kind of an `UnreadableDataset`, what is wrong
 
 
+def silent(kind: str, message: str) -> None:
+    """For a first look: what is wrong is said when the rows are read."""
+
+
 @dataclass
 class Bag:
     """What `open` finds out about one file: its topics, its span of log time (ns), and what cannot be read of it."""

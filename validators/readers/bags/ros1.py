@@ -11,7 +11,7 @@ from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.readers.bags.container import MAX_RECORD, decompressed
 from validators.readers.bags.definition import normal, parse
-from validators.readers.bags.message import DECODE_ERRORS, MAX_TOPICS, Bag, Raw, Say, Topic
+from validators.readers.bags.message import DECODE_ERRORS, MAX_TOPICS, Bag, Raw, Say, Topic, silent
 from validators.readers.bags.wire import Wire
 
 MAGIC = b"#ROSBAG V2.0\n"
@@ -106,7 +106,7 @@ class Ros1(Bag):
     def _sample(self, indexed: bool) -> None:
         """The first message of each topic; without an index all are counted. Damage is said when rows are read."""
         left = {key for key, topic in self.topics.items() if topic.messages}
-        for raw in self._messages(left if indexed else None, _silent):
+        for raw in self._messages(left if indexed else None, silent):
             topic = self.topics[raw.topic]
             if topic.first is None:
                 topic.first = raw._replace(data=memoryview(bytes(raw.data)))
@@ -186,10 +186,6 @@ class Ros1(Bag):
                 yield _fields(inner), data
         except DECODE_ERRORS as error:
             say("file-damaged", f"the chunk at byte {offset} cannot be read: {error}")
-
-
-def _silent(kind: str, message: str) -> None:
-    """What is said again when rows are read."""
 
 
 def _record(

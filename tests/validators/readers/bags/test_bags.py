@@ -227,6 +227,18 @@ def test_a_chunk_that_is_overwritten_is_said_and_the_others_read(bags, tmp_path,
     assert "chunk at byte" in text or "no whole record" in text or "cannot be decoded" in text, text
 
 
+def test_messages_outside_of_chunks_have_a_checksum_too(bags, tmp_path):
+    path = bags.mcap(tmp_path / "a.mcap", use_chunking=False, enable_data_crcs=True)
+    assert said(readers.open(path)) == ""
+    content = bytearray(path.read_bytes())
+    at = content.index(struct.pack("<d", 9.81))
+    content[at + 7] ^= 1
+    path.write_bytes(content)
+    recording = readers.open(path)
+    assert "do not match their checksum" in said(recording)
+    assert lengths(recording) == ALL
+
+
 def test_a_message_that_cannot_be_decoded_is_counted(bags, tmp_path):
     path = bags.messages(tmp_path / "a.mcap", "json", [b'{"x": 1.5}'] * 5 + [b'{"x": "no"}', b"{"] + [b'{"x": 2}'] * 3)
     recording = readers.open(path)
