@@ -192,7 +192,9 @@ def tables(found: Sequence[tuple[Footer, Sequence[Part]]]) -> tuple[Table, ...]:
 
 def unreadable(error: UnreadableDataset, files: Files, relative: str, episode: int | None) -> Problem:
     """The problem that takes a file's place among the episodes."""
-    return Problem(error.kind, relative, error.detail.replace(files.root + "/", ""), episode)
+    return Problem(
+        error.kind, relative, error.detail.replace(f"{files.where()}/", "").replace(f"{files.root}/", ""), episode
+    )
 
 
 def page_damage(path: Path, columns: Sequence[str], kind: str = "parquet") -> str:

@@ -18,7 +18,7 @@ def applied(recording: Recording, declared: Declaration | None) -> Recording:
         return recording
     streams = {name: _stream(stream, recording, declared) for name, stream in recording.streams.items()}
     cameras = {name: _camera(camera, declared.cameras.get(name)) for name, camera in recording.cameras.items()}
-    place = declared.where.removeprefix(recording.files.root + "/") if declared.where else NAME
+    place = declared.where.removeprefix(f"{recording.files.where()}/") if declared.where else NAME
     problems = [Problem("metadata-invalid", place, message) for message in _differences(recording, declared)]
     return replace(
         recording,

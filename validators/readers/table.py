@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from pathlib import Path
 from typing import NoReturn
 
 import polars as pl
@@ -58,7 +57,7 @@ def read(files: Files) -> Recording:
             if clock:
                 footer = _timed(footer, clock, kind)
             if not found.footers:  # the first
-                found.features = _features(files.local(relative), footer, clock, found.problems, relative)
+                found.features = _features(files, relative, footer, clock, found.problems)
             if misfit := columns.misfit(footer, [f for f in found.features.values() if f.width]):
                 raise misfit
             if declared and declared.episodes:
@@ -154,7 +153,7 @@ def _timed(footer: columns.Footer, clock: Clock, first: str) -> columns.Footer:
 
 
 def _features(
-    path: Path, footer: columns.Footer, clock: Clock | None, problems: list[Problem], relative: str
+    files: Files, relative: str, footer: columns.Footer, clock: Clock | None, problems: list[Problem]
 ) -> dict[str, Feature]:
     """Declared by the file itself; the width of a list column is that of its first row."""
     names = list(footer.columns)
@@ -162,7 +161,7 @@ def _features(
         names.sort(key=lambda n: n != clock.column)
     numeric = {n: footer.columns[n] for n in names if columns.number(footer.columns[n][0])}
     lists = [n for n, (_, container) in numeric.items() if container == "list"]
-    first = _first(path if footer.format == "parquet" else footer.path, footer.format, lists)
+    first = _first(files, relative, footer, lists)
     found = {}
     for name, (kind, container) in numeric.items():
         width = 1 if container == "scalar" else footer.widths.get(name, 0) if container == "array" else first[name]
@@ -174,11 +173,13 @@ def _features(
     return found
 
 
-def _first(path: Path, kind: str, lists: Sequence[str]) -> dict[str, int]:
+def _first(files: Files, relative: str, footer: columns.Footer, lists: Sequence[str]) -> dict[str, int]:
     """Widths of list columns in the first row, 0 where nothing stands there."""
     if not lists:
         return {}
-    scan = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
+    parquet = footer.format == "parquet"
+    path = files.local(relative) if parquet else footer.path
+    scan = pl.scan_parquet(path, glob=False) if parquet else pl.scan_ipc(path, glob=False)
     try:
         row = scan.select(pl.col(lists).list.len()).head(1).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
