@@ -19,7 +19,7 @@ from validators.files import Files
 from validators.pictures import image, video
 from validators.readers import arrow, clocks, columns, delimited, runs, texts
 from validators.recording import MAIN, Episode, Facts, Problem, Recording
-from validators.stream import NO_EPISODE, PER_SECOND, Clock, Feature, Part, Stream, Table
+from validators.stream import NO_EPISODE, PER_SECOND, Clock, Feature, Part, Stream
 
 FORMAT = "tables: Parquet, Arrow, CSV or TSV files"
 SUFFIXES = (".parquet", *arrow.SUFFIXES, *delimited.SUFFIXES)
@@ -71,7 +71,8 @@ def read(files: Files) -> Recording:
     if not found.episodes:
         _nothing(files, found.problems)
     clock, episodes = _since(clock, found.episodes)
-    stream = Stream(MAIN, found.features, _tables(files, found), clock)
+    tables = columns.fetched(files, found.names, columns.tables(found.footers))
+    stream = Stream(MAIN, found.features, tables, clock)
     kinds = {_kind(relative) for relative in sources}
     name = kinds.pop() if len(kinds) == 1 else "tables"
     return Recording(name, files, Facts(), episodes, {MAIN: stream}, problems=tuple(found.problems))
@@ -98,20 +99,12 @@ def _sources(files: Files, problems: list[Problem]) -> dict[str, Reads]:
         elif relative.lower().endswith(arrow.SUFFIXES):
             found[relative] = cache(partial(_arrow, files, relative))
         else:
-            found[relative] = cache(partial(_parquet, files, relative))
+            found[relative] = cache(partial(columns.looked, files, relative))
     return found
 
 
 def _arrow(files: Files, relative: str, clock: str) -> columns.Footer:
     return arrow.footer(files.local(relative), clock, files.scratch)
-
-
-def _parquet(files: Files, relative: str, clock: str) -> columns.Footer:
-    """Of a file that is elsewhere only the footer is fetched."""
-    if files.folder is not None:
-        return columns.footer(files.local(relative), clock=clock)
-    with files.open(relative) as opened:
-        return columns.footer(files.place(relative), opened, clock=clock)
 
 
 def _clock(sources: Mapping[str, Reads], declared: DeclaredClock | None) -> tuple[Clock | None, str]:
@@ -228,17 +221,3 @@ def _since(clock: Clock | None, episodes: Sequence[Episode]) -> tuple[Clock | No
 
     moved = tuple(replace(e, start_s=seconds(e.start_s), end_s=seconds(e.end_s)) for e in episodes)
     return replace(clock, origin=origin), moved
-
-
-def _tables(files: Files, found: _Found) -> tuple[Table, ...] | Callable[[], tuple[Table, ...]]:
-    """The tables; what is elsewhere is fetched when rows are first wanted."""
-    tables = columns.tables(found.footers)
-    if files.folder is not None:
-        return tables
-
-    def fetched() -> tuple[Table, ...]:
-        for relative in found.names:
-            files.local(relative)
-        return tables
-
-    return fetched
