@@ -35,6 +35,7 @@ def _facts(facts: Facts, declared: Declaration) -> Facts:
         facts,
         robot_type=facts.robot_type or declared.robot_type,
         fps=facts.fps or declared.fps,
+        kind=facts.kind or declared.kind,
         tasks=facts.tasks or declared.tasks,
         tools={**declared.tools, **facts.tools},
         sensors={**facts.sensors, **{n: _sensor(n, facts.sensors.get(n), s) for n, s in declared.sensors.items()}},
