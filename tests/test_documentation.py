@@ -1,6 +1,7 @@
 """What the documentation says is tried: commands parse, links lead somewhere, code compiles, documents are valid."""
 
 import ast
+import dataclasses
 import importlib
 import json
 import os
@@ -30,6 +31,7 @@ from catalog.settings import PREFIX, Settings
 from tests.benchmarks.__main__ import PARTS as BENCHMARKS
 from tests.support.house import ROBOT, model_folder
 from tests.support.recordings import provenance, recording
+from validators import declaration
 from validators.errors import ValidatorError
 from validators.expectations import SHIPPED
 from validators.expectations.expectation import Expectation
@@ -187,12 +189,18 @@ def test_the_contract_example_is_valid_and_every_field_is_explained() -> None:
 
 
 def test_the_robot_example_is_a_record(tmp_path: Path) -> None:
-    (example,) = blocks(ROOT / "docs/checks.md", "yaml")
+    _, example = blocks(ROOT / "docs/checks.md", "yaml")
     (tmp_path / "robot.yaml").write_text(example)
     (tmp_path / "arm.xml").write_text((ROOT / "examples/reach/arm.xml").read_text())
     robot = load_robot(tmp_path / "robot.yaml")
     assert (robot.name, len(robot.channels)) == ("reach-arm", 3)
     assert robot.site() is not None
+
+
+def test_the_declaration_example_says_all_that_may_be_declared() -> None:
+    example, _ = blocks(ROOT / "docs/checks.md", "yaml")
+    declared = declaration.parse(example, "assay.yaml")
+    assert all(getattr(declared, field.name) for field in dataclasses.fields(declared))
 
 
 def test_the_policy_example_is_proven() -> None:

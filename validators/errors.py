@@ -37,6 +37,8 @@ class UnreadableDataset(ValidatorError):
             "column-type",
             "path-unexpected",
             "too-large",
+            "access-denied",
+            "store-unreachable",
         }
     )
 

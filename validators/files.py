@@ -13,12 +13,17 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import fsspec
 
 from validators.errors import MissingExtra, UnreadableDataset
+from validators.remote import BUFFER, reading, told
 
 if TYPE_CHECKING:
     from validators.declaration import Declaration
 
 MAX_FILES = 1_000_000
 MAX_COPY = 64 << 30  # bytes of one remote file that are fetched to be read
+_PATIENCE: dict[str, dict[str, Any]] = {  # a store that does not answer is told within half a minute
+    scheme: {"config_kwargs": {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 2}}}
+    for scheme in ("s3", "s3a")
+}
 _EXTRAS = {"s3": "s3", "s3a": "s3", "lakefs": "lakefs"}
 
 
@@ -28,10 +33,12 @@ class Files:
     def __init__(self, filesystem: Any, root: str, only: str | None = None) -> None:
         self._fs = filesystem
         self._local = "file" in _protocols(filesystem)
-        self.root = os.path.realpath(root) if self._local else root.rstrip("/")
+        self.root = os.path.realpath(root) if self._local else str(filesystem._strip_protocol(root)).rstrip("/")
+        self._scheme = "" if self._local else f"{_protocols(filesystem)[0]}://"
         self.only = only
         self.declared: Declaration | None = None  # what the owner says of them beside their format
         self._copies: set[str] = set()
+        self._looked: dict[str, int | None] = {}
 
     @property
     def name(self) -> str:
@@ -45,7 +52,8 @@ class Files:
 
     def where(self, relative: str = "") -> str:
         """How a message names a file."""
-        return f"{self.root}/{relative}" if relative else self.root
+        root = f"{self._scheme}{self.root}"
+        return f"{root}/{relative}" if relative else root
 
     def names(self, *suffixes: str) -> tuple[str, ...]:
         """Relative paths of the regular files that end with a suffix (in any case; all files without one), sorted.
@@ -75,11 +83,32 @@ class Files:
         return found
 
     def _listed(self) -> list[str]:
-        prefix = self._fs._strip_protocol(self.root).rstrip("/") + "/"
-        listed = (str(n).removeprefix(prefix) for n in self._fs.find(prefix))
-        found = [n for n in listed if not any(p.startswith(".") for p in n.split("/"))]
-        self._few(len(found))
-        return found
+        return [n for n in self._elsewhere if not any(p.startswith(".") for p in n.split("/"))]
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, int]:
+        """Relative path → bytes of every file below the root, asked for once."""
+        prefix = f"{self.root}/"
+        with told(self.where(), "path-missing"):
+            entries = self._fs.find(prefix, detail=True)
+        self._few(len(entries))
+        files = ((str(n).removeprefix(prefix), e) for n, e in entries.items() if e["type"] == "file")
+        return {name: int(entry["size"] or 0) for name, entry in files}
+
+    def _bytes(self, relative: str) -> int | None:
+        """The size of a file that is elsewhere, None where there is none."""
+        if self.only is None:
+            return self._elsewhere.get(relative)
+        if relative not in self._looked:
+            try:
+                with told(self.where(relative)):
+                    entry = self._fs.info(f"{self.root}/{relative}")
+                self._looked[relative] = int(entry["size"] or 0) if entry["type"] == "file" else None
+            except UnreadableDataset as error:
+                if error.kind != "file-missing":
+                    raise
+                self._looked[relative] = None
+        return self._looked[relative]
 
     def _few(self, number: int) -> None:
         if number > MAX_FILES:
@@ -88,32 +117,38 @@ class Files:
     def is_file(self, relative: str) -> bool:
         """Whether a regular file is there. Raises `path-outside`."""
         path = self._inside(relative)
-        return Path(path).is_file() if self._local else bool(self._fs.isfile(path))
+        return Path(path).is_file() if self._local else self._bytes(relative) is not None
 
     def exists(self, relative: str) -> bool:
         """Whether anything is there, a file or not. Raises `path-outside`."""
         path = self._inside(relative)
-        return os.path.lexists(path) if self._local else bool(self._fs.exists(path))
+        return os.path.lexists(path) if self._local else self.is_file(relative) or self.is_folder(relative)
 
     def is_folder(self, relative: str) -> bool:
         """Whether a folder is there. Raises `path-outside`."""
         path = self._inside(relative)
-        return self.only is None and (Path(path).is_dir() if self._local else bool(self._fs.isdir(path)))
+        if self.only is not None or self._local:
+            return self.only is None and Path(path).is_dir()
+        return any(name.startswith(f"{relative}/") for name in self._elsewhere)
 
     def size(self, relative: str) -> int:
-        """Bytes of the file."""
+        """Bytes of the file. Raises `file-missing`."""
         path = self._inside(relative)
-        return Path(path).stat().st_size if self._local else int(self._fs.size(path))
+        with told(self.where(relative)):
+            if self._local:
+                return Path(path).stat().st_size
+            if (size := self._bytes(relative)) is None:
+                raise FileNotFoundError(relative)
+            return size
 
     def open(self, relative: str) -> IO[bytes]:
         """The file's bytes, seekable; what is not asked for is not fetched. Raises `file-missing`, `file-damaged`."""
         path = self._inside(relative)
-        try:
-            return cast(IO[bytes], Path(path).open("rb") if self._local else self._fs.open(path, "rb"))
-        except FileNotFoundError as error:
-            raise UnreadableDataset("file-missing", "is not there", path=self.where(relative)) from error
-        except OSError as error:
-            raise UnreadableDataset("file-damaged", f"cannot be read: {error}", path=self.where(relative)) from error
+        with told(self.where(relative)):
+            if self._local:
+                return Path(path).open("rb")
+            file = self._fs.open(path, "rb", block_size=BUFFER, cache_type="none")
+        return cast(IO[bytes], reading(file, self.where(relative)))
 
     def place(self, relative: str) -> Path:
         """Where `local` puts the file, fetched yet or not."""
@@ -132,11 +167,9 @@ class Files:
                     "too-large", f"{size} bytes, at most {MAX_COPY} are fetched", path=self.where(relative)
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._fs.get_file(path, str(target))
-            except OSError as error:
-                detail = f"cannot be fetched: {error}"
-                raise UnreadableDataset("file-damaged", detail, path=self.where(relative)) from error
+            with told(self.where(relative)):
+                self._fs.get_file(path, f"{target}.part")
+                Path(f"{target}.part").rename(target)
             self._copies.add(relative)
         return target
 
@@ -190,16 +223,26 @@ def at(address: str | Path, filesystem: Any = None) -> Files:
     own configuration. Raises `path-missing`, `MissingExtra`.
     """
     fs, root = (filesystem, str(address)) if filesystem is not None else _filesystem(str(address))
-    try:
-        folder, there = bool(fs.isdir(root)), bool(fs.exists(root))
-    except (OSError, ValueError) as error:
-        raise UnreadableDataset("path-missing", f"cannot be looked at: {error}", path=str(address)) from error
-    if not there:
-        raise UnreadableDataset("path-missing", "no such folder or file", path=str(address))
-    if folder:
+    where = str(address)
+    if "file" in _protocols(fs):
+        kind = "directory" if Path(root).is_dir() else "file" if Path(root).exists() else None
+        if kind is None:
+            raise UnreadableDataset("path-missing", "no such folder or file", path=where)
+    else:
+        with told(where, "path-missing"):
+            kind = _kind(fs, root)
+    if kind == "directory":
         return Files(fs, root)
     parent, _, name = root.rstrip("/").rpartition("/")
     return Files(fs, parent or ".", only=name)
+
+
+def _kind(fs: Any, root: str) -> str:
+    """What stands there; lakeFS takes the root of a ref only with a slash behind it."""
+    try:
+        return str(fs.info(root)["type"])
+    except ValueError:
+        return str(fs.info(root.rstrip("/") + "/")["type"])
 
 
 def _filesystem(address: str) -> tuple[Any, str]:
@@ -207,13 +250,12 @@ def _filesystem(address: str) -> tuple[Any, str]:
     if scheme == "file":
         return fsspec.filesystem("file"), os.path.abspath(address.removeprefix("file://"))  # noqa: PTH100 - keeps links
     try:
-        fs, root = fsspec.core.url_to_fs(address)
+        with told(address, "path-missing"):
+            fs, root = fsspec.core.url_to_fs(address, **_PATIENCE.get(scheme, {}))
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
         hint = f": pip install 'assay-catalog[{extra}]'" if extra else ""
         raise MissingExtra("extra-missing", f"no library for {scheme}:// is installed{hint}") from error
-    except ValueError as error:
-        raise UnreadableDataset("path-missing", f"{error}", path=address) from error
     return fs, root
 
 

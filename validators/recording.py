@@ -63,6 +63,7 @@ class Facts:
     splits: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # name → first episode, one after the last
     slices: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)  # feature → part → channels
     statistics: Callable[[], Declared] | None = field(default=None, repr=False, compare=False)
+    kind: str | None = None  # what the owner says it is: arm, vehicle, factory, …; the name of a suite
 
 
 @dataclass(frozen=True)

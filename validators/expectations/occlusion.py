@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from validators.documents import DocumentError, parse_yaml
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Subject
 from validators.expectations.pictures import OfPictures, Seen
@@ -19,7 +18,6 @@ from validators.pictures.measures import measure
 from validators.recording import Recording
 
 DECLARATION = "assay.yaml"
-MAX_DECLARATION = 1 << 20
 UNLIKE = 40.0  # grey levels between a cell and the reference's
 STAYS = 0.9  # of the episode
 
@@ -88,23 +86,8 @@ class ExpectNoOcclusion(OfPictures):
 
 def references(recording: Recording) -> dict[str, str]:
     """Camera → path of its reference image, as declared; empty without a declaration."""
-    files = recording.files
-    if not files.is_file(DECLARATION):
-        return {}
-    try:
-        declared = parse_yaml(files.text(DECLARATION, MAX_DECLARATION))
-    except (DocumentError, UnreadableDataset) as error:
-        raise NotEvaluable(f"{DECLARATION}: {error}") from error
-    cameras = declared.get("cameras", {}) if isinstance(declared, Mapping) else None
-    if not isinstance(cameras, Mapping):
-        raise NotEvaluable(f"{DECLARATION}: cameras: a mapping of names was expected")
-    found = {}
-    for name, camera in cameras.items():
-        if isinstance(camera, Mapping) and "reference" in camera:
-            if not isinstance(camera["reference"], str):
-                raise NotEvaluable(f"{DECLARATION}: cameras.{name}.reference: a path was expected")
-            found[str(name)] = camera["reference"]
-    return found
+    cameras = recording.declaration.cameras if recording.declaration else {}
+    return {name: camera.reference for name, camera in cameras.items() if camera.reference}
 
 
 def _thumbnail(recording: Recording, path: str) -> NDArray[np.float32]:

@@ -151,6 +151,9 @@ class ExpectSensorsInStep(Expectation):
         for name in names:
             sensor = subject.recording.facts.sensors.get(name)
             value = sensor.calibration.get(TOLERANCE) if sensor else None
+            declared = subject.recording.declaration
+            if declared and name in declared.sensors:
+                value = value or declared.sensors[name].tolerance_ms
             if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
                 found.append(float(value))
         return max(found) if found else None

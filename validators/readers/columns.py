@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, TypeAlias, TypeGuard, cast
@@ -96,12 +96,33 @@ def _word(kind: pa.DataType) -> str:
     return _FLOATS.get(str(element), str(element))
 
 
-def spans(footer: Footer, ranges: Sequence[tuple[int, int]]) -> list[Span]:
+def looked(files: Files, relative: str, clock: str | None = CLOCK) -> Footer:
+    """The footer of one file as `footer` has it; of a file that is elsewhere only what is looked at is fetched."""
+    if files.folder is not None:
+        return footer(files.local(relative), clock=clock)
+    with files.open(relative) as opened:
+        return footer(files.place(relative), opened, clock=clock)
+
+
+def fetched(
+    files: Files, names: Sequence[str], found: tuple[Table, ...]
+) -> tuple[Table, ...] | Callable[[], tuple[Table, ...]]:
+    """The tables in those files, which are fetched when rows are first wanted."""
+
+    def here() -> tuple[Table, ...]:
+        for relative in names:
+            files.local(relative)
+        return found
+
+    return found if files.folder is not None else here
+
+
+def spans(footer: Footer, ranges: Sequence[tuple[int, int]], opened: IO[bytes] | None = None) -> list[Span]:
     """The span of the clock in ranges (offset, rows) of a file. Raises `UnreadableDataset` (`file-damaged`)."""
     if CLOCK not in footer.columns or not number(footer.columns[CLOCK][0]):
         return [None] * len(ranges)
     try:
-        with pq.ParquetFile(footer.path) as file:
+        with pq.ParquetFile(opened or footer.path) as file:
             values = file.read(columns=[CLOCK], use_threads=False).column(0).combine_chunks()
             if _container(values.type) != "scalar":
                 values = values.flatten()
@@ -192,7 +213,9 @@ def tables(found: Sequence[tuple[Footer, Sequence[Part]]]) -> tuple[Table, ...]:
 
 def unreadable(error: UnreadableDataset, files: Files, relative: str, episode: int | None) -> Problem:
     """The problem that takes a file's place among the episodes."""
-    return Problem(error.kind, relative, error.detail.replace(files.root + "/", ""), episode)
+    return Problem(
+        error.kind, relative, error.detail.replace(f"{files.where()}/", "").replace(f"{files.root}/", ""), episode
+    )
 
 
 def page_damage(path: Path, columns: Sequence[str], kind: str = "parquet") -> str:

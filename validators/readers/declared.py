@@ -18,7 +18,7 @@ def applied(recording: Recording, declared: Declaration | None) -> Recording:
         return recording
     streams = {name: _stream(stream, recording, declared) for name, stream in recording.streams.items()}
     cameras = {name: _camera(camera, declared.cameras.get(name)) for name, camera in recording.cameras.items()}
-    place = declared.where.removeprefix(recording.files.root + "/") if declared.where else NAME
+    place = declared.where.removeprefix(f"{recording.files.where()}/") if declared.where else NAME
     problems = [Problem("metadata-invalid", place, message) for message in _differences(recording, declared)]
     return replace(
         recording,
@@ -35,6 +35,7 @@ def _facts(facts: Facts, declared: Declaration) -> Facts:
         facts,
         robot_type=facts.robot_type or declared.robot_type,
         fps=facts.fps or declared.fps,
+        kind=facts.kind or declared.kind,
         tasks=facts.tasks or declared.tasks,
         tools={**declared.tools, **facts.tools},
         sensors={**facts.sensors, **{n: _sensor(n, facts.sensors.get(n), s) for n, s in declared.sensors.items()}},

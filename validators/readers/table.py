@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from pathlib import Path
 from typing import NoReturn
 
 import polars as pl
@@ -20,7 +19,7 @@ from validators.files import Files
 from validators.pictures import image, video
 from validators.readers import arrow, clocks, columns, delimited, runs, texts
 from validators.recording import MAIN, Episode, Facts, Problem, Recording
-from validators.stream import NO_EPISODE, PER_SECOND, Clock, Feature, Part, Stream, Table
+from validators.stream import NO_EPISODE, PER_SECOND, Clock, Feature, Part, Stream
 
 FORMAT = "tables: Parquet, Arrow, CSV or TSV files"
 SUFFIXES = (".parquet", *arrow.SUFFIXES, *delimited.SUFFIXES)
@@ -58,7 +57,7 @@ def read(files: Files) -> Recording:
             if clock:
                 footer = _timed(footer, clock, kind)
             if not found.footers:  # the first
-                found.features = _features(files.local(relative), footer, clock, found.problems, relative)
+                found.features = _features(files, relative, footer, clock, found.problems)
             if misfit := columns.misfit(footer, [f for f in found.features.values() if f.width]):
                 raise misfit
             if declared and declared.episodes:
@@ -72,7 +71,8 @@ def read(files: Files) -> Recording:
     if not found.episodes:
         _nothing(files, found.problems)
     clock, episodes = _since(clock, found.episodes)
-    stream = Stream(MAIN, found.features, _tables(files, found), clock)
+    tables = columns.fetched(files, found.names, columns.tables(found.footers))
+    stream = Stream(MAIN, found.features, tables, clock)
     kinds = {_kind(relative) for relative in sources}
     name = kinds.pop() if len(kinds) == 1 else "tables"
     return Recording(name, files, Facts(), episodes, {MAIN: stream}, problems=tuple(found.problems))
@@ -99,20 +99,12 @@ def _sources(files: Files, problems: list[Problem]) -> dict[str, Reads]:
         elif relative.lower().endswith(arrow.SUFFIXES):
             found[relative] = cache(partial(_arrow, files, relative))
         else:
-            found[relative] = cache(partial(_parquet, files, relative))
+            found[relative] = cache(partial(columns.looked, files, relative))
     return found
 
 
 def _arrow(files: Files, relative: str, clock: str) -> columns.Footer:
     return arrow.footer(files.local(relative), clock, files.scratch)
-
-
-def _parquet(files: Files, relative: str, clock: str) -> columns.Footer:
-    """Of a file that is elsewhere only the footer is fetched."""
-    if files.folder is not None:
-        return columns.footer(files.local(relative), clock=clock)
-    with files.open(relative) as opened:
-        return columns.footer(files.place(relative), opened, clock=clock)
 
 
 def _clock(sources: Mapping[str, Reads], declared: DeclaredClock | None) -> tuple[Clock | None, str]:
@@ -154,7 +146,7 @@ def _timed(footer: columns.Footer, clock: Clock, first: str) -> columns.Footer:
 
 
 def _features(
-    path: Path, footer: columns.Footer, clock: Clock | None, problems: list[Problem], relative: str
+    files: Files, relative: str, footer: columns.Footer, clock: Clock | None, problems: list[Problem]
 ) -> dict[str, Feature]:
     """Declared by the file itself; the width of a list column is that of its first row."""
     names = list(footer.columns)
@@ -162,7 +154,7 @@ def _features(
         names.sort(key=lambda n: n != clock.column)
     numeric = {n: footer.columns[n] for n in names if columns.number(footer.columns[n][0])}
     lists = [n for n, (_, container) in numeric.items() if container == "list"]
-    first = _first(path if footer.format == "parquet" else footer.path, footer.format, lists)
+    first = _first(files, relative, footer, lists)
     found = {}
     for name, (kind, container) in numeric.items():
         width = 1 if container == "scalar" else footer.widths.get(name, 0) if container == "array" else first[name]
@@ -174,11 +166,13 @@ def _features(
     return found
 
 
-def _first(path: Path, kind: str, lists: Sequence[str]) -> dict[str, int]:
+def _first(files: Files, relative: str, footer: columns.Footer, lists: Sequence[str]) -> dict[str, int]:
     """Widths of list columns in the first row, 0 where nothing stands there."""
     if not lists:
         return {}
-    scan = pl.scan_parquet(path, glob=False) if kind == "parquet" else pl.scan_ipc(path, glob=False)
+    parquet = footer.format == "parquet"
+    path = files.local(relative) if parquet else footer.path
+    scan = pl.scan_parquet(path, glob=False) if parquet else pl.scan_ipc(path, glob=False)
     try:
         row = scan.select(pl.col(lists).list.len()).head(1).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -227,17 +221,3 @@ def _since(clock: Clock | None, episodes: Sequence[Episode]) -> tuple[Clock | No
 
     moved = tuple(replace(e, start_s=seconds(e.start_s), end_s=seconds(e.end_s)) for e in episodes)
     return replace(clock, origin=origin), moved
-
-
-def _tables(files: Files, found: _Found) -> tuple[Table, ...] | Callable[[], tuple[Table, ...]]:
-    """The tables; what is elsewhere is fetched when rows are first wanted."""
-    tables = columns.tables(found.footers)
-    if files.folder is not None:
-        return tables
-
-    def fetched() -> tuple[Table, ...]:
-        for relative in found.names:
-            files.local(relative)
-        return tables
-
-    return fetched

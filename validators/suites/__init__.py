@@ -93,8 +93,11 @@ def load(name_or_path: str | Path) -> Suite:
 
 
 def for_facts(facts: Facts, format: str = "") -> tuple[Suite, str]:  # noqa: A002 - the recording's own word
-    """The newest shipped suite made for the recording's robot type, else for its format, else `recording`; and why."""
+    """The newest shipped suite of the declared kind, else for the robot type, the format, or `recording`; and why."""
     robot, known = facts.robot_type, _newest()
+    for suite in known:
+        if facts.kind and suite.name.startswith(f"{facts.kind}@"):
+            return suite, f"{suite.name}, chosen for the declared kind {facts.kind!r}"
     for suite in known:
         if robot and suite.for_robot_type(robot):
             return suite, f"{suite.name}, chosen for robot type {robot!r}"

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validators import declaration, readers
+from tests.validators.readers.test_sequences import euroc
+from validators import declaration, readers, suites
 from validators.errors import UnreadableDataset
+from validators.run import run
 
 WHOLE = """
 schema: declaration@1
@@ -153,3 +155,20 @@ def test_a_declaration_that_cannot_be_read_stops_everything(folder):
     with pytest.raises(UnreadableDataset) as caught:
         readers.open(folder)
     assert caught.value.kind == "metadata-empty"
+
+
+@pytest.mark.parametrize("kind", ["vehicle", "factory"])
+def test_the_declared_kind_chooses_the_suite(folder, kind):
+    (folder / "assay.yaml").write_text(f"schema: declaration@1\nkind: {kind}\n")
+    suite, why = suites.for_facts(readers.open(folder).facts)
+    assert suite.name.startswith(f"{kind}@")
+    assert "declared kind" in why
+
+
+def test_declared_tolerances_are_those_of_the_rig(tmp_path):
+    root = euroc(tmp_path / "rig")
+    (root / "assay.yaml").write_text(
+        "schema: declaration@1\nsensors:\n  cam0: {kind: camera, tolerance_ms: 0.0001}\n"
+        "  imu0: {kind: imu, tolerance_ms: 0.0001}\n"
+    )
+    assert "sync_spread" in {f.check for f in run(readers.open(root), suites.load("recording@2")).findings}

@@ -36,7 +36,7 @@ def read(files: Files, info: dict[str, Any]) -> Recording:
     footers = []
     for index, relative in found.items():
         try:
-            footer = columns.footer(files.local(relative))
+            footer = columns.looked(files, relative)
             if misfit := columns.misfit(footer, vectors):
                 raise misfit
         except UnreadableDataset as error:
@@ -70,7 +70,8 @@ def read(files: Files, info: dict[str, Any]) -> Recording:
         slices=slices,
         statistics=cache(partial(declared.of_lines, files)),
     )
-    main = Stream(MAIN, features, columns.tables(footers), Clock(CLOCK), facts.fps)
+    tables = columns.fetched(files, [e.path for e in episodes], columns.tables(footers))
+    main = Stream(MAIN, features, tables, Clock(CLOCK), facts.fps)
     pictured = cameras.of_columns(main, info, tuple(episodes))
     return Recording(
         f"lerobot-{info['codebase_version']}",

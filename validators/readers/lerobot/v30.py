@@ -37,12 +37,13 @@ def read(files: Files, info: dict[str, Any]) -> Recording:
     placed: list[tuple[columns.Footer, list[tuple[int, int, int]]]] = []  # of each file: (episode, rows, offset)
     for relative, held in here.items():
         try:
-            footer = columns.footer(files.local(relative), clock=None)
+            footer = columns.looked(files, relative, clock=None)
             if misfit := columns.misfit(footer, vectors):
                 raise misfit
             parts, wrong = _placed(relative, footer, held)
             kept = [part for part in parts if part[0] != NO_EPISODE]
-            clocks = columns.spans(footer, [(offset, number) for _, number, offset in kept])
+            with files.open(relative) as opened:
+                clocks = columns.spans(footer, [(offset, number) for _, number, offset in kept], opened)
         except UnreadableDataset as error:
             if error.kind == "path-outside":
                 raise
@@ -72,7 +73,8 @@ def read(files: Files, info: dict[str, Any]) -> Recording:
         slices=slices,
         statistics=cache(partial(listing.statistics, files)),
     )
-    main = Stream(MAIN, features, columns.tables(footers), Clock(CLOCK), facts.fps)
+    tables = columns.fetched(files, sorted({e.path for e in episodes}), columns.tables(footers))
+    main = Stream(MAIN, features, tables, Clock(CLOCK), facts.fps)
     pictured = cameras.of_columns(main, info, tuple(episodes))
     return Recording(
         "lerobot-v3.0",
