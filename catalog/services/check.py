@@ -123,7 +123,7 @@ def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[F
             suites.load(record.suite) if record is not None else suites.for_facts(recording.facts, recording.format)[0]
         )
         model = robot.load(canonical(record.record).decode()) if record is not None else None
-        result = run.run(recording, suite, model)
+        result = run.run(recording, suite, model, now=context.clock())
     except validators.errors.UnreadableDataset as error:
         raise _unreadable(error, root) from error
     findings = [
