@@ -75,6 +75,7 @@ class UncleanableDataset(ValidatorError):
             "not-finite",
             "video-missing",
             "video-uncuttable",
+            "unwritable",
         }
     )
 
