@@ -84,18 +84,21 @@ def _copied(
         with pq.ParquetWriter(target, schema) as writer:
             for batch in batches:
                 table = pa.Table.from_batches([batch], schema=schema)
+                parts: list[pa.Table] = []  # written together, so that row groups do not shrink to episodes
                 while waiting and waiting[0][0] < at + len(table):
                     offset, new, episode = waiting[0]
                     done = max(0, at - offset)
                     part = table.slice(max(0, offset - at), episode.length - done)
                     part = rows.renumbered(part, new, total + done, plan.tasks)
-                    writer.write_table(part)
+                    parts.append(part)
                     kept.append(part.select([n for n in numbers if n in part.schema.names]))
                     if done + len(part) < episode.length:
                         break
                     yield new, episode, kept
                     kept, total = [], total + episode.length
                     waiting.pop(0)
+                if parts:
+                    writer.write_table(pa.concat_tables(parts))
                 at += len(table)
 
 
