@@ -77,6 +77,7 @@ class UncleanableDataset(ValidatorError):
             "not-finite",
             "video-missing",
             "video-uncuttable",
+            "unwritable",
         }
     )
 

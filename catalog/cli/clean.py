@@ -34,6 +34,7 @@ def clean(
         from catalog.cli.findings.terminal import progress
         from validators import readers
         from validators.clean import clean as write
+        from validators.errors import UncleanableDataset
 
         if drop == FAILING:
             result, _ = judge(str(path), suite, robot)
@@ -41,7 +42,10 @@ def clean(
         else:
             recording, dropped, why = readers.open(path), set(indices(drop)), ()
         with progress() as (told, _):
-            report = write(recording, out, dropped, why, told)
+            try:
+                report = write(recording, out, dropped, why, told)
+            except OSError as error:
+                raise UncleanableDataset("unwritable", f"{error.strerror}; nothing was left there", path=out) from error
     if json_:
         typer.echo(json.dumps({"out": str(out), **report.to_dict()}, indent=2))
         return

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.lerobot_v30 import number_of, numbers
+from tests.support.lerobot_v30 import video as film
 from validators import readers
 from validators.clean import clean
 from validators.clean import v21 as module
 from validators.errors import UncleanableDataset
 from validators.fingerprint import fingerprints
+from validators.readers.lerobot.v21 import locate
 from validators.run import run
 from validators.suites import load
 
@@ -149,3 +152,89 @@ def test_a_link_in_meta_is_not_followed_out(writer, dataset, tmp_path):
     with pytest.raises(Exception, match="outside"):
         clean(readers.open(dataset), writer.folder / "out", {0})
     assert not (writer.folder / "out").exists()
+
+
+def with_videos(writer, name="filmed"):
+    """A v2.1 dataset with a video an episode, each picture numbered."""
+    tracks = writer.tracks(4, rows=30)
+    root = writer.write(tracks, name)
+    template = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+    feature = {"dtype": "video", "shape": [64, 128, 3], "names": ["height", "width", "channels"]}
+    writer.info(root, lambda info: info.update(video_path=template, total_videos=4))
+    writer.info(root, lambda info: info["features"].update({"observation.images.top": feature}))
+    for i in range(4):
+        film(root / locate(template, i, 1000, "observation.images.top"), [number_of(i, row) for row in range(30)], 20)
+    stats = {k: [[[0.1 * v]]] * 3 for v, k in enumerate(("min", "mean", "std", "max"))} | {"count": [30]}
+    text = ({"episode_index": i, "stats": {"observation.images.top": stats}} for i in range(4))
+    (root / "meta/episodes_stats.jsonl").write_text("".join(json.dumps(line) + "\n" for line in text))
+    return root
+
+
+def test_videos_go_with_their_episodes(writer):
+    root, out = with_videos(writer), writer.folder / "out"
+    report = clean(readers.open(root), out, {1})
+    assert [v.how for v in report.videos] == ["copied"] * 3
+    again = readers.open(out)
+    assert run(again, load("recording@1")).passed
+    for new, old in report.kept.items():
+        (_, path) = again.episodes[new].files
+        assert numbers(out / path) == [number_of(old, row) for row in range(30)]
+    assert json.loads((out / "meta/info.json").read_text())["total_videos"] == 3
+    carried = lines(out / "meta/episodes_stats.jsonl")[1]["stats"]
+    assert carried["observation.images.top"]["count"] == [30]
+    assert carried["action"]["count"] == [30]
+
+
+def test_an_episode_without_its_video_must_be_dropped(writer):
+    root = with_videos(writer)
+    (root / "videos/chunk-000/observation.images.top/episode_000002.mp4").unlink()
+    assert refused(readers.open(root), writer.folder / "out", {0}) == "video-missing"
+    assert clean(readers.open(root), writer.folder / "out", {2}).frames == 90
+
+
+def test_the_real_recording_keeps_what_is_whole(shared, tmp_path):
+    recording = readers.open(shared / "lerobot_v21_unitree_g1")
+    result = run(recording, load("humanoid@1"))
+    report = clean(recording, tmp_path / "out", set(result.failing_episodes), result.blocking)
+    assert report.kept == {0: 59, 1: 82}
+    again = readers.open(tmp_path / "out")
+    assert run(again, load("humanoid@1")).passed
+    assert json.loads((tmp_path / "out/meta/info.json").read_text())["splits"] == {"train": "0:2"}
+    record = json.loads((tmp_path / "out/meta/assay_clean.json").read_text())
+    assert {d["episode"]: d["findings"][0]["check"] for d in record["dropped"]} == dict.fromkeys(
+        (0, 5, 29, 30), "counts"
+    )
+
+
+def test_tasks_that_other_columns_may_name_keep_their_numbers(writer, dataset):
+    (dataset / "meta/tasks.jsonl").write_text('{"task_index": 0, "task": "a"}\n{"task_index": 1, "task": "swing"}\n')
+    clean(readers.open(dataset), writer.folder / "out", {0})
+    assert [line["task"] for line in lines(writer.folder / "out/meta/tasks.jsonl")] == ["a", "swing"]
+    feature = {"dtype": "int64", "shape": [1], "names": None}
+    name = "annotation.human.action.task_description"
+    for path in sorted((dataset / "data/chunk-000").iterdir()):
+        pl.read_parquet(path).with_columns(pl.lit(1, pl.Int64).alias(name)).write_parquet(path)
+    writer.info(dataset, lambda info: info["features"].update({name: feature}))
+    clean(readers.open(dataset), writer.folder / "out2", {0})
+    assert [line["task"] for line in lines(writer.folder / "out2/meta/tasks.jsonl")] == ["a", "swing"]
+
+
+def test_statistics_of_all_rows_are_made_anew_where_a_v21_set_has_them(writer, dataset):
+    (dataset / "meta/stats.json").write_text('{"action": {"mean": [9, 9, 9]}}')
+    clean(readers.open(dataset), writer.folder / "out", {0, 2})
+    whole = json.loads((writer.folder / "out/meta/stats.json").read_text())
+    rows = np.array(readers.open(writer.folder / "out").scan().collect()["action"].to_list())
+    np.testing.assert_allclose(whole["action"]["q99"], np.quantile(rows, 0.99, axis=0), rtol=1e-6)
+
+
+def test_splits_that_are_no_ranges_are_refused(writer, dataset):
+    writer.info(dataset, lambda info: info.update(splits={"train": "even"}))
+    assert refused(readers.open(dataset), writer.folder / "out", {0}) == "format-unsupported"
+
+
+def test_a_second_cleaning_keeps_the_record_of_the_first(writer, dataset):
+    clean(readers.open(dataset), writer.folder / "once", {1})
+    clean(readers.open(writer.folder / "once"), writer.folder / "twice", {0})
+    record = json.loads((writer.folder / "twice/meta/assay_clean.json").read_text())
+    assert [d["episode"] for d in record["dropped"]] == [0]
+    assert [d["episode"] for d in record["before"]["dropped"]] == [1]

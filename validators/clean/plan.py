@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from validators.documents import parse_json
 from validators.errors import UncleanableDataset
 from validators.expectations.expectation import Progress
 from validators.findings import Finding
+from validators.readers.columns import READ_ERRORS
 from validators.readers.lerobot import metadata
 from validators.readers.lerobot.metadata import INFO, MAX_INFO, PROVENANCE
 from validators.recording import Episode, Recording
+from validators.stream import Feature
 
 FORMATS = ("lerobot-v2.0", "lerobot-v2.1", "lerobot-v3.0")
 FROM = "selected_from_episode"
@@ -100,6 +105,19 @@ class Plan:
         return found
 
 
+@contextmanager
+def reading(recording: Recording, relative: str) -> Iterator[None]:
+    """Raises `UncleanableDataset` where a file's pages cannot be read; a disk that is full is another error."""
+    try:
+        yield
+    except READ_ERRORS as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        detail = f"its data pages cannot be read ({reason}); copy it again, or drop its episodes too"
+        raise UncleanableDataset("unreadable", detail, path=recording.files.where(relative)) from error
+
+
 def _said(finding: Finding) -> dict[str, Any]:
     names = ("check", "severity", "stream", "message", "start_s", "end_s", "value", "limit", "unit")
     return {k: v for k, v in finding.to_dict().items() if k in names and v not in (None, "")}
@@ -149,8 +167,10 @@ def _tasks(recording: Recording, kept: Sequence[Episode]) -> dict[int, int]:
     if recording.main is not None and TASK in recording.main.columns:
         position = {e.index: i for i, e in enumerate(recording.episodes)}
         frame = recording.main.frames([position[e.index] for e in kept])
-        (column,) = recording.main.unpacked(recording.features[TASK]).values()
-        numbers |= {int(n) for n in frame.select(column).unique().collect().to_series() if n is not None}
+        (column,) = recording.main.unpacked(Feature(TASK, "int64")).values()
+        with reading(recording, kept[0].path):
+            found = frame.select(column.cast(pl.Int64, strict=False)).unique().collect().to_series()
+        numbers |= {-1 if n is None else int(n) for n in found}
     if lost := sorted(numbers - set(known)):
         detail = f"rows name the tasks {lost[:8]}, which are not listed; drop their episodes too"
         raise UncleanableDataset("unreadable", detail, path=recording.files.where())

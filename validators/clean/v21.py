@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from validators.clean import rows
-from validators.clean.plan import Plan, Video, write_lines
+from validators.clean.plan import Plan, Video, reading, write_lines
 from validators.pictures.camera import VideoCamera
 from validators.readers.lerobot import metadata
 from validators.readers.lerobot.declared import LINES
@@ -27,7 +27,8 @@ def write(plan: Plan, scratch: Path) -> tuple[int, list[Video]]:
     total = 0
     for new, episode in enumerate(plan.kept):
         plan.step("writing rows", new, len(plan.kept))
-        with pq.ParquetFile(recording.files.local(episode.path)) as file:
+        source = recording.files.local(episode.path)
+        with reading(recording, episode.path), pq.ParquetFile(source) as file:
             table = rows.renumbered(file.read(), new, total, plan.tasks)
         written.append(plan.file(scratch, locate(plan.info["data_path"], new, chunk)))
         pq.write_table(table, written[-1])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from validators.clean import rows, video
-from validators.clean.plan import Plan, Video
+from validators.clean.plan import Plan, Video, reading
 from validators.pictures.camera import Clip, VideoCamera
 from validators.readers.lerobot import listing
 from validators.readers.lerobot.metadata import STATS
@@ -74,7 +74,8 @@ def _copied(
 ) -> Iterator[tuple[int, Episode, list[pa.Table]]]:
     """Writes the rows that stay, in their order; (new index, episode, its rows without pictures) as each is done."""
     numbers = [f.name for f in plan.recording.features.values() if f.width]
-    with pq.ParquetFile(plan.recording.files.local(relative)) as file:
+    source = plan.recording.files.local(relative)
+    with reading(plan.recording, relative), pq.ParquetFile(source) as file:
         size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
         step = max(1, min(1 << 16, BATCH_BYTES * file.metadata.num_rows // max(1, size)))
         batches = file.iter_batches(step, use_threads=False)
@@ -83,18 +84,21 @@ def _copied(
         with pq.ParquetWriter(target, schema) as writer:
             for batch in batches:
                 table = pa.Table.from_batches([batch], schema=schema)
+                parts: list[pa.Table] = []  # written together, so that row groups do not shrink to episodes
                 while waiting and waiting[0][0] < at + len(table):
                     offset, new, episode = waiting[0]
                     done = max(0, at - offset)
                     part = table.slice(max(0, offset - at), episode.length - done)
                     part = rows.renumbered(part, new, total + done, plan.tasks)
-                    writer.write_table(part)
+                    parts.append(part)
                     kept.append(part.select([n for n in numbers if n in part.schema.names]))
                     if done + len(part) < episode.length:
                         break
                     yield new, episode, kept
                     kept, total = [], total + episode.length
                     waiting.pop(0)
+                if parts:
+                    writer.write_table(pa.concat_tables(parts))
                 at += len(table)
 
 
@@ -106,7 +110,8 @@ def _videos(
     for new, episode in enumerate(plan.kept):
         clip = camera.clips[episode.index]
         held.setdefault(clip.path, []).append((clip, new))
-    gone = {c.path for i, c in camera.clips.items() if i in set(plan.dropped)}
+    stays = {e.index for e in plan.kept}
+    gone = {c.path for i, c in camera.clips.items() if i not in stays}
     fps = plan.recording.facts.fps or 1.0
     videos = []
     for number, source in enumerate(sorted(held)):
@@ -136,9 +141,9 @@ def _list(
 ) -> dict[str, Any]:
     """Writes `meta/episodes`; returns the statistics, over all episodes, of features that are no vectors."""
     files = plan.recording.files
-    old = pa.concat_tables(
-        [pq.ParquetFile(files.local(n)).read() for n in listing.tables(files)], promote_options="permissive"
-    )
+    with reading(plan.recording, listing.EPISODES):
+        lists = [pq.ParquetFile(files.local(n)).read() for n in listing.tables(files)]
+        old = pa.concat_tables(lists, promote_options="permissive")
     place = {index: row for row, index in enumerate(old.column("episode_index").to_pylist())}
     table = old.take([place[e.index] for e in plan.kept])
     number = len(plan.kept)

@@ -22,7 +22,7 @@ from validators.pictures.camera import Clip
 # that what is lost by the second encoding is less than what the first one lost.
 ENCODERS = {
     "h264": ("libx264", {"crf": "16", "g": "2"}),
-    "hevc": ("libx265", {"crf": "16", "g": "2", "x265-params": "log-level=error"}),
+    "hevc": ("libx265", {"crf": "16", "g": "2", "x265-params": "open-gop=0:log-level=error"}),
     "av1": ("libsvtav1", {"crf": "18", "g": "2", "preset": "8"}),
     "vp9": ("libvpx-vp9", {"crf": "18", "b": "0", "g": "2"}),
     "mpeg4": ("mpeg4", {"q": "2", "g": "2"}),
@@ -77,9 +77,15 @@ def cut(source: Path, target: Path, clips: Sequence[Clip], fps: float, *, whole:
         raise UncleanableDataset("video-uncuttable", f"no readable video ({error})", path=source) from error
 
 
+def _stream(container: Any) -> Any:
+    if not container.streams.video:
+        raise ValueError("holds no video")
+    return container.streams.video[0]
+
+
 def _packets(av: Any, source: Path) -> _Packets:
     with av.open(str(source)) as container:
-        stream = container.streams.video[0]
+        stream = _stream(container)
         found = [(p.pts, p.is_keyframe, p.duration or 0) for p in container.demux(stream) if p.pts is not None]
         if not found:
             raise ValueError("holds no frames")
@@ -146,7 +152,7 @@ def _range(
 def _remux(av: Any, source: Path, target: Path, runs: Sequence[_Run]) -> None:
     """Copies the packets of the runs, moved in time; nothing is decoded."""
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
-        stream = old.streams.video[0]
+        stream = _stream(old)
         made = new.add_stream_from_template(stream, opaque=True)
         made.time_base = stream.time_base
         number, waiting = 0, list(runs)
@@ -172,7 +178,7 @@ def _encode(
     wanted = {int(p) for part in kept for p in part}
     rate = Fraction(fps).limit_denominator(100_000)
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
-        stream = old.streams.video[0]
+        stream = _stream(old)
         stream.thread_type = "AUTO"
         codec = stream.codec.canonical_name
         if codec not in ENCODERS:
@@ -193,4 +199,4 @@ def _encode(
 
 def _shown(av: Any, path: Path) -> int:
     with av.open(str(path)) as container:
-        return sum(1 for p in container.demux(container.streams.video[0]) if p.pts is not None)
+        return sum(1 for p in container.demux(_stream(container)) if p.pts is not None)

@@ -81,7 +81,8 @@ class ExpectQuantilesOfAllRows(OfStatistics):
                     if at:
                         findings.append(self._finding(feature, name, message, at, shares))
         note = ", ".join(f"{number} {kind}" for kind, number in sorted(classes.items()))
-        return Judgement(tuple(findings), f"q01 and q99 of channels: {note}", classes)
+        told = f"q01 and q99 of channels: {note}" if set(classes) - {"exact"} else ""
+        return Judgement(tuple(findings), told, classes)
 
     def _classified(
         self, subject: Subject, declared: Declared, feature: Feature, name: str, values: Values

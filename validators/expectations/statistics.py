@@ -131,8 +131,7 @@ class ExpectStatisticsToMatch(OfStatistics):
             findings += self._of_episodes(subject, measured, declared)
             if not why_not:
                 findings += self._of_all(measured, declared.whole)
-        note = f"{len(features)} features of {len(declared.episodes)} episodes" + (" and of all" * bool(declared.whole))
-        return Judgement(tuple(findings), note + (f"; of all not judged: {why_not}" if why_not else ""))
+        return Judgement(tuple(findings), f"those of all rows are not judged: {why_not}" if why_not else "")
 
     def _of_all(self, measured: _Measured, whole: Statistics) -> Iterator[Finding]:
         said = whole.get(measured.feature.name, {})
