@@ -137,13 +137,14 @@ class ExpectMeasuredClock(Expectation):
         worst = float(off[known].max())
         if not bool(np.all(off[known] <= allowed[known])):
             return Judgement((), says_clock(subject), {"worst_us": worst * 1e6})
-        text = f"synthetic: every step is {own.seconds * 1e3:.6g} ms within {worst * 1e6:.2g} µs, made from the index"
+        text = f"synthetic: every step is {own.seconds * 1e3:.6g} ms within {worst * 1e6:.2g} µs"
         if "lerobot" in subject.recording.format.lower():
-            return Judgement((), f"{says_clock(subject)}; {text}, as LeRobot's writer does", {"worst_us": worst * 1e6})
+            note = f"{says_clock(subject)}; {text}: made from the index, as LeRobot's writer does"
+            return Judgement((), note, {"worst_us": worst * 1e6})
         finding = Finding(
             self.check,
             subject.clock,
-            text,
+            f"{text}: made from the index, or by a simulator in lockstep; it measures nothing",
             episodes=tuple(e.index for e, k in zip(subject.recording.episodes, known, strict=True) if k),
             value=worst * 1e6,
             limit=float(allowed[known].max()) * 1e6,
