@@ -60,18 +60,19 @@ def lag(state: NDArray[np.float64], action: NDArray[np.float64], longest: int) -
     moving = travel > MOVES * travel.max() if travel.size and travel.max() > 0 else np.zeros(len(travel), dtype=bool)
     if not moving.any():
         return np.nan, np.nan
-    s, a = state[longest:, moving], action[:, moving]
-    shifted = [a[longest - k : rows - k] for k in range(longest + 1)]
+    s, a = state[longest : rows - 1, moving], action[:, moving]
+    shifted = [a[longest - k : rows - 1 - k] for k in range(-1, longest + 1)]  # -1, so that a part of a row is found
     cost = np.array([(s - told).var(axis=0).sum() for told in shifted])
     best = int(np.argmin(cost))
     following = float(_follows(s, shifted[best]).mean())
-    if best == longest:
+    if best == longest + 1:
         return np.nan, following
     if best == 0:
         return 0.0, following
     before, least_, after = cost[best - 1 : best + 2]
     bend = before - 2 * least_ + after
-    return best + (float(0.5 * (before - after) / bend) if bend > 0 else 0.0), following
+    part = float(0.5 * (before - after) / bend) if bend > 0 else 0.0
+    return max(0.0, best - 1 + part), following
 
 
 def _follows(state: NDArray[np.float64], action: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -170,7 +170,8 @@ class ExpectNoJumps(_Spikes):
         before = previous(after, 2)
         stays, came = step.column + after.column, step.column + before.column
         height = pl.min_horizontal(step.column.abs(), stays.abs(), came.abs())
-        one_way = (step.column * stays > 0) & (step.column * came > 0)
+        both = (step.column * stays, step.column * came)
+        one_way = pl.all_horizontal((p > 0) & p.is_finite() for p in both)  # Polars holds NaN for greater than 0
         return Lift(f"stepped {channel.lift.name}", pl.when(one_way).then(height), (after, step, before))
 
     def limit(self, rows: pl.DataFrame, channel: Channel, scale: Scale) -> float:
