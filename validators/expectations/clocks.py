@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from validators.expectations.expectation import Expectation, Needs, Subject
-from validators.expectations.period import LEAST_STEPS, period, step
+from validators.expectations.period import LEAST_STEPS, Period, period, step
 from validators.expectations.timing import off_beat, says_clock
 from validators.findings import Finding, Judgement, NotEvaluable, Severity
 from validators.metrics import Metric, clock, count, greatest, least
@@ -120,14 +120,16 @@ class ExpectMeasuredClock(Expectation):
 
     def needs(self, subject: Subject) -> Needs:
         _ = subject.clock
-        return Needs((greatest(clock(subject.stream)),))
+        own = Period(1 / subject.stream.fps, declared=True) if subject.stream.fps else None
+        return Needs((greatest(clock(subject.stream)), *([off_beat(subject, own)] if own else [])))
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         stream = subject.stream
         if stream.rows < LEAST_STEPS:
             raise NotEvaluable(f"{stream.rows} rows are too few to tell")
         own = period(subject, values, infer=True)
-        off = values.again([off_beat(subject, own)])[off_beat(subject, own)]
+        error = off_beat(subject, own)
+        off = values[error] if own.declared else values.again([error])[error]
         last = np.abs(values[greatest(clock(stream))])
         single = stream.features[subject.clock].dtype == "float32"
         allowed = np.maximum(EXACT_S, last * (2 * FLOAT32 if single else 0.0))

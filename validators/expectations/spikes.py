@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from validators.expectations.expectation import ACTION, Expectation, Needs, Subject
 from validators.expectations.scale import Channel, Scale, changes, finite, judged, sample, scales
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.metrics import Lift, greatest, least, previous, since_previous
+from validators.metrics import Lift, greatest, least, since_previous
 from validators.values import Values
 
 QUANTA = 4  # a change of fewer of the channel's smallest steps is no spike
@@ -65,7 +65,7 @@ class _Spikes(Expectation):
             limit = self.limit(frame, c, scale[c.label])
             failing = np.flatnonzero(values[greatest(self.size(c))] > limit).tolist()
             turn = _turn(values, c)
-            for position, rows in values.rows(failing, [*changes(c), self.size(c)]).items() if failing else ():
+            for position, rows in values.rows(failing, [*changes(c)[:2], self.size(c)]).items() if failing else ():
                 findings += self._finding(subject, c, position, rows, limit, turn)
         left = len(over) - len(kept)
         note = f"{len(kept)} channels judged" + (f", {left} that are constant or discrete are not" if left else "")
@@ -76,7 +76,7 @@ class _Spikes(Expectation):
     ) -> list[Finding]:
         size = frame[self.size(channel).name].fill_null(0.0).fill_nan(0.0).to_numpy().copy()
         if turn is not None:
-            for lift in changes(channel):
+            for lift in changes(channel)[:2]:
                 size[np.abs(np.abs(frame[lift.name].fill_null(0.0).to_numpy()) - turn) < 0.05 * turn] = 0.0
         at = np.flatnonzero(size > limit)
         if not at.size:
@@ -133,7 +133,7 @@ class ExpectNoOutliers(_Spikes):
             raise ValueError("z must be at least 3")
 
     def size(self, channel: Channel) -> Lift:
-        now, before = changes(channel)
+        now, before, _ = changes(channel)
         height = pl.min_horizontal(now.column.abs(), before.column.abs())
         return Lift(
             f"isolated {channel.lift.name}", pl.when(now.column * before.column < 0).then(height), (now, before)
@@ -166,8 +166,7 @@ class ExpectNoJumps(_Spikes):
             raise ValueError("factor must be above 1")
 
     def size(self, channel: Channel) -> Lift:
-        after, step = changes(channel)
-        before = previous(after, 2)
+        after, step, before = changes(channel)
         stays, came = step.column + after.column, step.column + before.column
         height = pl.min_horizontal(step.column.abs(), stays.abs(), came.abs())
         both = (step.column * stays, step.column * came)
@@ -205,7 +204,7 @@ class ExpectNoAccelerationSpikes(_Spikes):
             raise ValueError("factor must be above 1")
 
     def size(self, channel: Channel) -> Lift:
-        now, before = changes(channel)
+        now, before, _ = changes(channel)
         return Lift(f"|Δ²{channel.lift.name}|", (now.column - before.column).abs(), (now, before))
 
     def limit(self, rows: pl.DataFrame, channel: Channel, scale: Scale) -> float:
