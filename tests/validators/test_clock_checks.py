@@ -8,14 +8,16 @@ import pytest
 
 from tests.support.simulated import NS, STAMP, record, rig
 from validators import readers
-from validators.expectations.clocks import (
+from validators.declaration import Declaration, DeclaredSensor
+from validators.expectations.actions import ExpectActionStepsBelow
+from validators.expectations.coverage import (
     ExpectEpisodesLongEnough,
     ExpectNoRecorderDropouts,
     ExpectStreamToCoverEpisode,
 )
 from validators.expectations.following import ExpectFollowingErrorBelow, ExpectLagBelow
 from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
-from validators.expectations.spikes import ExpectActionStepsBelow, ExpectNoJumps, ExpectNoOutliers
+from validators.expectations.spikes import ExpectNoJumps, ExpectNoOutliers
 from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
 from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
 from validators.recording import Dropout
@@ -93,6 +95,14 @@ def test_sensors_without_a_tolerance_are_measured_and_not_judged(tmp_path):
     found = judged(recording, "expect_sensors_in_step", tolerance_ms=1.0).findings
     assert {f.stream for f in found} == {"/scan ~ /odom", "/scan ~ /imu"}
     assert all(f.limit == 1.0 and f.value > 1.0 and "drift" in f.message for f in found)
+
+
+def test_a_tolerance_of_the_declaration_is_the_rigs(tmp_path):
+    recording = record(tmp_path, "mobile", rig("mobile", 2))
+    sensors = {name: DeclaredSensor("sensor", tolerance_ms=ms) for name, ms in (("/scan", 1.0), ("/odom", 3.0))}
+    declared = dataclasses.replace(recording, declaration=Declaration(sensors=sensors))
+    found = judged(declared, "expect_sensors_in_step").findings
+    assert {(f.stream, f.limit) for f in found} == {("/scan ~ /odom", 3.0)}
 
 
 def test_steps_as_actions_have_no_lag(tmp_path):
