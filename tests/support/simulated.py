@@ -158,10 +158,10 @@ def flight(rng: np.random.Generator, seconds: float = 12.0) -> Tracks:
     events = EPOCH + np.sort(rng.uniform(0, seconds, 25) * NS).astype(np.int64)
     commands = {STAMP: events, LOG: events + NS // 500, "param1": rng.choice([0.0, 1.0, np.nan], 25)}
     names = {
-        "sensor_combined": sensor,
+        "sensor_combined.0": sensor,
         "vehicle_attitude": attitude,
         "actuator_motors": motors,
-        "vehicle_command": commands,
+        "vehicle_command.0": commands,
     }
     return {name: Track(columns) for name, columns in names.items()}
 

@@ -253,27 +253,27 @@ def a_buffer_overrun(tracks: Tracks) -> Span:
     return dropped(tracks["/pressure"], 10)
 
 
-@defect("flight", "gap", "sensor_combined: header.stamp")
+@defect("flight", "gap", "sensor_combined.0: header.stamp")
 def a_slow_card(tracks: Tracks) -> Span:
-    return dropped(tracks["sensor_combined"], 40)
+    return dropped(tracks["sensor_combined.0"], 40)
 
 
-@defect("flight", "nan", "sensor_combined: gyro_rad[1]")
+@defect("flight", "nan", "sensor_combined.0: gyro_rad[1]")
 def a_gyro_without_number(tracks: Tracks) -> Span:
-    track = tracks["sensor_combined"]
+    track = tracks["sensor_combined.0"]
     rows = inside(track)[:5]
     track.columns["gyro_rad"][rows, 1] = np.nan
     return span(track, rows)
 
 
-@defect("flight", "runs_back", "sensor_combined: header.stamp", "gap", "jitter")
+@defect("flight", "runs_back", "sensor_combined.0: header.stamp", "gap", "jitter")
 def a_clock_set_in_flight(tracks: Tracks) -> Span:
-    track = tracks["sensor_combined"]
+    track = tracks["sensor_combined.0"]
     rows = inside(track, START, 99)
     shifted(track, rows, -0.02)
     return span(track, np.array([rows[0] - 8, rows[0] + 1]))
 
 
-@defect("flight", "saturation", "sensor_combined: accelerometer_m_s2[2]", "outlier", "stuck")
+@defect("flight", "saturation", "sensor_combined.0: accelerometer_m_s2[2]", "outlier", "stuck")
 def vibration_beyond_the_range(tracks: Tracks) -> Span:
-    return scaled(tracks["sensor_combined"], "accelerometer_m_s2", 40.0)
+    return scaled(tracks["sensor_combined.0"], "accelerometer_m_s2", 40.0)

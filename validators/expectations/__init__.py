@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from validators.expectations.actions import ExpectActionStepsBelow
 from validators.expectations.calibration import (
     ExpectCalibrationAgeBelow,
     ExpectCalibrationPresent,
 )
-from validators.expectations.clocks import (
+from validators.expectations.clocks import ExpectMeasuredClock, ExpectNoDuplicateTimes, ExpectTimeNotToRunBack
+from validators.expectations.coverage import (
     ExpectEpisodesLongEnough,
-    ExpectMeasuredClock,
-    ExpectNoDuplicateTimes,
     ExpectNoRecorderDropouts,
     ExpectStreamToCoverEpisode,
-    ExpectTimeNotToRunBack,
 )
 from validators.expectations.drift import ExpectNoDrift
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
@@ -52,7 +51,6 @@ from validators.expectations.signal import (
 )
 from validators.expectations.sim_to_real import ExpectSimulationToMatch
 from validators.expectations.spikes import (
-    ExpectActionStepsBelow,
     ExpectNoAccelerationSpikes,
     ExpectNoJumps,
     ExpectNoOutliers,

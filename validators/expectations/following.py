@@ -23,6 +23,7 @@ from validators.values import Values
 LONGEST_S = 0.6  # the longest lag that is looked for
 EPISODES = 200  # evenly chosen; the lag belongs to the set-up, not to the episode
 ROWS = 20_000  # of each
+TOGETHER = 50  # episodes in one read
 MOVES = 0.05  # of the widest command: a channel that moves less tells nothing of the lag
 ALIKE = 0.8  # correlation of a state with the action it follows
 GAIN = (0.5, 2.0)  # slope of that state over that action
@@ -60,18 +61,19 @@ def lag(state: NDArray[np.float64], action: NDArray[np.float64], longest: int) -
     moving = travel > MOVES * travel.max() if travel.size and travel.max() > 0 else np.zeros(len(travel), dtype=bool)
     if not moving.any():
         return np.nan, np.nan
-    s, a = state[longest:, moving], action[:, moving]
-    shifted = [a[longest - k : rows - k] for k in range(longest + 1)]
+    s, a = state[longest : rows - 1, moving], action[:, moving]
+    shifted = [a[longest - k : rows - 1 - k] for k in range(-1, longest + 1)]  # -1, so that a part of a row is found
     cost = np.array([(s - told).var(axis=0).sum() for told in shifted])
     best = int(np.argmin(cost))
     following = float(_follows(s, shifted[best]).mean())
-    if best == longest:
+    if best == longest + 1:
         return np.nan, following
     if best == 0:
         return 0.0, following
     before, least_, after = cost[best - 1 : best + 2]
     bend = before - 2 * least_ + after
-    return best + (float(0.5 * (before - after) / bend) if bend > 0 else 0.0), following
+    part = float(0.5 * (before - after) / bend) if bend > 0 else 0.0
+    return max(0.0, best - 1 + part), following
 
 
 def _follows(state: NDArray[np.float64], action: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -105,13 +107,11 @@ def lags(subject: Subject, values: Values) -> list[Lag]:
     number = len(subject.recording.episodes)
     chosen = sorted({int(i) for i in np.linspace(0, number - 1, min(number, EPISODES)).round()})
     found = []
-    for position in chosen:
-        frame = values.rows([position], lifts, first=ROWS).get(position)
-        if frame is None:
-            continue
-        rows = frame.select(lift.name for lift in lifts).to_numpy().astype(np.float64)
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        found.append(Lag(position, *lag(rows[:, 0::2], rows[:, 1::2], longest)))
+    for some in (chosen[i : i + TOGETHER] for i in range(0, len(chosen), TOGETHER)):
+        for position, frame in values.rows(some, lifts, first=ROWS).items():
+            rows = frame.select(lift.name for lift in lifts).to_numpy().astype(np.float64)
+            rows = rows[np.isfinite(rows).all(axis=1)]
+            found.append(Lag(position, *lag(rows[:, 0::2], rows[:, 1::2], longest)))
     known = [one.following for one in found if np.isfinite(one.following)]
     if not known:
         raise NotEvaluable("no command moves, or every episode is too short to show a lag")

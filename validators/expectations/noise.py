@@ -48,7 +48,7 @@ class ExpectNoiseWithin(Expectation):
         over = judged(subject, self.column)
         table = sample(values, over).select(
             EPISODE,
-            *((pl.col(now.name) - pl.col(before.name)).alias(c.label) for c in over for now, before in [changes(c)]),
+            *((pl.col(now.name) - pl.col(before.name)).alias(c.label) for c in over for now, before, _ in [changes(c)]),
         )
         size = [pl.col(c.label).filter(pl.col(c.label).is_finite()).abs().median() for c in over]
         known = [pl.col(c.label).is_finite().sum().alias(f"n {c.label}") for c in over]

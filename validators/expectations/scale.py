@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from validators.expectations.expectation import Subject
 from validators.findings import NotEvaluable
 from validators.metrics import Lift, channels, previous, since_previous
-from validators.stream import Feature
+from validators.stream import FRAME, Feature
 from validators.values import Values
 
 BOOKKEEPING = frozenset({"timestamp", "frame_index", "episode_index", "index", "task_index"})
@@ -76,15 +76,21 @@ def judged(subject: Subject, column: str) -> list[Channel]:
     return found
 
 
-def changes(channel: Channel) -> tuple[Lift, Lift]:
-    """Δ = x[i] - x[i-1], and the Δ of the row before; null where they reach out of the episode."""
-    now = since_previous(channel.lift)
-    return now, previous(now)
+def changes(channel: Channel) -> tuple[Lift, Lift, Lift]:
+    """x[i] - x[i-1], x[i-1] - x[i-2], x[i-2] - x[i-3]; null where they reach out of the episode.
+
+    All shifts are of the value itself, one layer: differences of differences would make Polars buffer at each.
+    """
+    x = channel.lift
+    one, two, three = (previous(x, rows) for rows in (1, 2, 3))
+    before = Lift(f"Δ{x.name}@-1", pl.when(pl.col(FRAME) > 1).then(one.column - two.column), (one, two))
+    earlier = Lift(f"Δ{x.name}@-2", pl.when(pl.col(FRAME) > 2).then(two.column - three.column), (two, three))
+    return since_previous(x), before, earlier
 
 
 def sample(values: Values, over: Sequence[Channel]) -> pl.DataFrame:
     """`EPISODE`, and of each channel sampled values, their Δ and the Δ before: one read for all that ask for it."""
-    return values.sample([lift for c in over for lift in (c.lift, *changes(c))])
+    return values.sample([lift for c in over for lift in (c.lift, *changes(c)[:2])])
 
 
 def finite(column: pl.Series) -> NDArray[np.float64]:

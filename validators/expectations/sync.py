@@ -83,12 +83,12 @@ class ExpectSensorsInStep(Expectation):
     """Spread across sensors: each stamp of the slowest stream has one of every other stream at most the tolerance away.
 
     Nearest stamps (`join_asof`) of periodic streams whose names fit `stream`, an episode at a time, where both streams
-    have begun and not ended. The tolerance is `tolerance_ms`; else that of the sensors that declare one
-    (`sync_tolerance_ms`, the sensor named as its stream), the wider of the two, and the others are not compared;
-    without either it is not evaluable, and what was measured is said. A finding also tells the offset between
-    the two clocks and their drift (Theil-Sen line through the pairs). Unit: ms. Default: the rig's. Source: rigs state
-    it (a trigger line keeps 1 ms, free-running cameras half a period). Resolves: one pair. Known false alarms: sensors
-    that run free on purpose: give a tolerance of half the period of the slower one.
+    have begun and not ended. The tolerance is `tolerance_ms`; else that of the sensors that have one (`tolerance_ms`
+    in assay.yaml, `sync_tolerance_ms` in the recording; the sensor named as its stream), the wider of the two, and the
+    others are not compared; without either it is not evaluable, and what was measured is said. A finding also tells
+    the offset between the two clocks and their drift (Theil-Sen line through the pairs). Unit: ms. Default: the rig's.
+    Source: rigs state it (a trigger line keeps 1 ms, free-running cameras half a period). Resolves: one pair.
+    Known false alarms: sensors that run free on purpose: give a tolerance of half the period of the slower one.
     """
 
     type: ClassVar[str] = "expect_sensors_in_step"
@@ -147,13 +147,12 @@ class ExpectSensorsInStep(Expectation):
     def _tolerance(self, subject: Subject, *names: str) -> float | None:
         if self.tolerance_ms is not None:
             return self.tolerance_ms
+        recording = subject.recording
+        declared = recording.declaration.sensors if recording.declaration else {}
         found = []
         for name in names:
-            sensor = subject.recording.facts.sensors.get(name)
-            value = sensor.calibration.get(TOLERANCE) if sensor else None
-            declared = subject.recording.declaration
-            if declared and name in declared.sensors:
-                value = value or declared.sensors[name].tolerance_ms
+            own, sensor = declared.get(name), recording.facts.sensors.get(name)
+            value = own.tolerance_ms if own else sensor.calibration.get(TOLERANCE) if sensor else None
             if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
                 found.append(float(value))
         return max(found) if found else None
