@@ -8,8 +8,9 @@ from typing import Protocol
 import polars as pl
 
 from validators.expectations.expectation import Needs
+from validators.metrics.layers import layered
 from validators.stream import EPISODE, FRAME, Stream
-from validators.values import Values, layered
+from validators.values import Values
 
 
 class Read(Protocol):

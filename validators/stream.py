@@ -136,6 +136,11 @@ class Stream:
         first = self.tables[0].columns if self.tables else self.features
         return tuple(n for n in first if all(n in t.columns for t in self.tables))
 
+    @cached_property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Type of each column of `frames()`; only headers are read."""
+        return self.frames().collect_schema()
+
     def container(self, name: str) -> Container:
         """How a vector is stored; mixed files are brought to lists."""
         found = {t.columns[name][1] for t in self.tables}
