@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 from great_expectations import exceptions
-from great_expectations.core.batch import BatchMarkers
+from great_expectations.core.batch import BatchData, BatchMarkers
 from great_expectations.core.batch_spec import RuntimeDataBatchSpec
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.execution_engine import ExecutionEngine, PandasExecutionEngine
-from great_expectations.execution_engine.execution_engine import BatchData
 
 from validators.errors import MissingExtra
+from validators.expectations.core import columns
 from validators.findings import NotEvaluable
 from validators.gx import judgements
 from validators.gx.names import Answer, answer
 from validators.metrics.compute import Pass, once
-from validators.metrics.domain import columns_of
-from validators.metrics.rows import condition
+from validators.metrics.domain import Columns, Domain, columns_of
 from validators.recording import Recording
+from validators.robot import RobotModel
+from validators.stream import EPISODE, Stream
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,23 @@ class Table:
 
     frame: pl.LazyFrame
     recording: Recording | None = None
+    robot: RobotModel | None = None
     group: str | None = None
+    columns: Columns = field(default_factory=dict, repr=False)
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def alone(cls, table: pl.DataFrame | pl.LazyFrame) -> Table:
+        """A table of no recording."""
+        frame = table.lazy()
+        schema = frame.collect_schema()
+        return cls(frame, columns=columns_of(schema), names=tuple(schema))
+
+    @classmethod
+    def of(cls, recording: Recording, stream: Stream, robot: RobotModel | None) -> Table:
+        """A stream of a recording; channels of vectors are columns beside those of the files."""
+        group = EPISODE if len(stream.lengths) > 1 else None
+        return cls(stream.frames(), recording, robot, group, columns(stream), stream.columns)
 
 
 class PolarsBatchData(BatchData):
@@ -44,8 +61,8 @@ class PolarsBatchData(BatchData):
     def __init__(self, execution_engine: ExecutionEngine, table: Table) -> None:
         super().__init__(execution_engine=execution_engine)
         self.table = table
-        self.schema = table.frame.collect_schema()
-        self.columns = columns_of(self.schema)
+        self.columns = table.columns
+        self.schema = {name: table.columns[name].dtype for name in table.names if name in table.columns}
 
 
 class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
@@ -54,7 +71,7 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
     def load_batch_data(self, batch_id: str, batch_data: object) -> None:
         """Keeps a batch. Raises `GreatExpectationsError` for what is no table of Polars."""
         if isinstance(batch_data, pl.DataFrame | pl.LazyFrame):
-            batch_data = Table(batch_data.lazy())
+            batch_data = Table.alone(batch_data)
         if isinstance(batch_data, Table):
             batch_data = PolarsBatchData(self, batch_data)
         if not isinstance(batch_data, PolarsBatchData):
@@ -67,7 +84,7 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
             raise exceptions.BatchSpecError(f"a table was expected, {type(batch_spec).__name__} is none")
         held = batch_spec.batch_data
         batch_spec.batch_data = "Polars"  # as the other engines do: a specification is written into results
-        table = Table(held.lazy()) if isinstance(held, pl.DataFrame | pl.LazyFrame) else held
+        table = Table.alone(held) if isinstance(held, pl.DataFrame | pl.LazyFrame) else held
         time = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")  # noqa: TID251 - as GX does
         return PolarsBatchData(self, table), BatchMarkers({"ge_load_time": time})
 
@@ -115,8 +132,8 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
         if not wanted:
             return batch.table.frame
         given = wanted.dict() if hasattr(wanted, "dict") else wanted
-        parser = domain_kwargs.get("condition_parser")
-        return batch.table.frame.filter(condition(given, parser, batch.schema, lambda n: batch.columns[n].expr))
+        rows = Domain(batch.columns, (), given, domain_kwargs.get("condition_parser")).rows()
+        return batch.table.frame if rows is None else batch.table.frame.filter(rows)
 
     def get_compute_domain(
         self, domain_kwargs: dict[str, Any], domain_type: str | MetricDomainTypes, accessor_keys: Any = None
@@ -126,8 +143,8 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
         return self.get_domain_records(domain_kwargs), parts.compute, parts.accessor
 
     def _clause(self, condition_: Any) -> pl.Expr:
-        batch = self.batch({})
-        return condition(condition_.dict(), None, batch.schema, lambda n: batch.columns[n].expr)
+        rows = Domain(self.batch({}).columns, (), condition_.dict()).rows()
+        return pl.lit(value=True) if rows is None else rows
 
     _comparison_condition_to_filter_clause = _clause
     _nullity_condition_to_filter_clause = _clause

@@ -14,6 +14,7 @@ from great_expectations.expectations.registry import get_metric_kwargs, register
 from great_expectations.metrics.column.descriptive_stats import DescriptiveStats
 
 from validators.findings import NotEvaluable
+from validators.gx.judgements import METRIC
 from validators.metrics.conditions import CONDITIONS
 from validators.metrics.counts import Counts, counts
 from validators.metrics.divergence import histogram
@@ -146,8 +147,11 @@ class _Numbered:
 
 
 def _unexpected_rows(found: Counts, kwargs: Kwargs) -> Answer:
-    names = list(found.domain.columns)
-    rows = lambda seen: _limited(found.failing(seen), kwargs).select(names).collect(engine="streaming").to_pandas()  # noqa: E731
+    shown = [column.expr.alias(name) for name, column in found.domain.columns.items()]
+
+    def rows(seen: Seen) -> pd.DataFrame:
+        return _limited(found.failing(seen), kwargs).select(shown).collect(engine="streaming").to_pandas()
+
     return Answer(found.parts, rows)
 
 
@@ -318,6 +322,7 @@ def _function(**_: Any) -> None:
 def register(engine: type[PolarsExecutionEngine]) -> None:
     """Tells Great Expectations which of its metrics the engine answers, with the keywords that it declares for them."""
     of_rows = [f"{name}.{suffix}" for name in CONDITIONS for suffix in OF_ROWS]
+    register_metric(METRIC, ("batch_id",), ("type", "kwargs"), engine, PolarsMetric, _function)
     for name in [*of_rows, *MEASURES, *OWN]:
         declared = get_metric_kwargs(name) if _known(name) else None
         if declared is not None:
