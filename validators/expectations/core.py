@@ -23,7 +23,7 @@ from validators.values import Values
 
 Scalar: TypeAlias = int | float | str | None
 RowCondition: TypeAlias = str | Mapping[str, Any] | None
-_SHOWN = 5  # unexpected values in a message
+SHOWN = 5  # unexpected values in a message
 
 
 def columns(stream: Stream) -> Columns:
@@ -91,12 +91,14 @@ class RowsExpectation(CoreExpectation):
             if judged and (judged - unexpected) / judged < self.mostly:
                 found += self._findings(subject, values, name, one, judged)
             elif unexpected:
-                notes.append(f"{name}: {unexpected} of {judged} rows are not as expected, within mostly {self.mostly:g}")
+                notes.append(
+                    f"{name}: {unexpected} of {judged} rows are not as expected, within mostly {self.mostly:g}"
+                )
         return Judgement(tuple(found), "; ".join(notes), observed[name] if len(observed) == 1 else observed)
 
     def _findings(self, subject: Subject, values: Values, name: str, one: Counts, judged: int) -> list[Finding]:
         shown = one.domain.names[0]
-        aggregates = [pl.len().alias("n"), one.domain.column(shown).expr.head(_SHOWN).alias("values")]
+        aggregates = [pl.len().alias("n"), one.domain.column(shown).expr.head(SHOWN).alias("values")]
         stream = subject.stream
         if stream.clock is not None:
             aggregates += [stream.seconds().min().alias("start"), stream.seconds().max().alias("end")]

@@ -150,7 +150,7 @@ class PolarsDatasource(Datasource):
         """The engine."""
         return PolarsExecutionEngine
 
-    def test_connection(self, test_assets: bool = True) -> None:  # noqa: FBT001, FBT002 - as Great Expectations calls it
+    def test_connection(self, test_assets: bool = True) -> None:
         """There is no host to reach."""
         if test_assets:
             for asset in self.assets:

@@ -85,13 +85,15 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
         held = batch_spec.batch_data
         batch_spec.batch_data = "Polars"  # as the other engines do: a specification is written into results
         table = Table.alone(held) if isinstance(held, pl.DataFrame | pl.LazyFrame) else held
-        time = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")  # noqa: TID251 - as GX does
+        time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S.%fZ")  # noqa: TID251 - as GX does
         return PolarsBatchData(self, table), BatchMarkers({"ge_load_time": time})
 
     def batch(self, domain: Mapping[str, Any]) -> PolarsBatchData:
         """The batch that a metric is about, the active one when it names none."""
         wanted = domain.get("batch_id")
-        held = self.batch_manager.active_batch_data if wanted is None else self.batch_manager.batch_data_cache.get(wanted)
+        held = (
+            self.batch_manager.active_batch_data if wanted is None else self.batch_manager.batch_data_cache.get(wanted)
+        )
         if not isinstance(held, PolarsBatchData):
             raise exceptions.GreatExpectationsError(f"no batch {wanted or ''} is loaded")
         return held
@@ -152,7 +154,9 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
     _or_condition_to_filter_clause = _clause
 
 
-PandasExecutionEngine.register(PolarsExecutionEngine)  # the expectations of types ask whether types are pandas': they are
+PandasExecutionEngine.register(
+    PolarsExecutionEngine
+)  # the expectations of types ask whether types are pandas': they are
 
 
 def _resolved(batch: PolarsBatchData, asked: list[Any]) -> tuple[dict[Any, Any], dict[Any, Exception]]:
@@ -163,7 +167,9 @@ def _resolved(batch: PolarsBatchData, asked: list[Any]) -> tuple[dict[Any, Any],
         if metric.metric_name == judgements.METRIC:
             continue
         try:
-            answers[metric.id] = answer(batch, metric.metric_name, metric.metric_domain_kwargs, metric.metric_value_kwargs)
+            answers[metric.id] = answer(
+                batch, metric.metric_name, metric.metric_domain_kwargs, metric.metric_value_kwargs
+            )
         except (NotEvaluable, MissingExtra, KeyError, TypeError, ValueError) as error:
             failed[metric.id] = error
     seen = _seen(batch, answers, failed)

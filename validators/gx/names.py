@@ -107,7 +107,11 @@ def _unexpected_values(found: Counts, kwargs: Kwargs) -> Answer:
         table = _limited(found.failing(seen), kwargs).select(shown).collect(engine="streaming")
         if len(found.domain.names) == 1:
             return table.to_series().to_list()
-        if "column_list" in kwargs or len(found.domain.names) > 2 or found.name.startswith(("multi", "compound", "select")):
+        if (
+            "column_list" in kwargs
+            or len(found.domain.names) > 2
+            or found.name.startswith(("multi", "compound", "select"))
+        ):
             return table.to_dicts()
         return table.rows()
 
@@ -279,7 +283,12 @@ def _length(greatest: bool) -> Make:
 
 
 def _descriptive(_: PolarsBatchData, domain: Domain, __: Kwargs) -> Answer:
-    keys = {"min": "column.min", "max": "column.max", "mean": "column.mean", "standard_deviation": "column.standard_deviation"}
+    keys = {
+        "min": "column.min",
+        "max": "column.max",
+        "mean": "column.mean",
+        "standard_deviation": "column.standard_deviation",
+    }
     measures = {key: MEASURES[name](domain, {}) for key, name in keys.items()}
     parts = tuple(p for m in measures.values() for p in m.parts)
     return Answer(parts, lambda seen: DescriptiveStats(**{k: m.finish(seen) for k, m in measures.items()}))

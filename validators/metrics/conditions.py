@@ -165,7 +165,9 @@ def _listed(value: pl.Expr, patterns: Any, match: Callable[[pl.Expr, str], pl.Ex
 
 _texts("column_values.match_regex", lambda v, k: text.matches(v, k["regex"]))
 _texts("column_values.not_match_regex", lambda v, k: ~text.matches(v, k["regex"]))
-_texts("column_values.match_regex_list", lambda v, k: _listed(v, k["regex_list"], text.matches, k.get("match_on") or "any"))
+_texts(
+    "column_values.match_regex_list", lambda v, k: _listed(v, k["regex_list"], text.matches, k.get("match_on") or "any")
+)
 _texts("column_values.not_match_regex_list", lambda v, k: ~_listed(v, k["regex_list"], text.matches, "any"))
 _texts("column_values.match_like_pattern", lambda v, k: text.like(v, k["like_pattern"], k.get("escape")))
 _texts("column_values.not_match_like_pattern", lambda v, k: ~text.like(v, k["like_pattern"], k.get("escape")))
@@ -275,7 +277,9 @@ def _comparable(domain: Domain) -> tuple[pl.Expr, ...]:
     """The columns of a pair or record; kinds that do not compare are refused."""
     kinds = {_kind(domain.dtype(n)) for n in domain.names}
     if len(kinds) > 1:
-        raise NotEvaluable(f"columns {', '.join(domain.names)} hold {' and '.join(sorted(kinds))}, which do not compare")
+        raise NotEvaluable(
+            f"columns {', '.join(domain.names)} hold {' and '.join(sorted(kinds))}, which do not compare"
+        )
     return tuple(v.column for v in domain.values())
 
 
@@ -308,7 +312,11 @@ def _pair_in_set(domain: Domain, kwargs: Kwargs, _: Any) -> RowTest:
     for pair in pairs:
         if len(pair) != 2:
             raise NotEvaluable(f"value_pairs_set: {pair!r} is no pair")
-        tests.append(reduce(and_, [_equals(v.column, w, domain.dtype(n)) for v, w, n in zip(lifts, pair, domain.names, strict=True)]))
+        tests.append(
+            reduce(
+                and_, [_equals(v.column, w, domain.dtype(n)) for v, w, n in zip(lifts, pair, domain.names, strict=True)]
+            )
+        )
     return RowTest(_any(tests) if tests else pl.lit(value=False), lifts)
 
 

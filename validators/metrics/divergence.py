@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from validators.findings import NotEvaluable
@@ -62,7 +61,9 @@ def divergence(domain: Domain, kwargs: Kwargs) -> Measure:
     return _continuous(domain, partition.get("bins", ()), weights, tails, tail, internal)
 
 
-def _categorical(domain: Domain, wanted: list[Any], weights: NDArray[np.float64], tail: float, internal: float) -> Measure:
+def _categorical(
+    domain: Domain, wanted: list[Any], weights: NDArray[np.float64], tail: float, internal: float
+) -> Measure:
     if len(wanted) != weights.size or internal:
         raise NotEvaluable("partition_object: as many values as weights, and no internal_weight_holdout, were expected")
     counts, n = value_counts(domain, {}), present(domain)
@@ -74,7 +75,9 @@ def _categorical(domain: Domain, wanted: list[Any], weights: NDArray[np.float64]
         keys = [fit[0] if len(fit := literals([w], dtype)) else (None, w) for w in wanted]
         strangers = [k for k in observed if k not in set(keys)]
         expected = list(weights * (1 - tail if strangers else 1)) + [tail / len(strangers)] * len(strangers)
-        return _entropy(np.array([observed.get(k, 0) / rows if rows else np.nan for k in [*keys, *strangers]]), np.array(expected))
+        return _entropy(
+            np.array([observed.get(k, 0) / rows if rows else np.nan for k in [*keys, *strangers]]), np.array(expected)
+        )
 
     return Measure((*counts.parts, n), finish)
 

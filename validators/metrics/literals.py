@@ -46,21 +46,28 @@ def literals(values: Iterable[Any], dtype: pl.DataType) -> pl.Series:
 def _fit(value: Any, dtype: pl.DataType) -> Any:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    number = isinstance(value, int | float)
     if dtype.is_integer():
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        return int(value) if whole and -(2**63) <= value < 2**64 else None
-    if dtype.is_float():
-        return float(value) if isinstance(value, int | float) else None
-    if dtype == pl.Boolean:
-        return bool(value) if isinstance(value, int | float) and value in (0, 1) else None
-    if dtype.is_temporal():
-        if isinstance(value, datetime.date):
-            return _as(value, dtype)
-        try:
-            return _moment(value, dtype, "value_set") if isinstance(value, str) else None
-        except NotEvaluable:
-            return None
-    return value if isinstance(value, str) else None
+        whole = isinstance(value, int) or (number and value.is_integer())
+        fits, made = whole and -(2**63) <= value < 2**64, int
+    elif dtype.is_float():
+        fits, made = number, float
+    elif dtype == pl.Boolean:
+        fits, made = number and value in (0, 1), bool
+    elif dtype.is_temporal():
+        return _day(value, dtype)
+    else:
+        fits, made = isinstance(value, str), str
+    return made(value) if fits else None
+
+
+def _day(value: Any, dtype: pl.DataType) -> Any:
+    if isinstance(value, datetime.date):
+        return _as(value, dtype)
+    try:
+        return _moment(value, dtype, "value_set") if isinstance(value, str) else None
+    except NotEvaluable:
+        return None
 
 
 def _moment(text: str, dtype: pl.DataType, what: str) -> Any:
@@ -78,5 +85,5 @@ def _as(value: datetime.date, dtype: pl.DataType) -> Any:
         raise NotEvaluable(f"a column of {dtype} is not compared with dates")
     moment = value if isinstance(value, datetime.datetime) else datetime.datetime.combine(value, datetime.time())
     if dtype.time_zone is None:
-        return moment.astimezone(datetime.timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
+        return moment.astimezone(datetime.UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

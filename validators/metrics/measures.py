@@ -57,7 +57,7 @@ Kwargs: TypeAlias = Mapping[str, Any]
 
 def size(domain: Domain) -> Part:
     """Rows of the domain."""
-    return Part(Metric(f"rows{domain.key}", domain.size()), "sum")
+    return Part(Metric(f"rows in domain{domain.key}", domain.size()), "sum")
 
 
 def present(domain: Domain) -> Part:
@@ -250,7 +250,12 @@ def outlier_statistics(domain: Domain, kwargs: Kwargs) -> Measure:
     method = kwargs.get("method") or "iqr"
     if method == "std":
         both = mean_and_deviation(domain, kwargs)
-        return Measure(both.parts, lambda seen: (lambda m, s: (m, m, s))(*both.finish(seen)))
+
+        def symmetric(seen: Seen) -> tuple[Any, Any, Any]:
+            average, spread = both.finish(seen)
+            return average, average, spread
+
+        return Measure(both.parts, symmetric)
     if method != "iqr":
         raise NotEvaluable(f"method {method!r}: iqr and std are known")
     quartiles = quantiles(domain, {"quantiles": (0.25, 0.75), "allow_relative_error": "linear"})

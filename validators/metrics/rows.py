@@ -103,5 +103,3 @@ def _compared(value: pl.Expr, dtype: pl.DataType, operator: Any, parameter: Any,
     if operator not in tests:
         raise NotEvaluable(f"row_condition: operator {operator!r}; known are {', '.join(tests)}, IN and NOT_IN")
     return tests[operator].fill_null(value=False)
-
-

@@ -1,4 +1,4 @@
-"""Tests of text: patterns in Rust where Rust and Python agree, and in Python, once for each distinct text, elsewhere."""
+"""Tests of text: patterns in Rust where it agrees with Python, else in Python, once for each distinct text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIFFERENT = re.compile(r"\(\?(?!:|P<|i\)|s\))|\\[0-9ZzAbBGpPwWdDsS]|[*+?}]\+|\$
 
 def written(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """The value as text; refused where that depends on the printer."""
-    if dtype.is_integer() or dtype == pl.String or dtype == pl.Categorical or isinstance(dtype, pl.Enum):
+    if dtype.is_integer() or dtype in (pl.String, pl.Categorical) or isinstance(dtype, pl.Enum):
         return value.cast(pl.String)
     raise NotEvaluable(f"a column of {dtype} is no text, and how it is printed says nothing of the data")
 
