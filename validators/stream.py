@@ -130,7 +130,7 @@ class Stream:
         """Rows of all episodes."""
         return sum(self.lengths.values())
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Columns that all files have."""
         first = self.tables[0].columns if self.tables else self.features

@@ -28,7 +28,7 @@ SHOWN = 5  # unexpected values in a message
 
 def columns(stream: Stream) -> Columns:
     """The stream's columns, and each channel of its vectors."""
-    found = {name: Column(pl.col(name), dtype) for name, dtype in stream.schema.items() if name in stream.columns}
+    found = {name: Column(pl.col(name), dtype) for name in stream.columns if (dtype := stream.schema.get(name)) is not None}
     for feature in stream.features.values():
         dtype = stream.schema.get(feature.name)
         if feature.width and isinstance(dtype, pl.List | pl.Array):

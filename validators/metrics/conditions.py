@@ -6,6 +6,7 @@ A test of one column is null where the value is missing. `statistic` names what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -219,10 +220,8 @@ def _ordered(rising: bool) -> Build:
         x, last = value.column, before.column
         if domain.dtype(domain.names[0]) == pl.String:
             raise NotEvaluable("text has no order in time; the column must hold numbers or times")
-        if kwargs.get("strictly"):
-            in_order = x > last if rising else x < last
-        else:
-            in_order = x >= last if rising else x <= last
+        ahead, behind = (x, last) if rising else (last, x)
+        in_order = ahead > behind if kwargs.get("strictly") else ahead >= behind
         first, lifts = last.is_null(), (value, before)
         if domain.group is not None:
             owner = owned(domain, value)
@@ -247,7 +246,7 @@ CONDITIONS["column_values.unique"] = Condition(_unique, whole=True)
 def _z_score(domain: Domain, kwargs: Kwargs, seen: Any) -> RowTest:
     (value,) = domain.values()
     mean, deviation = seen
-    if not deviation:
+    if not deviation or not math.isfinite(deviation):
         return RowTest(value.column.is_not_null(), (value,))
     z = (value.column - mean) / deviation
     threshold = kwargs["threshold"]
@@ -260,7 +259,7 @@ CONDITIONS["column_values.z_score.under_threshold"] = Condition(_z_score, statis
 def _not_outlier(domain: Domain, kwargs: Kwargs, seen: Any) -> RowTest:
     (value,) = domain.values()
     x, (low, high, spread), method = value.column, seen, kwargs.get("method") or "iqr"
-    if low is None or high is None or spread is None:
+    if any(statistic is None or not math.isfinite(statistic) for statistic in (low, high, spread)):
         return RowTest(x.is_not_null(), (value,))
     reach = spread * (1.5 if kwargs.get("multiplier") is None else kwargs["multiplier"])
     if method == "iqr":

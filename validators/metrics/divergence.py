@@ -1,8 +1,9 @@
-"""How far a column's distribution lies from an expected one: Kullback-Leibler divergence, as Great Expectations has it."""
+"""How far a column's distribution lies from an expected one: the Kullback-Leibler divergence of Great Expectations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def histogram(domain: Domain, kwargs: Kwargs) -> Measure:
 
     def finish(seen: Seen) -> list[int]:
         cumulative = [seen.pooled(p) or 0 for p in below]
-        return [b - a for a, b in zip(cumulative, cumulative[1:], strict=False)][: len(edges) - 1]
+        return [b - a for a, b in pairwise(cumulative)][: len(edges) - 1]
 
     return Measure(below, finish)
 
@@ -33,7 +34,7 @@ def _below(domain: Domain, bins: Sequence[float]) -> tuple[tuple[Part, ...], Seq
     """Values below each edge, and not above the last one."""
     numbers(domain)
     edges = [float(b) for b in bins]
-    if not 2 <= len(edges) <= MAX_BINS + 1 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+    if not 2 <= len(edges) <= MAX_BINS + 1 or any(b <= a for a, b in pairwise(edges)):
         raise NotEvaluable(f"bins: 2 to {MAX_BINS + 1} rising edges were expected")
     (value,) = domain.values()
     tests = [value.column < edge for edge in edges[:-1]] + [value.column <= edges[-1]]
@@ -74,7 +75,7 @@ def _categorical(
         observed = dict(zip(table["value"].to_list(), table["count"].to_list(), strict=True))
         keys = [fit[0] if len(fit := literals([w], dtype)) else (None, w) for w in wanted]
         strangers = [k for k in observed if k not in set(keys)]
-        expected = list(weights * (1 - tail if strangers else 1)) + [tail / len(strangers)] * len(strangers)
+        expected = list(weights * (1 - tail if strangers else 1)) + [tail / max(1, len(strangers))] * len(strangers)
         return _entropy(
             np.array([observed.get(k, 0) / rows if rows else np.nan for k in [*keys, *strangers]]), np.array(expected)
         )

@@ -168,12 +168,14 @@ def _typed(where: str, value: object, hint: object) -> object:
     """The value when it is of the field's type; an integer serves as a float, a boolean as nothing else."""
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if typing.Any in kinds or (value is None and types.NoneType in kinds):
-        return _json(where, value)
+        _verify_json(where, value)
+        return tuple(value) if isinstance(value, list) else value
     for kind in kinds:
         if isinstance(value, list) and typing.get_origin(kind) is tuple:
             return tuple(_typed(f"{where}[{i}]", item, typing.get_args(kind)[0]) for i, item in enumerate(value))
         if isinstance(value, dict) and typing.get_origin(kind) is Mapping:
-            return _json(where, value)
+            _verify_json(where, value)
+            return value
     if _number(value):
         if isinstance(value, int) and int in kinds:
             return value
@@ -188,12 +190,11 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
 
 
-def _json(where: str, value: object) -> object:
-    """Any value of JSON, lists as tuples."""
-    if isinstance(value, dict):
-        return {key: _json(f"{where}.{key}", item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_json(f"{where}[{i}]", item) for i, item in enumerate(value))
-    if value is None or isinstance(value, str | bool) or _number(value):
-        return value
-    raise InvalidSuite("parameter-invalid", f"{where} is {value!r}, a number below 1e300 was expected")
+def _verify_json(where: str, value: object) -> None:
+    """Refuses numbers that no column holds, however deep."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            _verify_json(f"{where}[{key!r}]", item)
+    elif not (value is None or isinstance(value, str | bool) or _number(value)):
+        raise InvalidSuite("parameter-invalid", f"{where} is {value!r}, a number below 1e300 was expected")
