@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -129,6 +130,12 @@ class Stream:
     def rows(self) -> int:
         """Rows of all episodes."""
         return sum(self.lengths.values())
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether rows lie in the order of their episodes' positions, in files of one schema."""
+        positions = [p.position for t in self.tables for p in t.parts if p.position != NO_EPISODE]
+        return len(self.tables) == 1 and all(a <= b for a, b in pairwise(positions))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

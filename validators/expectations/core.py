@@ -28,7 +28,8 @@ SHOWN = 5  # unexpected values in a message
 
 def columns(stream: Stream) -> Columns:
     """The stream's columns, and each channel of its vectors."""
-    found = {name: Column(pl.col(name), dtype) for name in stream.columns if (dtype := stream.schema.get(name)) is not None}
+    held = [name for name in stream.columns if name in stream.schema]
+    found = {name: Column(pl.col(name), stream.schema[name]) for name in held}
     for feature in stream.features.values():
         dtype = stream.schema.get(feature.name)
         if feature.width and isinstance(dtype, pl.List | pl.Array):

@@ -143,8 +143,8 @@ class ExpectColumnProportionOfNonNullValuesToBeBetween(MeasureBetween):
 
 @dataclass(frozen=True)
 class ExpectColumnQuantileValuesToBeBetween(MeasureExpectation):
-    """Quantiles: each of quantile_ranges.quantiles lies within its pair of quantile_ranges.value_ranges, or within 1e-4 of
-    an end. The nearest value, unless `allow_relative_error` names an interpolation.
+    """Quantiles: each of quantile_ranges.quantiles lies within its pair of quantile_ranges.value_ranges, or within 1e-4
+    of an end. The nearest value, unless `allow_relative_error` names an interpolation.
 
     Unit: the column's. Default: none, the ranges are given. Source: Great Expectations. Resolves: the whole stream.
     Known false alarms: none known.
@@ -181,8 +181,8 @@ class ExpectColumnQuantileValuesToBeBetween(MeasureExpectation):
 
 @dataclass(frozen=True)
 class ExpectColumnMostCommonValueToBeInSet(MeasureExpectation):
-    """Most common value: it is one of `value_set`; where several tie, that is a failure unless `ties_okay` and one of them
-    is.
+    """Most common value: it is one of `value_set`; where several tie, that is a failure unless `ties_okay` and one of
+    them is.
 
     Unit: the column's. Default: none, the set is given. Source: Great Expectations. Resolves: the whole stream.
     Known false alarms: none known.
@@ -202,8 +202,8 @@ class ExpectColumnMostCommonValueToBeInSet(MeasureExpectation):
 
 @dataclass(frozen=True)
 class ExpectColumnKlDivergenceToBeLessThan(MeasureExpectation):
-    """Divergence: Kullback-Leibler's, of the column from `partition_object`; sum of p ln(p / q) over values or bins. Not
-    finite is a failure.
+    """Divergence: Kullback-Leibler's, of the column from `partition_object`; sum of p ln(p / q) over values or bins.
+    Not finite is a failure.
 
     Unit: nats. Default: none, the threshold is given. Source: Great Expectations. Resolves: the whole stream.
     Known false alarms: few values against many bins: empty bins of the expected partition make it infinite.

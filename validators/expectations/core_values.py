@@ -188,7 +188,7 @@ class ExpectColumnValueZScoresToBeLessThan(ColumnRows):
     """Z-scores: |x - mean| / s < threshold over the whole stream, s with n - 1; one-sided unless `double_sided`.
 
     Unit: standard deviations. Default: none, the threshold is given. Source: Great Expectations. Resolves: one row.
-    Known false alarms: signals that rest most of the time have a small deviation, and every movement is far from the mean.
+    Known false alarms: signals that rest most of the time have a small deviation, and each movement is far from it.
     """
 
     type: ClassVar[str] = "expect_column_value_z_scores_to_be_less_than"

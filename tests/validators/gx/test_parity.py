@@ -69,7 +69,7 @@ def of(columns, *keywords):
 
 def cases():
     both = [{}, {"mostly": 0.7}, {"row_condition": WHERE}, {"row_condition": EITHER}]
-    between = [*BOUNDS, *({**BOUNDS[0], **m} for m in MOSTLY)] + [{**BOUNDS[0], "row_condition": WHERE}]
+    between = [*BOUNDS, *({**BOUNDS[0], **m} for m in (*MOSTLY, {"row_condition": WHERE}))]
     yield "expect_column_values_to_be_between", of(NUMBERS, *between)
     for name in ("null", "not_be_null"):
         kind = f"expect_column_values_to_{'be_null' if name == 'null' else name}"
