@@ -8,8 +8,9 @@ from typing import Protocol
 import polars as pl
 
 from validators.expectations.expectation import Needs
+from validators.metrics.layers import layered
 from validators.stream import EPISODE, FRAME, Stream
-from validators.values import Values, layered
+from validators.values import Values
 
 
 class Read(Protocol):
@@ -62,8 +63,21 @@ def plan(
     sample = list(dict.fromkeys(lift for need in needs for lift in need.sample))
     base = stream.frames(positions)
     lifted = layered(base, [lift for m in metrics for lift in m.needs])
-    frames = [lifted.group_by(EPISODE).agg(pl.len().alias("rows"), *(m.expr.alias(m.name) for m in metrics))]
+    frames = [
+        _aggregated(lifted, [pl.len().alias("rows"), *(m.expr.alias(m.name) for m in metrics)], stream, positions)
+    ]
     if sample:
         thinned = layered(base.filter(pl.col(FRAME) % every == 0), sample)
         frames.append(thinned.select(pl.col(EPISODE).alias("position"), *(lift.name for lift in sample)))
     return frames
+
+
+def _aggregated(
+    lifted: pl.LazyFrame, asked: Sequence[pl.Expr], stream: Stream, positions: Collection[int] | None
+) -> pl.LazyFrame:
+    """One row an episode; of a single one without grouping. Groups that are known to follow each other cost half."""
+    here = [i for i in stream.lengths if positions is None or i in positions]
+    if len(here) != 1:
+        ordered = lifted.with_columns(pl.col(EPISODE).set_sorted()) if stream.in_order else lifted
+        return ordered.group_by(EPISODE).agg(asked)
+    return lifted.select(pl.lit(here[0], dtype=pl.Int32).alias(EPISODE), *asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -130,11 +131,22 @@ class Stream:
         """Rows of all episodes."""
         return sum(self.lengths.values())
 
-    @property
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether rows lie in the order of their episodes' positions, in files of one schema."""
+        positions = [p.position for t in self.tables for p in t.parts if p.position != NO_EPISODE]
+        return len(self.tables) == 1 and all(a <= b for a, b in pairwise(positions))
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Columns that all files have."""
         first = self.tables[0].columns if self.tables else self.features
         return tuple(n for n in first if all(n in t.columns for t in self.tables))
+
+    @cached_property
+    def schema(self) -> Mapping[str, pl.DataType]:
+        """Type of each column of `frames()`; only headers are read."""
+        return self.frames().collect_schema()
 
     def container(self, name: str) -> Container:
         """How a vector is stored; mixed files are brought to lists."""

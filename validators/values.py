@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from validators.findings import NotEvaluable
 from validators.metrics import Lift, Metric, clock
+from validators.metrics.layers import layered
+from validators.metrics.measures import Part
 from validators.stream import EPISODE, FRAME, Stream
 
 SAMPLE = 1 << 16  # rows of a stream that `sample` keeps at most
-
-
-def layered(frame: pl.LazyFrame, lifts: Iterable[Lift]) -> pl.LazyFrame:
-    """The frame with the lifts and all they need, each layer in one `with_columns`."""
-    depth: dict[Lift, int] = {}
-
-    def place(lift: Lift) -> int:
-        if lift not in depth:
-            depth[lift] = 1 + max((place(n) for n in lift.needs), default=-1)
-        return depth[lift]
-
-    for lift in lifts:
-        place(lift)
-    for layer in sorted(set(depth.values())):
-        frame = frame.with_columns(lift.expr.alias(lift.name) for lift, at in depth.items() if at == layer)
-    return frame
 
 
 @dataclass(frozen=True)
@@ -48,6 +36,23 @@ class Values:
     def __getitem__(self, metric: Metric) -> NDArray[np.float64]:
         """float64[episodes], NaN where the metric is null or the episode has no rows in the stream."""
         return self.metrics[metric.name].cast(pl.Float64).to_numpy().astype(np.float64, copy=False)
+
+    def each(self, part: Part) -> pl.Series:
+        """The part of each episode, null where it has no rows in the stream."""
+        return self.metrics[part.metric.name]
+
+    def pooled(self, part: Part) -> Any:
+        """The part over all episodes, exact; None where there is none."""
+        column = self.each(part)
+        if column.null_count() == len(column):
+            return None
+        return column.sum() if part.pool == "sum" else column.min() if part.pool == "min" else column.max()
+
+    def look(self, lifts: tuple[Lift, ...]) -> pl.LazyFrame:
+        """All rows again, with the lifts."""
+        if self.table is None:
+            raise NotEvaluable("the recording has no stream of frames")
+        return layered(self.table.frames(), lifts)
 
     def rows(
         self, positions: Sequence[int], lifts: Sequence[Lift], first: int | None = None

@@ -13,6 +13,7 @@ from validators.expectations.coverage import (
     ExpectNoRecorderDropouts,
     ExpectStreamToCoverEpisode,
 )
+from validators.expectations.core_all import CORE
 from validators.expectations.drift import ExpectNoDrift
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
 from validators.expectations.episodes import ExpectIndexToContinue, ExpectReferencesToExist
@@ -43,8 +44,6 @@ from validators.expectations.quantiles import ExpectQuantilesOfAllRows
 from validators.expectations.ranges import ExpectChannelsToBeBetween
 from validators.expectations.reprojection import ExpectReprojectionBelow, ExpectSensorsAligned
 from validators.expectations.signal import (
-    ExpectColumnValuesToBeBetween,
-    ExpectColumnValuesToNotBeNull,
     ExpectNoFrozenRows,
     ExpectSignalsToBeComplete,
     ExpectSignalsToBeFinite,
@@ -75,8 +74,6 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectNoKnownOverlap,
     ExpectSignalsToBeComplete,
     ExpectSignalsToBeFinite,
-    ExpectColumnValuesToNotBeNull,
-    ExpectColumnValuesToBeBetween,
     ExpectChannelsToBeBetween,
     ExpectTimeToIncrease,
     ExpectNoGaps,
@@ -140,6 +137,7 @@ SHIPPED: tuple[type[Expectation], ...] = (
     ExpectTermsDeclared,
     ExpectRetentionNotOver,
     ExpectPeopleHandled,
+    *CORE,
 )
 BY_TYPE = {expectation.type: expectation for expectation in SHIPPED}
 

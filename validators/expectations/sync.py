@@ -17,8 +17,9 @@ from validators.expectations.period import Period, period
 from validators.expectations.timing import says_clock
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, clock
+from validators.metrics.layers import layered
 from validators.stream import EPISODE, Stream
-from validators.values import Values, layered
+from validators.values import Values
 
 POINTS = 200  # of an episode, evenly chosen, to fit a line through
 LEAST_POINTS = 10

@@ -7,6 +7,7 @@ import fnmatch
 import hashlib
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from validators.documents import DocumentError, canonical, parse_json
 from validators.errors import InvalidSuite
 from validators.expectations import BY_TYPE
+from validators.expectations.core_tables import REFUSED
 from validators.expectations.expectation import Expectation
 from validators.findings import Severity
 from validators.recording import Facts
@@ -137,6 +139,8 @@ def _entry(position: int, item: object) -> Entry:
     if not isinstance(item, dict) or item.keys() - _ENTRY_KEYS:
         raise InvalidSuite("suite-invalid", f"{where}: an object with {', '.join(sorted(_ENTRY_KEYS))} was expected")
     kind, kwargs, meta = item.get("type"), item.get("kwargs", {}), item.get("meta", {})
+    if isinstance(kind, str) and kind in REFUSED:
+        raise InvalidSuite("expectation-unknown", f"{where}: {kind} is refused: {REFUSED[kind]}")
     if not isinstance(kind, str) or kind not in BY_TYPE:
         raise InvalidSuite("expectation-unknown", f"{where}: no expectation {kind!r} is known")
     if not isinstance(kwargs, dict) or not isinstance(meta, dict):
@@ -165,18 +169,35 @@ def _expectation(where: str, expectation: type[Expectation], kwargs: dict[str, o
 
 def _typed(where: str, value: object, hint: object) -> object:
     """The value when it is of the field's type; an integer serves as a float, a boolean as nothing else."""
-    kinds = hint.__args__ if isinstance(hint, types.UnionType) else (hint,)
-    if value is None and types.NoneType in kinds:
-        return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300:
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if typing.Any in kinds or (value is None and types.NoneType in kinds):
+        _verify_json(where, value)
+        return tuple(value) if isinstance(value, list) else value
+    for kind in kinds:
+        if isinstance(value, list) and typing.get_origin(kind) is tuple:
+            return tuple(_typed(f"{where}[{i}]", item, typing.get_args(kind)[0]) for i, item in enumerate(value))
+        if isinstance(value, dict) and typing.get_origin(kind) is Mapping:
+            _verify_json(where, value)
+            return value
+    if _number(value):
         if isinstance(value, int) and int in kinds:
             return value
         if float in kinds:
-            return float(value)
-    if isinstance(value, list) and typing.get_origin(hint) is tuple:
-        return tuple(_typed(f"{where}[{i}]", item, typing.get_args(hint)[0]) for i, item in enumerate(value))
-    if isinstance(value, str) and str in kinds:
-        return value
-    if isinstance(value, bool) and bool in kinds:
+            return float(typing.cast(float, value))
+    if (isinstance(value, str) and str in kinds) or (isinstance(value, bool) and bool in kinds):
         return value
     raise InvalidSuite("parameter-invalid", f"{where} is {value!r}, {hint} was expected")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
+
+
+def _verify_json(where: str, value: object) -> None:
+    """Refuses numbers that no column holds, however deep."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            _verify_json(f"{where}[{key!r}]", item)
+    elif not (value is None or isinstance(value, str | bool) or _number(value)):
+        raise InvalidSuite("parameter-invalid", f"{where} is {value!r}, a number below 1e300 was expected")
