@@ -241,13 +241,15 @@ def test_what_stays_before_the_lens_is_found(writer):
     assert "rows 0% to 58% from the top, columns 0% to 50% from the left" in finding.message
 
 
-@pytest.mark.parametrize("spoil", [None, "name", "image"])
+@pytest.mark.parametrize("spoil", [None, "name", "image", "missing"])
 def test_without_a_reference_occlusion_is_not_evaluable(writer, spoil):
     root = recorded(writer, [filmed(40)])
     if spoil:
         declare_reference(root, filmed(1)[1][0], "elsewhere" if spoil == "name" else CAMERA)
     if spoil == "image":
         (root / "reference.png").write_bytes(b"no image")
+    if spoil == "missing":
+        (root / "reference.png").unlink()
     assert outcome(root, "occlusion").status == "not-evaluable"
 
 

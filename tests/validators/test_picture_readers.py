@@ -142,6 +142,19 @@ def test_a_damaged_image_is_a_finding_and_the_others_are_judged(tmp_path):
     assert [(f.episode, f.value, f.limit) for f in counted] == [(0, 5, 12), (1, 11, 12)]
 
 
+def test_a_declared_reference_is_no_picture_of_the_recording(tmp_path):
+    put(tmp_path, ["a/1.png", "a/2.png", "reference.png"])
+    (tmp_path / "assay.yaml").write_text(
+        "schema: declaration@1\ncameras:\n  images: {reference: reference.png, width: 160, height: 99}\n"
+    )
+    result = judged(tmp_path)
+    assert [e.length for e in result.recording.episodes] == [2]
+    assert [o.note for o in result.outcomes if o.check == "occlusion"] == ["1 of 1 videos have a reference image"]
+    assert [f.message for f in result.findings if f.check == "camera_declaration"] == [
+        "120 pixels high, 99 are declared"
+    ]
+
+
 def test_one_image_is_a_recording(tmp_path):
     put(tmp_path, ["a.png"])
     recording = readers.open(tmp_path / "a.png")

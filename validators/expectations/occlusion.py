@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from validators.declaration import NAME
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Subject
 from validators.expectations.pictures import OfPictures, Seen
@@ -17,7 +18,6 @@ from validators.pictures import image
 from validators.pictures.measures import measure
 from validators.recording import Recording
 
-DECLARATION = "assay.yaml"
 UNLIKE = 40.0  # grey levels between a cell and the reference's
 STAYS = 0.9  # of the episode
 
@@ -45,12 +45,10 @@ class ExpectNoOcclusion(OfPictures):
 
     def judged(self, subject: Subject, seen: Sequence[Seen]) -> Judgement:
         names = references(subject.recording)
-        if missing := sorted(names.keys() - subject.recording.cameras.keys()):
-            raise NotEvaluable(f"{DECLARATION}: no camera is called {', '.join(map(repr, missing))}")
-        known = {name: _thumbnail(subject.recording, path) for name, path in names.items()}
-        judged = [one for one in seen if one.camera.name in known]
+        judged = [one for one in seen if one.camera.name in names]
+        known = {name: _thumbnail(subject.recording, names[name]) for name in {one.camera.name for one in judged}}
         if not judged:
-            raise NotEvaluable(f"no reference image is declared ({DECLARATION}: cameras.NAME.reference)")
+            raise NotEvaluable(f"no reference image is declared ({NAME}: cameras.NAME.reference)")
         findings = [f for one in judged for f in self._occluded(one, known[one.camera.name])]
         return Judgement(tuple(findings), f"{len(judged)} of {len(seen)} videos have a reference image")
 
@@ -86,8 +84,8 @@ class ExpectNoOcclusion(OfPictures):
 
 def references(recording: Recording) -> dict[str, str]:
     """Camera → path of its reference image, as declared; empty without a declaration."""
-    cameras = recording.declaration.cameras if recording.declaration else {}
-    return {name: camera.reference for name, camera in cameras.items() if camera.reference}
+    declared = recording.declaration.cameras if recording.declaration else {}
+    return {name: camera.reference for name, camera in declared.items() if camera.reference}
 
 
 def _thumbnail(recording: Recording, path: str) -> NDArray[np.float32]:

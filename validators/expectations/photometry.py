@@ -66,7 +66,7 @@ class ExpectExposure(_Photometry):
     `clipped`. A pixel is clipped at 5 levels or below, or at 250 or above, of 0 to 255.
 
     Unit: grey levels; the share without one. Default: 50, 205, and half of the picture. Source: lerobot-doctor and
-    common practice (mean below 50 dark, above 205 bright). Resolves: 0.1 levels of the mean, a thousandth of the share.
+    common practice (mean below 50 dark, above 205 bright). Resolves: 0.3 levels of the mean, a thousandth of the share.
     Known false alarms: night drives, thermal cameras, and simulated scenes on a white or black ground; give those other
     limits. Depth cameras are passed over. Needs the extra `video`.
     """
@@ -85,7 +85,7 @@ class ExpectExposure(_Photometry):
         return _median(seen.measures.mean)
 
     def flaws(self, seen: Seen) -> Iterator[Finding]:
-        found, fine = seen.measures, "0.1 levels"
+        found, fine = seen.measures, "0.3 levels"
         dark = list(self.flaw(seen, "too dark", found.mean, self.dark, "levels", fine, above=False))
         bright = list(self.flaw(seen, "too bright", found.mean, self.bright, "levels", fine, above=True))
         yield from (*dark, *bright)
@@ -100,7 +100,7 @@ class ExpectContrast(_Photometry):
     """Contrast: the median over the episode of the standard deviation of the luma is at least `deviation`.
 
     Unit: grey levels of 0 to 255. Default: 20. Source: common practice (below 20 flat): fog, a covered or dirty lens,
-    a wall that fills the picture. Resolves: 0.1 levels. Known false alarms: a camera that looks at one plain surface,
+    a wall that fills the picture. Resolves: 0.3 levels. Known false alarms: a camera that looks at one plain surface,
     as at the end of a reach; simulated scenes of few colours. Depth cameras are passed over. Needs the extra `video`.
     """
 
@@ -116,7 +116,7 @@ class ExpectContrast(_Photometry):
         return _median(seen.measures.deviation)
 
     def flaws(self, seen: Seen) -> Iterator[Finding]:
-        yield from self.flaw(seen, "flat", seen.measures.deviation, self.deviation, "levels", "0.1 levels", above=False)
+        yield from self.flaw(seen, "flat", seen.measures.deviation, self.deviation, "levels", "0.3 levels", above=False)
 
 
 @dataclass(frozen=True)

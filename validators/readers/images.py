@@ -41,11 +41,17 @@ def recognises(files: Files) -> bool:
 
 
 def read(files: Files) -> Recording:
-    """Lists the images and reads lists of times; rows hold path, format, size in pixels and in bytes."""
+    """Lists the images, declared references left out, and reads lists of times.
+
+    Rows hold path, format, size in pixels and in bytes.
+    """
     video.available()
     folders: dict[str, list[str]] = {}
-    for relative in sorted(files.names(*image.SUFFIXES), key=natural):
+    references = {c.reference for c in files.declared.cameras.values()} if files.declared else set()
+    for relative in sorted(set(files.names(*image.SUFFIXES)) - references, key=natural):
         folders.setdefault(relative.rpartition("/")[0], []).append(relative)
+    if not folders:
+        raise UnreadableDataset("file-missing", "no image is here but declared references", path=files.where())
     stamps: dict[int, Sequence[int]] = {}
     problems = []
     for index, (folder, names) in enumerate(folders.items()):
