@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from validators.files import Files
 from validators.readers.bags.cameras import MessageCamera, shows
-from validators.readers.bags.decoding import Decoding
-from validators.readers.bags.message import DECODE_ERRORS, Bag, Topic
+from validators.readers.bags.decoding import Chosen, Decoding
+from validators.readers.bags.message import DECODE_ERRORS, Bag, Leaf, Raw, Topic
 from validators.readers.bags.rows import LOG_TIME, PUBLISH_TIME, Layout
 from validators.readers.bags.sensors import robot, sensors, synchronised
+from validators.readers.bags.variants import Names, variants
 from validators.recording import Camera, Episode, Facts, Problem, Recording
 from validators.stream import Clock, Stream
 
@@ -23,29 +24,20 @@ def assembled(files: Files, bags: list[Bag], problems: list[Problem]) -> Recordi
     """A stream of each topic, an episode of each bag, on one clock."""
     held = synchronised(bags)
     published = all(bag.has_publish_time for bag in bags)
-    layouts: dict[str, Layout] = {}
-    types: dict[str, Topic] = {}
-    stamps: dict[str, tuple[str, int]] = {}  # stream → whose stamp it is judged on, and the first
-    chosen: list[dict[int, str]] = []
+    known = _Streams(published)
+    chosen: list[dict[int, Chosen]] = []
     for position, bag in enumerate(bags):
-        mine: dict[int, str] = {}
+        mine: dict[int, Chosen] = {}
         for key, topic in bag.topics.items():
             if not topic.messages:
                 continue
-            found = _layout(topic, published)
-            if isinstance(found, str):
-                problems.append(
-                    Problem("format-unknown", bag.path, f"topic {topic.name} ({topic.type}): {found}", position)
-                )
-                continue
-            layout, stamp = found
-            names = (topic.name, f"{topic.name} ({topic.type})", f"{topic.name} ({topic.type}, {bag.path})")
-            name = next(n for n in names if n == names[-1] or _fits(types.get(n), layouts.get(n), topic, layout))
-            layouts.setdefault(name, layout)
-            types.setdefault(name, topic)
-            stamps.setdefault(name, stamp)
-            mine[key] = name
+            try:
+                mine[key] = known.chosen(bag, key, topic)
+            except DECODE_ERRORS as error:
+                why = f"topic {topic.name} ({topic.type}): {error}"
+                problems.append(Problem("format-unknown", bag.path, why, position))
         chosen.append(mine)
+    layouts, stamps = known.layouts, known.stamps
     origin = _origin(bags, stamps)
     decoding = Decoding(files, bags, chosen, layouts)
     streams = {
@@ -64,32 +56,63 @@ def assembled(files: Files, bags: list[Bag], problems: list[Problem]) -> Recordi
         Facts(robot(bags), sensors=sensors(bags), tools=tools),
         tuple(_episode(i, bag, origin) for i, bag in enumerate(bags)),
         streams,
-        _cameras(bags, chosen, streams, types),
+        _cameras(bags, chosen, streams, known.topics),
         problems=tuple(problems),
         late=decoding.problems,
     )
 
 
-def _fits(other: Topic | None, before: Layout | None, topic: Topic, layout: Layout) -> bool:
-    """Whether rows of a topic go to the stream that has that name, which may be new."""
-    return before is None or other is None or (other.type == topic.type and before.same(layout))
+class _Streams:
+    """The streams so far: layout, a topic and whose stamp of each, by name."""
 
+    def __init__(self, published: bool) -> None:
+        self.layouts: dict[str, Layout] = {}
+        self.topics: dict[str, Topic] = {}
+        self.stamps: dict[str, tuple[str, int]] = {}  # whose, and the first in ns
+        self._published = published
+        self._bases: dict[tuple[str, Names], str] = {}
 
-def _layout(topic: Topic, published: bool) -> tuple[Layout, tuple[str, int]] | str:
-    """The columns and (whose stamp, the first of it in ns); or why there are none."""
-    if topic.decode is None or topic.first is None:
-        return topic.why or "its first message cannot be read"
-    try:
-        values = topic.decode(topic.first.data)
-        layout = Layout(topic.decode.leaves, values, published=published)
-    except DECODE_ERRORS as error:
-        return f"its first message cannot be decoded: {error}"
-    for leaf, value in zip(topic.decode.leaves, values, strict=True):
-        if leaf.name in STAMPS and leaf.dtype == "time" and value:
-            return layout, (leaf.name, value)
-    if published and topic.first.publish_time not in (0, topic.first.log_time):
-        return layout, (PUBLISH_TIME, topic.first.publish_time)
-    return layout, (LOG_TIME, topic.first.log_time)
+    def chosen(self, bag: Bag, key: int, topic: Topic) -> Chosen:
+        """Where the messages of a topic go. One of `DECODE_ERRORS` says why they are not read."""
+        if topic.decode is None or topic.first is None:
+            raise ValueError(topic.why or "its first message cannot be read")
+        try:
+            first = topic.decode(topic.first.data)
+        except DECODE_ERRORS as error:
+            raise ValueError(f"its first message cannot be decoded: {error}") from error
+        naming, found = variants(bag, key, topic.decode, first)
+        streams = {}
+        for names, variant in found.items():
+            layout = Layout(topic.decode.leaves, variant, published=self._published, names=names)
+            streams[names] = name = self._name(topic, layout, names, bag.path)
+            self.layouts.setdefault(name, layout)
+            self.topics.setdefault(name, topic)
+            self.stamps.setdefault(name, self._stamp(topic.decode.leaves, first, topic.first))
+        return Chosen(naming, streams)
+
+    def _name(self, topic: Topic, layout: Layout, names: Names, path: str) -> str:
+        """The topic's name; with what its values are called, its type or its file where that is taken."""
+        taken = any(name == topic.name and other != names for name, other in self._bases)
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        own = f"{topic.name} [{names[0] if names else 'unnamed'}{more}]" if taken else topic.name
+        if (topic.name, names) not in self._bases and own in self._bases.values():
+            own = f"{own} #{len(self._bases)}"
+        base = self._bases.setdefault((topic.name, names), own)
+        choices = (base, f"{base} ({topic.type})", f"{base} ({topic.type}, {path})")
+        return next(n for n in choices if n == choices[-1] or self._fits(n, topic, layout))
+
+    def _fits(self, name: str, topic: Topic, layout: Layout) -> bool:
+        if name not in self.layouts:
+            return True
+        return self.topics[name].type == topic.type and self.layouts[name].same(layout)
+
+    def _stamp(self, leaves: Sequence[Leaf], first: Sequence[Any], raw: Raw) -> tuple[str, int]:
+        for leaf, value in zip(leaves, first, strict=True):
+            if leaf.name in STAMPS and leaf.dtype == "time" and value:
+                return leaf.name, value
+        if self._published and raw.publish_time not in (0, raw.log_time):
+            return PUBLISH_TIME, raw.publish_time
+        return LOG_TIME, raw.log_time
 
 
 def _origin(bags: list[Bag], stamps: Mapping[str, tuple[str, int]]) -> int:
@@ -106,14 +129,14 @@ def _episode(index: int, bag: Bag, origin: int) -> Episode:
 
 
 def _cameras(
-    bags: list[Bag], chosen: list[dict[int, str]], streams: Mapping[str, Stream], types: Mapping[str, Topic]
+    bags: list[Bag], chosen: list[dict[int, Chosen]], streams: Mapping[str, Stream], types: Mapping[str, Topic]
 ) -> dict[str, Camera]:
     found: dict[str, Camera] = {}
     for name, stream in streams.items():
         topic = types[name]
         if not shows(topic.type) or stream.clock is None or topic.decode is None or topic.first is None:
             continue
-        keys = {i: [k for k, n in mine.items() if n == name] for i, mine in enumerate(chosen)}
+        keys = {i: [k for k, own in mine.items() if name in own.streams.values()] for i, mine in enumerate(chosen)}
         declared: Mapping[str, Any] = topic.decode.whole(topic.first.data)
         width, height = (v if isinstance(v, int) and v else None for v in map(declared.get, ("width", "height")))
         codec = declared.get("format") or declared.get("encoding")

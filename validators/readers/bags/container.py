@@ -18,7 +18,7 @@ def decompressed(data: bytes, compression: str, size: int, extra: str) -> memory
     if compression in ("", "none"):
         found = data
     elif compression == "zstd":
-        found = _zstd(data, size, extra)
+        found = _zstd(data, size)
     elif compression in ("lz4", "bz2"):
         decompressor = (
             need("lz4.frame", extra).LZ4FrameDecompressor() if compression == "lz4" else bz2.BZ2Decompressor()
@@ -31,8 +31,8 @@ def decompressed(data: bytes, compression: str, size: int, extra: str) -> memory
     return memoryview(found)
 
 
-def _zstd(data: bytes, size: int, extra: str) -> bytes:
-    library = need("zstandard", extra)
+def _zstd(data: bytes, size: int) -> bytes:
+    library = need("zstandard", "mcap")
     try:
         declared = library.get_frame_parameters(data).content_size
         if declared not in (size, library.CONTENTSIZE_UNKNOWN, 0):

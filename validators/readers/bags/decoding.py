@@ -9,9 +9,18 @@ from functools import cached_property
 from validators.files import Files
 from validators.readers.bags.message import DECODE_ERRORS, Bag
 from validators.readers.bags.rows import Layout, Rows
+from validators.readers.bags.variants import SAMPLE, Names, named
 from validators.readers.spool import Spool
 from validators.recording import Problem
 from validators.stream import Table
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The streams of one topic by the names in its messages, which the leaf `naming` holds."""
+
+    naming: int | None
+    streams: Mapping[Names, str]
 
 
 @dataclass
@@ -28,7 +37,7 @@ class Decoding:
     """`chosen`: for each bag, which of its topics become rows of which stream; `origin` ns of the recording's clock."""
 
     def __init__(
-        self, files: Files, bags: Sequence[Bag], chosen: Sequence[Mapping[int, str]], layouts: Mapping[str, Layout]
+        self, files: Files, bags: Sequence[Bag], chosen: Sequence[Mapping[int, Chosen]], layouts: Mapping[str, Layout]
     ) -> None:
         self._files = files
         self._bags = bags
@@ -52,22 +61,27 @@ class Decoding:
                 self._read(spool, position, bag, chosen)
         return spool
 
-    def _read(self, spool: Spool, position: int, bag: Bag, chosen: Mapping[int, str]) -> None:
-        rows = {stream: Rows(self._layouts[stream]) for stream in set(chosen.values())}
+    def _read(self, spool: Spool, position: int, bag: Bag, chosen: Mapping[int, Chosen]) -> None:
+        rows = {stream: Rows(self._layouts[stream]) for own in chosen.values() for stream in own.streams.values()}
         written: set[str] = set()
         lost: dict[int, _Lost] = {}
         seen = dict.fromkeys(chosen, 0)
         said: dict[tuple[str, str], None] = {}
         for raw in bag.read(chosen.keys(), lambda kind, message: said.setdefault((kind, message))):
-            topic, stream = bag.topics[raw.topic], chosen[raw.topic]
+            topic, own = bag.topics[raw.topic], chosen[raw.topic]
             seen[raw.topic] += 1
             try:
                 if topic.decode is None:
                     raise ValueError(topic.why)
-                rows[stream].add(raw, topic.decode(raw.data))
+                values = topic.decode(raw.data)
+                stream = own.streams.get(named(values, own.naming))
+                if stream is None:
+                    raise ValueError(f"it names other values than the first {SAMPLE} messages")
+                rows[stream].add(raw, values)
             except DECODE_ERRORS as error:
                 found = lost.setdefault(raw.topic, _Lost(f"{error}"[:200], raw.log_time, raw.log_time))
                 found.last, found.number = raw.log_time, found.number + 1
+                continue
             if rows[stream].full:
                 spool.write(stream, position, rows[stream].take())
                 written.add(stream)

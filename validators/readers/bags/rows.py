@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from validators.readers.bags.message import MAX_TIME, MAX_WIDTH, Leaf, Raw
+from validators.readers.bags.variants import Names, Variant, naming
 from validators.stream import EPISODE, ROW, START, Feature
 
 LOG_TIME, PUBLISH_TIME = "log_time", "publish_time"  # columns, ns: when it was written, when it was sent
@@ -18,7 +19,6 @@ LONG_TEXT = 4096  # bytes of a topic's first text beyond which its texts are pay
 BATCH_ROWS, BATCH_BYTES = 8192, 2 << 20
 _OCTETS = ("uint8", "int8")
 _TAKEN = {LOG_TIME, PUBLISH_TIME, EPISODE, ROW, START}
-_NAMES = ("name", "names", "joint_names")
 
 
 class Column(NamedTuple):
@@ -34,8 +34,15 @@ class Column(NamedTuple):
 class Layout:
     """The columns of one topic, from its leaves and the values of its first message."""
 
-    def __init__(self, leaves: Sequence[Leaf], first: Sequence[Any], *, published: bool) -> None:
-        self.columns = [c for i, leaf in enumerate(leaves) for c in _columns(i, leaf, first[i], _named(leaves, first))]
+    def __init__(self, leaves: Sequence[Leaf], variant: Variant, *, published: bool, names: Names) -> None:
+        prefix = leaves[at].name.rpartition(".")[0] if (at := naming(leaves)) is not None else ""
+        given = (prefix, names) if len(set(names)) == len(names) else (prefix, ())
+        columns = (_columns(i, leaf, variant.first[i], given) for i, leaf in enumerate(leaves))
+        self.columns = [
+            c._replace(feature=None) if i in variant.unsteady and c.name == leaves[i].name else c
+            for i, own in enumerate(columns)
+            for c in own
+        ]
         self.times = (LOG_TIME, PUBLISH_TIME) if published else (LOG_TIME,)
         self.features = {name: Feature(name, "int64", units=("ns",)) for name in self.times}
         self.features |= {c.feature.name: c.feature for c in self.columns if c.feature}
@@ -49,25 +56,14 @@ class Layout:
         return bool(self.schema.equals(other.schema))
 
 
-def _named(leaves: Sequence[Leaf], first: Sequence[Any]) -> dict[tuple[str, int], tuple[str, ...]]:
-    """(message within the message, number) → names that the message itself gives to so many values, as JointState."""
-    found = {}
-    for leaf, value in zip(leaves, first, strict=True):
-        prefix, _, own = leaf.name.rpartition(".")
-        names = value if leaf.dtype == "string" and leaf.holds == "sequence" and own in _NAMES else ()
-        if names and len(set(names)) == len(names):
-            found[prefix, len(names)] = tuple(names)
-    return found
-
-
-def _columns(i: int, leaf: Leaf, first: Any, named: dict[tuple[str, int], tuple[str, ...]]) -> list[Column]:
+def _columns(i: int, leaf: Leaf, first: Any, given: tuple[str, Names]) -> list[Column]:
     name = f"message.{leaf.name}" if leaf.name in _TAKEN else leaf.name
     if leaf.dtype == "items":
         return [_count(i, f"{name}.length", _same)]
     if leaf.dtype == "string" and leaf.holds == "sequence":
         return [Column(i, name, pa.string(), ",".join, Feature(name, "string"))]
     if leaf.holds != "scalar":
-        return _numbers(i, leaf, name, 0 if first is None else len(first), named)
+        return _numbers(i, leaf, name, 0 if first is None else len(first), given)
     if leaf.dtype == "string" and isinstance(first, str) and len(first) > LONG_TEXT:
         return _payload(i, name, _encoded)
     dtype = "int64" if leaf.dtype == "time" else leaf.dtype
@@ -75,12 +71,12 @@ def _columns(i: int, leaf: Leaf, first: Any, named: dict[tuple[str, int], tuple[
     return [Column(i, name, kind, _same, Feature(name, dtype, units=("ns",) if leaf.dtype == "time" else ()))]
 
 
-def _numbers(i: int, leaf: Leaf, name: str, width: int, named: dict[tuple[str, int], tuple[str, ...]]) -> list[Column]:
+def _numbers(i: int, leaf: Leaf, name: str, width: int, given: tuple[str, Names]) -> list[Column]:
     if width > MAX_WIDTH or (leaf.holds == "sequence" and leaf.dtype in _OCTETS):
         return _payload(i, name, _bytes)
     element = pa.from_numpy_dtype(leaf.dtype)
     kind = pa.list_(element, width) if leaf.holds == "array" else pa.list_(element)
-    names = named.get((leaf.name.rpartition(".")[0], width), ()) if width > 1 else ()
+    names = given[1] if given[0] == leaf.name.rpartition(".")[0] and len(given[1]) == width > 1 else ()
     return [Column(i, name, kind, _short, Feature(name, leaf.dtype, (width,), names) if width else None)]
 
 

@@ -9,7 +9,7 @@ from validators.readers.ulog.log import Log
 from validators.recording import Sensor
 
 # MAV_TYPE of MAVLink's common messages
-_VEHICLES = {1: "fixed-wing", 2: "quadrotor", 3: "coaxial", 4: "helicopter", 10: "rover", 11: "boat", 12: "submarine"}
+_VEHICLES = {1: "fixed_wing", 2: "quadrotor", 3: "coaxial", 4: "helicopter", 10: "rover", 11: "boat", 12: "submarine"}
 _VEHICLES |= {13: "hexarotor", 14: "octorotor", 15: "tricopter", **dict.fromkeys(range(19, 26), "vtol")}
 _SENSORS = {
     "sensor_accel": ("accelerometer", "ACC"),

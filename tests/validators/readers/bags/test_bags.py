@@ -364,3 +364,27 @@ def test_topics_of_one_name_and_two_types(tmp_path):
             writer.add_message(writer.register_channel("/a", "json", key), 1, content, 1)
         writer.finish()
     assert lengths(readers.open(tmp_path / "a.mcap")) == {"/a": 1, "/a (B)": 1}
+
+
+def test_publishers_that_share_a_topic_are_streams_of_their_own(bags, tmp_path):
+    """An arm and its gripper both speak on /joint_states, each of its own joints."""
+    arm = b'{"name": ["a", "b"], "position": [%d, 2]}'
+    data = [arm % i if i % 2 == 0 else b'{"name": ["grip"], "position": [0.5]}' for i in range(20)]
+    recording = readers.open(bags.messages(tmp_path / "a.mcap", "json", data))
+    assert lengths(recording) == {"/a": 10, "/a [grip]": 10}
+    assert recording.streams["/a"].features["position"].names == ("a", "b")
+    assert recording.streams["/a [grip]"].features["position"].width == 1
+    assert said(recording) == ""
+    data.append(b'{"name": ["stranger"], "position": [0.5]}')
+    data[1:1] = [arm % 1] * 30
+    recording = readers.open(bags.messages(tmp_path / "b.mcap", "json", data))
+    assert "cannot be decoded" in said(recording)
+    assert "names other values" in said(recording)
+
+
+def test_a_sequence_of_changing_length_is_declared_of_no_width(bags, tmp_path):
+    data = [json.dumps({"x": 1, "scores": [0.5] * (1 + i % 3)}).encode() for i in range(20)]
+    recording = readers.open(bags.messages(tmp_path / "a.mcap", "json", data))
+    stream = recording.streams["/a"]
+    assert "scores" not in stream.features
+    assert stream.frames().collect()["scores"].list.len().to_list() == [1 + i % 3 for i in range(20)]
