@@ -181,7 +181,7 @@ def _splits(recording: Recording, info: Mapping[str, Any], kept: Sequence[Episod
     """The splits over the new numbers; empty ones go."""
     named = info.get("splits") or {"train": f"0:{max(e.index for e in kept) + 1}"}
     declared = metadata.splits({"splits": named})
-    if len(declared) != len(named):
+    if not isinstance(named, dict) or len(declared) != len(named):
         detail = f"splits are {named!r}; ranges of episodes such as 0:50 can be kept"
         raise UncleanableDataset("format-unsupported", detail, path=recording.files.where(INFO))
     found = {}

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-import polars as pl
+import numpy as np
+import pyarrow.parquet as pq
 
 from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.pictures.camera import Clip, MessageCamera, VideoCamera
 from validators.pictures.message import Message
+from validators.readers.columns import READ_ERRORS
 from validators.recording import CLOCK, Camera, Episode
-from validators.stream import Stream
+from validators.stream import Part, Stream
 
 MAX_SIZE, MAX_FPS = 1 << 16, 100_000
 
@@ -52,15 +54,29 @@ def _images(stream: Stream, name: str, places: Mapping[int, int], episode: int) 
     position = places[episode]
     for table in stream.tables:
         for part in (p for p in table.parts if p.position == position):
-            for first in range(part.offset, part.offset + part.rows, BATCH):
-                wanted = pl.scan_parquet(part.path, glob=False).select(name, CLOCK)
-                number = min(BATCH, part.offset + part.rows - first)
-                for image, time_s in wanted.slice(first, number).collect().iter_rows():
+            try:
+                yield from _rows(part, name)
+            except READ_ERRORS as error:
+                detail = f"column {name!r} cannot be read: {' '.join(str(error).split())[:200]}"
+                raise UnreadableDataset("file-damaged", detail, path=part.path) from error
+
+
+def _rows(part: Part, name: str) -> Iterator[Message]:
+    """Reads the row groups of a part only, a few images at a time."""
+    with pq.ParquetFile(part.path) as file:
+        sizes = np.array([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
+        ends = np.cumsum(sizes)
+        groups = np.flatnonzero((ends > part.offset) & (ends - sizes < part.offset + part.rows)).tolist()
+        at = int(ends[groups[0]] - sizes[groups[0]])
+        for batch in file.iter_batches(BATCH, row_groups=groups, columns=[name, CLOCK], use_threads=False):
+            pairs = zip(batch.column(name).to_pylist(), batch.column(CLOCK).to_pylist(), strict=True)
+            for row, (image, time_s) in enumerate(pairs, start=at):
+                if part.offset <= row < part.offset + part.rows:
                     data = image.get("bytes") if isinstance(image, dict) else image
                     if not isinstance(data, bytes) or not data:
-                        detail = f"{name!r} of row {first} or one of the {number} from there holds no image"
-                        raise UnreadableDataset("file-damaged", detail, path=part.path)
-                    yield Message(float(time_s), data)
+                        raise UnreadableDataset("file-damaged", f"{name!r} of row {row} is no image", path=part.path)
+                    yield Message(time_s if isinstance(time_s, float) else None, data)
+            at += batch.num_rows
 
 
 def _shape(feature: Mapping[str, Any]) -> dict[str, int]:
