@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.benchmarks import (
     audit_log,
+    check_engine,
     check_suite,
     command_line,
     demo,
@@ -36,6 +37,7 @@ from tests.benchmarks import (
 PARTS = {
     "help": command_line,
     "checks": check_suite,
+    "engine": check_engine,
     "frames": frame_checks,
     "gate": gate,
     "report": report,

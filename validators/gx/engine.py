@@ -55,7 +55,7 @@ class Table:
         return cls(stream.frames(), recording, robot, group, columns(stream), stream.columns)
 
 
-class PolarsBatchData(BatchData):
+class PolarsBatchData(BatchData):  # type: ignore[misc]  # Great Expectations has no types here
     """A batch of Polars."""
 
     def __init__(self, execution_engine: ExecutionEngine, table: Table) -> None:
@@ -65,7 +65,7 @@ class PolarsBatchData(BatchData):
         self.schema = {name: table.columns[name].dtype for name in table.names if name in table.columns}
 
 
-class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
+class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):  # type: ignore[misc]
     """Great Expectations over `pl.DataFrame`, `pl.LazyFrame` or a recording."""
 
     def load_batch_data(self, batch_id: str, batch_data: object) -> None:

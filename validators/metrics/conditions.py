@@ -222,7 +222,8 @@ def _ordered(rising: bool) -> Build:
             raise NotEvaluable("text has no order in time; the column must hold numbers or times")
         ahead, behind = (x, last) if rising else (last, x)
         in_order = ahead > behind if kwargs.get("strictly") else ahead >= behind
-        first, lifts = last.is_null(), (value, before)
+        first = last.is_null()
+        lifts: tuple[Lift, ...] = (value, before)
         if domain.group is not None:
             owner = owned(domain, value)
             first, lifts = first | (owner.column != pl.col(domain.group)), (*lifts, owner)

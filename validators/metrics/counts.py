@@ -113,7 +113,8 @@ def _rising(domain: Domain) -> tuple[Part, Part, Part]:
     lifts = domain.values()
     first = lifts[0]
     before = Lift(f"{first.name} before", first.column.forward_fill().shift(), (first,))
-    falls, needs = first.column <= before.column, (first, before)
+    falls = first.column <= before.column
+    needs: tuple[Lift, ...] = (first, before)
     if domain.group is not None:
         owner = owned(domain, first)
         falls, needs = falls & (owner.column == pl.col(domain.group)), (*needs, owner)

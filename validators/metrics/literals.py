@@ -49,16 +49,16 @@ def _fit(value: Any, dtype: pl.DataType) -> Any:
     number = isinstance(value, int | float)
     if dtype.is_integer():
         whole = isinstance(value, int) or (number and value.is_integer())
-        fits, made = whole and -(2**63) <= value < 2**64, int
-    elif dtype.is_float():
-        fits, made = number, float
-    elif dtype == pl.Boolean:
-        fits, made = number and value in (0, 1), bool
-    elif dtype.is_temporal():
+        return int(value) if whole and -(2**63) <= value < 2**64 else None
+    if dtype.is_temporal():
         return _day(value, dtype)
+    if dtype.is_float():
+        fits, made = number, float(value) if number else None
+    elif dtype == pl.Boolean:
+        fits, made = number and value in (0, 1), bool(value)
     else:
-        fits, made = isinstance(value, str), str
-    return made(value) if fits else None
+        fits, made = isinstance(value, str), value
+    return made if fits else None
 
 
 def _day(value: Any, dtype: pl.DataType) -> Any:

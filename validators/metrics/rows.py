@@ -65,7 +65,9 @@ def _parsed(text: str, parser: str | None) -> dict[str, Any]:
     return {"type": "comparison", "column": name, "operator": parts["op"], "parameter": parameter}
 
 
-def _expr(given: Mapping[str, Any], schema: Mapping[str, pl.DataType], column: Any, depth: int) -> pl.Expr:
+def _expr(
+    given: Mapping[str, Any], schema: Mapping[str, pl.DataType], column: Callable[[str], pl.Expr], depth: int
+) -> pl.Expr:
     kind = given.get("type")
     if kind in ("and", "or"):
         inner = given.get("conditions")
@@ -83,7 +85,8 @@ def _expr(given: Mapping[str, Any], schema: Mapping[str, pl.DataType], column: A
     if dtype.is_float():
         value = value.fill_nan(None)
     if kind == "nullity":
-        return value.is_null() if given.get("is_null") else value.is_not_null()
+        missing: pl.Expr = value.is_null()
+        return missing if given.get("is_null") else ~missing
     return _compared(value, dtype, given.get("operator"), given.get("parameter"), name)
 
 
