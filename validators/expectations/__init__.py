@@ -8,12 +8,12 @@ from validators.expectations.calibration import (
     ExpectCalibrationPresent,
 )
 from validators.expectations.clocks import ExpectMeasuredClock, ExpectNoDuplicateTimes, ExpectTimeNotToRunBack
+from validators.expectations.core_all import CORE
 from validators.expectations.coverage import (
     ExpectEpisodesLongEnough,
     ExpectNoRecorderDropouts,
     ExpectStreamToCoverEpisode,
 )
-from validators.expectations.core_all import CORE
 from validators.expectations.drift import ExpectNoDrift
 from validators.expectations.duplicates import ExpectPicturesToOccurOnce
 from validators.expectations.episodes import ExpectIndexToContinue, ExpectReferencesToExist
