@@ -115,7 +115,7 @@ def a_glitch(tracks: Tracks) -> Span:
     return span(track, np.array([row - 1, row + 1]))
 
 
-@defect("arm", "jump", "observation.state.joint_2", "acceleration_spike")
+@defect("arm", "jump", "observation.state.joint_2", "acceleration_spike", "action_jump")
 def a_slipped_encoder(tracks: Tracks) -> Span:
     track = tracks["frames"]
     rows = inside(track, START, 99)

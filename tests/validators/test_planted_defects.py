@@ -13,18 +13,18 @@ REQUIRED_OF_A_FOLDER = {"counts", "indices", "ranges"}  # a simulated recording 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_clean_episodes_give_nothing(kind, tmp_path):
-    recording = record(tmp_path, kind, rig(kind, CLEAN, seed=7))
+    recording = record(tmp_path, kind, rig(kind, CLEAN, seed=20261127))
     suite, _ = suites.for_facts(recording.facts, recording.format)
     assert suite.name == KINDS[kind].suite
     result = run(recording, suite)
     assert [(f.check, f.stream, f.episode, f.message) for f in result.findings] == []
     assert {o.check for o in result.outcomes if o.required and o.status == "not-evaluable"} <= REQUIRED_OF_A_FOLDER
-    assert sum(o.status == "clean" for o in result.outcomes) > len(result.outcomes) / 2
+    assert sum(o.status == "clean" for o in result.outcomes) > 10
 
 
 @pytest.mark.parametrize("planted", DEFECTS, ids=lambda d: f"{d.kind}-{d.name}")
 def test_a_defect_is_found_where_it_is_and_nowhere_else(planted, tmp_path):
-    episodes = rig(planted.kind, 4, seed=11)
+    episodes = rig(planted.kind, 4, seed=20261128)
     start, end = planted.spoil(episodes[1])
     recording = record(tmp_path, planted.kind, episodes)
     findings = run(recording, suites.load(KINDS[planted.kind].suite)).findings
