@@ -42,7 +42,7 @@ def propose(recordings: Sequence[Recording], name: str) -> Proposal:
     first = recordings[0]
     if any(r.format != first.format for r in recordings):
         raise InvalidSuite("suite-invalid", "the recordings are of different formats; profile each by itself")
-    base, _ = suites.for_facts(first.facts, first.format)
+    base, _ = suites.for_recording(first)
     ran = [run(r, base).outcomes for r in recordings]
     entries, left_out = [], []
     for place, entry in enumerate(base.entries):

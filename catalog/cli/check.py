@@ -91,7 +91,7 @@ def judge(
         recording = readers.open(path, clock=None if clock is None else declaration.clock(clock))
         report("reading metadata", 1, 1)
         if suite is None:
-            chosen, why = suites.for_facts(recording.facts, recording.format)
+            chosen, why = suites.for_recording(recording)
         else:
             chosen, why = suites.load(suite), f"{suite}, as asked"
         return run(recording, chosen, model, report, told, now=wall_clock(), reference=reference), why

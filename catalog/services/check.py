@@ -119,9 +119,7 @@ def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[F
     record = context.robot(root.provenance.source.robot)
     recording = open_recording(folder, root.slug)
     try:
-        suite = (
-            suites.load(record.suite) if record is not None else suites.for_facts(recording.facts, recording.format)[0]
-        )
+        suite = suites.load(record.suite) if record is not None else suites.for_recording(recording)[0]
         model = robot.load(canonical(record.record).decode()) if record is not None else None
         result = run.run(recording, suite, model, now=context.clock())
     except validators.errors.UnreadableDataset as error:

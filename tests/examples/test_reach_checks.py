@@ -19,7 +19,7 @@ FAILING = (7, 19, 31, *range(48, 60))
 
 def check(root: Path) -> SuiteResult:
     recording = readers.open(root)
-    suite, _ = suites.for_facts(recording.facts)
+    suite, _ = suites.for_recording(recording)
     assert suite.name == "arm@2"
     return run(recording, suite, load(MODEL.with_name("robot.yaml")))
 

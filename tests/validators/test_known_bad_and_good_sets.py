@@ -16,7 +16,7 @@ def judged(name: str, folder: Path):
 
     record.record(record.RECIPES[name], folder / name, seed=11)
     recording = readers.open(folder / name)
-    suite, _ = suites.for_facts(recording.facts)
+    suite, _ = suites.for_recording(recording)
     return run(recording, suite, load(Path(record.__file__).parent / "robot.yaml"))
 
 

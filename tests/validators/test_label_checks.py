@@ -47,7 +47,7 @@ def clean(request, tmp_path):
 
 def test_clean_labels_give_no_finding(clean):
     recording = readers.open(clean)
-    suite, why = suites.for_facts(recording.facts, recording.format)
+    suite, why = suites.for_recording(recording)
     assert (suite.name, why) == ("labels@1", f"labels@1, chosen for the format {recording.format}")
     result = run(recording, suite)
     assert result.findings == ()

@@ -4,7 +4,7 @@ import pytest
 
 from validators import readers
 from validators.run import run
-from validators.suites import for_facts, load
+from validators.suites import for_recording, load
 
 
 def made(rows=50, seed=0):
@@ -44,7 +44,7 @@ def test_each_file_is_an_episode_in_order_of_name(folder):
 
 def test_the_generic_suite_says_what_it_cannot_judge(folder):
     recording = readers.open(folder)
-    suite, why = for_facts(recording.facts)
+    suite, why = for_recording(recording)
     result = run(recording, suite)
     assert why.startswith("recording@2")
     assert result.passed

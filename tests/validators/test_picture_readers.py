@@ -16,7 +16,7 @@ from validators.readers import times
 from validators.readers.images import natural
 from validators.recording import MAIN
 from validators.run import run
-from validators.suites import for_facts
+from validators.suites import for_recording
 
 av = pytest.importorskip("av", reason="needs the extra `video`")
 
@@ -35,7 +35,7 @@ def put(root, names, seed=0, codec="png"):
 
 def judged(path):
     recording = readers.open(path)
-    suite, _ = for_facts(recording.facts, recording.format)
+    suite, _ = for_recording(recording)
     assert suite.name == "images@1"
     return run(recording, suite)
 

@@ -14,7 +14,7 @@ REQUIRED_OF_A_FOLDER = {"counts", "indices", "ranges"}  # a simulated recording 
 @pytest.mark.parametrize("kind", KINDS)
 def test_clean_episodes_give_nothing(kind, tmp_path):
     recording = record(tmp_path, kind, rig(kind, CLEAN, seed=20261127))
-    suite, _ = suites.for_facts(recording.facts, recording.format)
+    suite, _ = suites.for_recording(recording)
     assert suite.name == KINDS[kind].suite
     result = run(recording, suite)
     assert [(f.check, f.stream, f.episode, f.message) for f in result.findings] == []

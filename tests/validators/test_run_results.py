@@ -21,7 +21,7 @@ def g1(shared):
 def test_the_bar_on_real_good_episodes(g1, shared, with_robot):
     """Counts block, the camera's rate warns, and nothing else is found."""
     robot = load_robot(shared / "robot_models_g1/g1_29dof_rev_1_0.urdf") if with_robot else None
-    suite, why = suites.for_facts(g1.facts)
+    suite, why = suites.for_recording(g1)
     result = run(g1, suite, robot)
     assert why.startswith("humanoid@2")
     assert {f.check for f in result.blocking} == {"counts"}

@@ -59,7 +59,7 @@ def test_real_recordings_too(shared, session):
     from validators.spark import reader
 
     recording = readers.open(shared / "lerobot_v21_unitree_g1")
-    suite = suites.for_facts(recording.facts)[0]
+    suite = suites.for_recording(recording)[0]
     results = [run.run(recording, suite, read=read).to_dict() for read in (run.planner.read_all, reader(session))]
     for result in results:
         del result["engine"]

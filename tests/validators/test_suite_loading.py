@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from validators import suites
 from validators.errors import InvalidSuite
 from validators.expectations import BY_TYPE, SHIPPED, explain
-from validators.recording import Facts
+from validators.files import at
+from validators.recording import MAIN, Facts, Recording
+from validators.stream import Stream
+
+
+def of(robot, kind="parquet", streams=1):
+    """A recording that says nothing but its robot type and format."""
+    tables = {name: Stream(name, {}, ()) for name in [MAIN, "other"][:streams]}
+    if streams > 1:
+        tables = {f"/{name}": stream for name, stream in tables.items()}
+    return Recording(kind, at("."), Facts(robot_type=robot), (), tables)
 
 
 def document(*expectations, **more):
@@ -91,14 +101,14 @@ def test_an_unknown_name_lists_the_shipped_ones(tmp_path):
     ],
 )
 def test_a_suite_is_chosen_by_robot_type_and_said(robot, name):
-    suite, why = suites.for_facts(Facts(robot_type=robot))
+    suite, why = suites.for_recording(of(robot))
     assert suite.name == name
     assert repr(robot) in why
 
 
 @given(st.text(max_size=40))
 def test_every_robot_type_chooses_a_suite(robot):
-    assert suites.for_facts(Facts(robot_type=robot))[0].entries
+    assert suites.for_recording(of(robot))[0].entries
 
 
 @given(
@@ -141,7 +151,13 @@ def test_the_newest_of_each_is_chosen_and_the_older_ones_stay():
 
 
 def test_a_suite_is_chosen_by_format_where_no_robot_type_says_it():
-    suite, why = suites.for_facts(Facts(), "ulog")
+    suite, why = suites.for_recording(of(None, "ulog"))
     assert suite.name == "flight@1"
     assert "format ulog" in why
-    assert suites.for_facts(Facts(robot_type="so101"), "ulog")[0].name == "arm@2"
+    assert suites.for_recording(of("so101", "ulog"))[0].name == "arm@2"
+
+
+def test_many_topics_are_no_table_of_an_arm():
+    assert suites.for_recording(of("panda", "mcap"))[0].name == "arm@2"
+    assert suites.for_recording(of("panda", "mcap", streams=2))[0].name == "recording@2"
+    assert suites.for_recording(of("quadrotor", "mcap", streams=2))[0].name == "flight@1"

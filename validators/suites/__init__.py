@@ -19,7 +19,7 @@ from validators.expectations import BY_TYPE
 from validators.expectations.core_tables import REFUSED
 from validators.expectations.expectation import Expectation
 from validators.findings import Severity
-from validators.recording import Facts
+from validators.recording import Recording
 
 MAX_BYTES = 4 << 20
 SHIPPED = Path(__file__).parent
@@ -47,6 +47,8 @@ class Suite:
     digest: str
     robot_types: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    one_table: bool = False  # made for one table of synchronised rows, not for many topics
+    one_table: bool = False  # made for one table of synchronised rows, not for many topics
 
     def for_robot_type(self, robot_type: str) -> bool:
         """Whether the suite is made for that robot."""
@@ -94,19 +96,20 @@ def load(name_or_path: str | Path) -> Suite:
         ) from error
 
 
-def for_facts(facts: Facts, format: str = "") -> tuple[Suite, str]:  # noqa: A002 - the recording's own word
+def for_recording(recording: Recording) -> tuple[Suite, str]:
     """The newest shipped suite of the declared kind, else for the robot type, the format, or `recording`; and why."""
-    robot, known = facts.robot_type, _newest()
-    for suite in known:
-        if facts.kind and suite.name.startswith(f"{facts.kind}@"):
-            return suite, f"{suite.name}, chosen for the declared kind {facts.kind!r}"
-    for suite in known:
+    facts, fitting = recording.facts, [s for s in _newest() if recording.main is not None or not s.one_table]
+    robot, kind = facts.robot_type, facts.kind
+    for suite in fitting:
+        if kind and suite.name.startswith(f"{kind}@"):
+            return suite, f"{suite.name}, chosen for the declared kind {kind!r}"
+    for suite in fitting:
         if robot and suite.for_robot_type(robot):
             return suite, f"{suite.name}, chosen for robot type {robot!r}"
-    for suite in known:
-        if format and suite.for_format(format):
-            return suite, f"{suite.name}, chosen for the format {format}"
-    suite = next(s for s in known if s.name.startswith("recording@"))
+    for suite in fitting:
+        if suite.for_format(recording.format):
+            return suite, f"{suite.name}, chosen for the format {recording.format}"
+    suite = next(s for s in fitting if s.name.startswith("recording@"))
     return suite, f"{suite.name}, because no suite is made for robot type {robot!r}"
 
 
@@ -131,7 +134,10 @@ def parse(text: str) -> Suite:
         made_for.append(tuple(p.lower() for p in patterns))
     digest = "sha256:" + hashlib.sha256(canonical(document).encode()).hexdigest()
     entries = tuple(_entry(i, item) for i, item in enumerate(listed))
-    return Suite(document["name"], entries, digest, *made_for)
+    one_table = meta.get("one_table", False)
+    if not isinstance(one_table, bool):
+        raise InvalidSuite("suite-invalid", "meta.one_table must be true or false")
+    return Suite(document["name"], entries, digest, *made_for, one_table)
 
 
 def _entry(position: int, item: object) -> Entry:

@@ -160,7 +160,7 @@ def test_a_declaration_that_cannot_be_read_stops_everything(folder):
 @pytest.mark.parametrize("kind", ["vehicle", "factory"])
 def test_the_declared_kind_chooses_the_suite(folder, kind):
     (folder / "assay.yaml").write_text(f"schema: declaration@1\nkind: {kind}\n")
-    suite, why = suites.for_facts(readers.open(folder).facts)
+    suite, why = suites.for_recording(readers.open(folder))
     assert suite.name.startswith(f"{kind}@")
     assert "declared kind" in why
 
