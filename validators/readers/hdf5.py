@@ -15,7 +15,7 @@ from typing import Any
 from validators.documents import DocumentError, parse_json
 from validators.errors import UnreadableDataset
 from validators.files import Files
-from validators.readers import clocks, columns, hdf5_rows
+from validators.readers import clocks, columns, hdf5_guard, hdf5_rows
 from validators.readers import hdf5_tree as tree
 from validators.readers.hdf5_rows import Demo
 from validators.readers.hdf5_tree import Leaf
@@ -59,10 +59,18 @@ def recognises(files: Files) -> bool:
 
 
 def read(files: Files) -> Recording:
-    """Looks at groups, shapes and attributes; rows are decoded when they are wanted."""
+    """Looks at groups, shapes and attributes; rows are decoded when they are wanted.
+
+    A file that is elsewhere is fetched whole: what is looked at lies all over it, and the guard needs it here.
+    """
     found = _Found()
     names = files.names(*SUFFIXES)
+    tree.available()
+    unsound = hdf5_guard.unsound([files.local(name) for name in names])
     for relative in names:
+        if why := unsound.get(files.local(relative)):
+            found.problems.append(Problem("file-damaged", relative, why))
+            continue
         try:
             with tree.opened(files, relative) as file:
                 _file(found, relative, file, several=len(names) > 1)
@@ -78,6 +86,13 @@ def read(files: Files) -> Recording:
             path=files.where(names[0]),
         )
     return _recording(files, found)
+
+
+def gathered(relative: str, file: Any) -> _Found:
+    """What one file holds. Raises `UnreadableDataset`."""
+    found = _Found()
+    _file(found, relative, file, several=False)
+    return found
 
 
 def _file(found: _Found, relative: str, file: Any, *, several: bool) -> None:

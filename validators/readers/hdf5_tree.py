@@ -49,20 +49,21 @@ class Refusal:
     why: str
 
 
+def available() -> None:
+    """Raises `MissingExtra` when HDF5 cannot be read."""
+    need("h5py", "hdf5")
+
+
 @contextmanager
 def opened(files: Files, relative: str) -> Iterator[Any]:
-    """The file as h5py's; of one that is elsewhere only what is looked at is fetched.
+    """The file as h5py's.
 
     Raises `UnreadableDataset` (`file-damaged`, with what the block ran into), `MissingExtra`.
     """
     h5py = need("h5py", "hdf5")
     try:
-        if files.folder is not None:
-            with h5py.File(files.local(relative), "r", locking=False) as file:
-                yield file
-        else:
-            with files.open(relative) as stream, h5py.File(stream, "r") as file:
-                yield file
+        with h5py.File(files.local(relative), "r", locking=False) as file:
+            yield file
     except _ERRORS as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         detail = f"no readable HDF5 file ({reason}); copy it again"
