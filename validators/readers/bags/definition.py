@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-MAX_TEXT = 4 << 20  # bytes of one definition
+MAX_TEXT = 1 << 20  # bytes of one definition
 _NUMBERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 PRIMITIVES: Mapping[str, str] = {n: n for n in _NUMBERS} | {"bool": "bool", "char": "uint8", "byte": "uint8"}
 _ROS1_TIMES = ("time", "duration")

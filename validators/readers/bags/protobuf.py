@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -13,6 +14,7 @@ from validators.readers.bags.message import MAX_DEPTH, MAX_LEAVES, MAX_TIME, Lea
 
 _TIMES = ("google.protobuf.Timestamp", "google.protobuf.Duration")
 _SECOND = 1_000_000_000
+MAX_VISITS = 20_000  # fields within fields that are looked at to make one decoder
 
 
 class Protobuf:
@@ -31,7 +33,7 @@ class Protobuf:
             descriptor = self._parse(b"").DESCRIPTOR
         except (library.Error, exceptions.McapError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"its descriptor cannot be read: {' '.join(str(error).split())[:200]}") from error
-        found = list(_leaves(descriptor, "", (descriptor.full_name,)))
+        found = list(islice(_leaves(descriptor, "", (descriptor.full_name,), [MAX_VISITS]), MAX_LEAVES + 1))
         if not found or len(found) > MAX_LEAVES:
             raise ValueError(f"a message of {len(found)} values, 1 to {MAX_LEAVES} are read")
         self.leaves = tuple(leaf for leaf, _ in found)
@@ -54,11 +56,14 @@ class Protobuf:
 
 
 def _leaves(
-    descriptor: Any, prefix: str, within: tuple[str, ...]
+    descriptor: Any, prefix: str, within: tuple[str, ...], budget: list[int]
 ) -> Iterator[tuple[Leaf, Callable[[Any], Any] | None]]:
     if len(within) > MAX_DEPTH:
         raise ValueError(f"messages nest deeper than {MAX_DEPTH}")
     for field in descriptor.fields:
+        budget[0] -= 1
+        if budget[0] < 0:
+            raise ValueError(f"more than {MAX_VISITS} fields within fields")
         name = prefix + field.name
         dtype = _dtype(field)
         if field.is_repeated and dtype is None:
@@ -76,7 +81,7 @@ def _leaves(
         elif field.message_type.full_name in _TIMES:
             yield Leaf(name, "time"), _time
         elif field.message_type.full_name not in within:
-            yield from _leaves(field.message_type, f"{name}.", (*within, field.message_type.full_name))
+            yield from _leaves(field.message_type, f"{name}.", (*within, field.message_type.full_name), budget)
 
 
 def _dtype(field: Any) -> str | None:

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import polars as pl
 import pytest
+from google.protobuf import descriptor_pb2
 from mcap.writer import CompressionType, Writer
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode
@@ -264,6 +265,20 @@ def test_topics_that_cannot_be_read_are_said(bags, tmp_path, encoding, schema, w
     assert recording.streams == {}
     assert "topic /a" in said(recording)
     assert why in said(recording) or "its definition cannot be used" in said(recording)
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_descriptor_that_explodes_is_refused(bags, tmp_path, empty):
+    described = descriptor_pb2.FileDescriptorSet()
+    file = described.file.add(name="bomb.proto", package="b", syntax="proto3")
+    for depth in range(12):
+        node = file.message_type.add(name=f"M{depth}")
+        for i in range(1, 30 if depth < 11 else 1 if empty else 3):
+            below = {"type": 11, "type_name": f".b.M{depth + 1}"} if depth < 11 else {"type": 1}
+            node.field.add(name=f"f{i}", number=i, label=1, **below)
+    schema = ("b.M0", "protobuf", described.SerializeToString())
+    recording = readers.open(bags.messages(tmp_path / "a.mcap", "protobuf", [b""], schema))
+    assert "fields within fields" in said(recording) or "values, 1 to" in said(recording)
 
 
 def record(opcode, body):
