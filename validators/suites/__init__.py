@@ -48,7 +48,6 @@ class Suite:
     robot_types: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     one_table: bool = False  # made for one table of synchronised rows, not for many topics
-    one_table: bool = False  # made for one table of synchronised rows, not for many topics
 
     def for_robot_type(self, robot_type: str) -> bool:
         """Whether the suite is made for that robot."""
