@@ -37,6 +37,7 @@ ExplainOption = Annotated[
 ReportOption = Annotated[str | None, typer.Option("--report", help="Write one HTML file with plots and pictures.")]
 JunitOption = Annotated[str | None, typer.Option("--junit", help="Write JUnit XML; - is standard output.")]
 SarifOption = Annotated[str | None, typer.Option("--sarif", help="Write SARIF 2.1.0; - is standard output.")]
+NotesOption = Annotated[bool, typer.Option("--notes", help="What each check says, clean or not evaluable.")]
 PicturesOption = Annotated[bool, typer.Option("--pictures/--no-pictures", help="Small curves of the worst findings.")]
 
 
@@ -52,6 +53,7 @@ def check(
     junit: JunitOption = None,
     sarif: SarifOption = None,
     pictures: PicturesOption = True,
+    notes: NotesOption = False,
 ) -> None:
     """Check a dataset. Exit status: 0 clean, 1 something blocks, 2 unreadable input or an answer not written."""
     if explain is not None:
@@ -69,7 +71,7 @@ def check(
         elif STANDARD_OUTPUT not in (report, junit, sarif):
             from catalog.cli.findings.terminal import show
 
-            show(name, result, chosen, pictures=pictures)
+            show(name, result, chosen, pictures=pictures, notes=notes)
     raise typer.Exit(CLEAN if result.passed else BLOCKED)
 
 

@@ -115,6 +115,7 @@ class ExpectMeasuredClock(Expectation):
 
     type: ClassVar[str] = "expect_measured_clock"
     check: ClassVar[str] = "synthetic_clock"
+    telling: ClassVar[bool] = True
 
     def needs(self, subject: Subject) -> Needs:
         _ = subject.clock

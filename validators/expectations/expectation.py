@@ -92,6 +92,7 @@ class Expectation(ABC):
     type: ClassVar[str]  # the name in a suite
     check: ClassVar[str]  # the short name in a finding
     scope: ClassVar[Literal["stream", "recording"]] = "stream"
+    telling: ClassVar[bool] = False  # whether its note is worth a line of the one screen when it is clean
     decodes: ClassVar[bool] = False  # whether it reads pictures, which takes long, so that it is judged last
     stream: str = field(default="*", kw_only=True)
 

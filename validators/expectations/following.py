@@ -137,6 +137,7 @@ class ExpectLagBelow(Expectation):
 
     type: ClassVar[str] = "expect_lag_below"
     check: ClassVar[str] = "teleoperation_lag"
+    telling: ClassVar[bool] = True
     limit_ms: float = 300.0
 
     def __post_init__(self) -> None:

@@ -83,6 +83,7 @@ class ExpectEffectiveFrameRate(_Rate):
 
     type: ClassVar[str] = "expect_effective_frame_rate"
     check: ClassVar[str] = "effective_frame_rate"
+    telling: ClassVar[bool] = True
     wording: ClassVar[str] = "bit-identical to"
     tolerance: float = 0.10
 

@@ -32,6 +32,7 @@ class ExpectJointsWithinLimits(Expectation):
 
     type: ClassVar[str] = "expect_joints_within_limits"
     check: ClassVar[str] = "joint_limits"
+    telling: ClassVar[bool] = True
     column: str = STATE
     tolerance_deg: float = 1.0
 

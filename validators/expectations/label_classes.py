@@ -76,6 +76,7 @@ class ExpectClassCoverage(LabelExpectation):
 
     type: ClassVar[str] = "expect_class_coverage"
     check: ClassVar[str] = "class_coverage"
+    telling: ClassVar[bool] = True
     least_share: float = 0.001
 
     def __post_init__(self) -> None:

@@ -45,6 +45,7 @@ class ExpectLabelSchema(LabelExpectation):
 
     type: ClassVar[str] = "expect_label_schema"
     check: ClassVar[str] = "label_schema"
+    telling: ClassVar[bool] = True
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         labels = labels_of(subject)

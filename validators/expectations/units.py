@@ -194,6 +194,7 @@ class ExpectUnitsKnown(Expectation):
 
     type: ClassVar[str] = "expect_units_known"
     check: ClassVar[str] = "units"
+    telling: ClassVar[bool] = True
 
     def _columns(self, subject: Subject) -> list[str]:
         features = subject.stream.features

@@ -136,7 +136,8 @@ def parse(text: str) -> Suite:
     one_table = meta.get("one_table", False)
     if not isinstance(one_table, bool):
         raise InvalidSuite("suite-invalid", "meta.one_table must be true or false")
-    return Suite(document["name"], entries, digest, *made_for, one_table)
+    robots, formats = made_for
+    return Suite(document["name"], entries, digest, robots, formats, one_table)
 
 
 def _entry(position: int, item: object) -> Entry:

@@ -26,7 +26,7 @@ CURVES = 3
 NARROW = 60  # columns; on a narrower terminal there are no curves
 
 
-def show(name: str, result: SuiteResult, chosen: str, *, pictures: bool) -> None:
+def show(name: str, result: SuiteResult, chosen: str, *, pictures: bool, notes: bool) -> None:
     """Prints the verdict on standard output."""
     from validators.expectations import SHIPPED
 
@@ -39,7 +39,7 @@ def show(name: str, result: SuiteResult, chosen: str, *, pictures: bool) -> None
     if groups:
         console.print(Text("episode, check, time, value", style="dim"))
         _list(console, groups, result if pictures and console.width >= NARROW else None)
-    for said, checks in said_besides(result).items():
+    for said, checks in said_besides(result, all_notes=notes).items():
         console.print(Text(plain(f"{', '.join(checks)}: {said}"), style="dim"))
     explained = {e.check for e in SHIPPED}
     if named := next((g.worst.check for g in groups if g.worst.check in explained), None):

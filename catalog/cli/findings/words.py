@@ -46,13 +46,23 @@ def counts(result: SuiteResult) -> str:
     return said + f"{statuses.count('clean')} clean, {statuses.count('not-evaluable')} not evaluable"
 
 
-def said_besides(result: SuiteResult) -> dict[str, list[str]]:
-    """What could not be evaluated, and what is said even when clean, with the checks that say it."""
+def said_besides(result: SuiteResult, *, all_notes: bool = False) -> dict[str, list[str]]:
+    """What blocks because it could not be evaluated, and what is worth saying even when clean, with who says it.
+
+    With `all_notes` everything that any check says; without, what is silent for good reason is one line of names.
+    """
     said: dict[str, list[str]] = {}
-    for outcome in result.outcomes:
-        if outcome.status == "not-evaluable":
-            blocks = "blocks, because the suite requires it" if outcome.required else "does not block"
-            said.setdefault(f"not evaluable: {outcome.why} ({blocks})", []).append(outcome.check)
-        elif outcome.note:
+    silent: list[str] = []
+    for outcome, entry in zip(result.outcomes, result.suite.entries, strict=True):
+        if outcome.status == "not-evaluable" and outcome.required:
+            why = f"not evaluable: {outcome.why} (blocks, because the suite requires it)"
+            said.setdefault(why, []).append(outcome.check)
+        elif outcome.status == "not-evaluable" and all_notes:
+            said.setdefault(f"not evaluable: {outcome.why} (does not block)", []).append(outcome.check)
+        elif outcome.status == "not-evaluable":
+            silent.append(outcome.check)
+        elif outcome.note and (all_notes or entry.expectation.telling):
             said.setdefault(outcome.note, []).append(outcome.check)
+    if silent:
+        said["not evaluable, which does not block; --notes says why"] = list(dict.fromkeys(silent))
     return said
