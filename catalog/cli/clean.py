@@ -22,7 +22,7 @@ _HOW = {
 
 
 def clean(
-    path: Annotated[Path, typer.Argument(help="Folder of a LeRobot dataset, v2.0, v2.1 or v3.0.")],
+    path: Annotated[str, typer.Argument(help="A LeRobot dataset, v2.0, v2.1 or v3.0: a folder, s3://… or lakefs://….")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist.")],
     drop: Annotated[str, typer.Option("--drop", help="Episodes to leave out: `failing`, or indices such as 0,3,5.")],
     suite: SuiteOption = None,
@@ -37,7 +37,7 @@ def clean(
         from validators.errors import UncleanableDataset
 
         if drop == FAILING:
-            result, _ = judge(str(path), suite, robot)
+            result, _ = judge(path, suite, robot)
             recording, dropped, why = result.recording, set(result.failing_episodes), result.blocking
         else:
             recording, dropped, why = readers.open(path), set(indices(drop)), ()
