@@ -182,7 +182,7 @@ OF_ROWS: dict[str, Callable[[Counts, Kwargs], Answer]] = {
 
 def _as_pandas_counts(table: pl.DataFrame) -> pd.Series[int]:
     index = pd.Index(table["value"].to_list(), name="value")
-    return pd.Series(table["count"].to_list(), index=index, name="count")
+    return pd.Series(table["count"].to_numpy().astype(np.int64), index=index, name="count")
 
 
 _CONVERTED: dict[str, Callable[[Any], Any]] = {
