@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import polars as pl
 from great_expectations.expectations.metrics.column_aggregate_metrics import column_outlier_statistics, column_partition
@@ -181,7 +182,7 @@ OF_ROWS: dict[str, Callable[[Counts, Kwargs], Answer]] = {
 
 def _as_pandas_counts(table: pl.DataFrame) -> pd.Series[int]:
     index = pd.Index(table["value"].to_list(), name="value")
-    return pd.Series(table["count"].to_list(), index=index, name="count")
+    return pd.Series(table["count"].to_numpy().astype(np.int64), index=index, name="count")
 
 
 _CONVERTED: dict[str, Callable[[Any], Any]] = {
@@ -242,14 +243,15 @@ def _flipped(name: str) -> Make:
     """Rows that are as expected, which Great Expectations counts as the unexpected ones of the opposite."""
 
     def make(_: PolarsBatchData, domain: Domain, kwargs: Kwargs) -> Answer:
-        return _unexpected_count(counts(name, domain, _plain(kwargs)), kwargs)
+        found = counts(name, domain, _plain(kwargs))
+        return Answer(found.parts, lambda seen: np.int64(found.unexpected(seen)))  # divided by 0 as numpy divides
 
     return make
 
 
 def _between_count(_: PolarsBatchData, domain: Domain, kwargs: Kwargs) -> Answer:
     found = counts("column_values.between", domain, _plain(kwargs))
-    return Answer(found.parts, lambda seen: int(seen.pooled(found.met) or 0) if found.met else 0)
+    return Answer(found.parts, lambda seen: np.int64(seen.pooled(found.met) or 0) if found.met else 0)
 
 
 def _partition(_: PolarsBatchData, domain: Domain, kwargs: Kwargs) -> Answer:
