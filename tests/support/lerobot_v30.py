@@ -17,6 +17,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from validators.pictures.priority import kept_priority
+
 BITS, HEIGHT, WIDTH = 16, 64, 128
 QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 CODECS = {"h264": "libx264", "av1": "libsvtav1", "hevc": "libx265"}
@@ -55,6 +57,8 @@ def video(path: Path, shown: Sequence[int], fps: int, *, codec: str = "h264", ke
             options["x265-params"] = "open-gop=0:log-level=error"
         stream = container.add_stream(CODECS[codec], rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        with kept_priority():
+            stream.codec_context.open()
         for at, number in enumerate(shown):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
             frame.pts, frame.time_base = at, Fraction(1, fps)

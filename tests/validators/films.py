@@ -8,6 +8,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from validators.pictures.priority import kept_priority
+
 WIDTH, HEIGHT = 160, 120
 LOSSLESS, H264, AV1 = ("ffv1", {}), ("libx264", {"crf": "23", "preset": "veryfast"}), ("libsvtav1", {"crf": "30", "preset": "12", "g": "2"})  # fmt: skip
 
@@ -64,6 +66,8 @@ def write(
                 stream = output.add_stream(name, rate=fps, options=dict(options))
                 stream.height, stream.width = luma.shape
                 stream.pix_fmt = "yuv420p"
+                with kept_priority():
+                    stream.codec_context.open()
             chroma = np.full((luma.shape[0] // 2, luma.shape[1]), 128, np.uint8)
             frame = av.VideoFrame.from_ndarray(np.vstack([luma, chroma]), format="yuv420p")
             frame.pts, frame.time_base = i, Fraction(1, fps)

@@ -21,6 +21,7 @@ from validators.pictures.message import Message
 av = pytest.importorskip("av", reason="needs the extra `video`")
 
 from tests.validators import films  # noqa: E402
+from validators.pictures.priority import kept_priority
 
 lumas = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 
@@ -313,6 +314,8 @@ def encoded(codec):
     with av.open(buffer, "w", format="matroska" if codec is films.LOSSLESS else "mp4") as output:
         stream = output.add_stream(name, rate=30, options=dict(options))
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        with kept_priority():
+            stream.codec_context.open()
         for luma in films.shot(films.swing(12, 30)):
             frame = av.VideoFrame.from_ndarray(np.vstack([luma, np.full((60, 160), 128, np.uint8)]), format="yuv420p")
             for packet in stream.encode(frame):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from validators.errors import UncleanableDataset
 from validators.extras import need
 from validators.pictures.camera import Clip
+from validators.pictures.priority import kept_priority
 
 # LeRobot's own setting: a keyframe every other frame, so that a random frame decodes fast. The quality is chosen so
 # that what is lost by the second encoding is less than what the first one lost.
@@ -186,6 +187,8 @@ def _encode(
         name, options = ENCODERS[codec]
         made = new.add_stream(name, rate=rate, options=options)
         made.width, made.height, made.pix_fmt = stream.width, stream.height, stream.pix_fmt
+        with kept_priority():
+            made.codec_context.open()
         number = 0
         for frame in old.decode(stream):
             if frame.pts in wanted:
