@@ -17,11 +17,11 @@ from validators.pictures import MAX_PIXELS, Picture, image, message, video
 from validators.pictures.frame import picture
 from validators.pictures.measures import GRID, KEPT, ROWS, measure
 from validators.pictures.message import Message
+from validators.pictures.priority import kept_priority
 
 av = pytest.importorskip("av", reason="needs the extra `video`")
 
 from tests.validators import films  # noqa: E402
-from validators.pictures.priority import kept_priority
 
 lumas = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 
