@@ -1,4 +1,4 @@
-"""Priorities stay as they were: SVT-AV1 that root runs makes its threads and its caller real-time and starves others."""
+"""Priorities stay as they were: SVT-AV1, run by root, makes threads and their caller real-time and starves others."""
 
 from __future__ import annotations
 
