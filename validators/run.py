@@ -16,6 +16,7 @@ from validators import planner
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Expectation, Needs, Progress, Subject
 from validators.findings import Finding, Judgement, NotEvaluable, Outcome
+from validators.gathered import gathered
 from validators.pictures.measured import damage
 from validators.readers.columns import page_damage
 from validators.recording import Problem, Recording
@@ -147,7 +148,8 @@ def run(
     the profile `reference`.
     """
     try:
-        outcomes = _outcomes(Subject(recording, recording.main, robot, progress, now, reference), suite, told, read)
+        judged = gathered(recording) if read is planner.read_all else recording
+        outcomes = _outcomes(Subject(judged, judged.main, robot, progress, now, reference), suite, told, read)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return run(_without_damaged(recording, error), suite, robot, progress, told, read, now=now, reference=reference)
     findings = [_unreadable(problem) for problem in (*recording.problems, *recording.late(), *damage(recording))]
