@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from validators import planner, suites
 from validators.errors import InvalidSuite
 from validators.expectations.expectation import Needs
-from validators.expectations.ranges import ExpectChannelsToBeBetween
+from validators.expectations.signal.ranges import ExpectChannelsToBeBetween
 from validators.findings import Outcome
 from validators.metrics import channels, greatest, least
 from validators.recording import CLOCK, Recording

@@ -15,7 +15,7 @@ import numpy as np
 from tests.benchmarks.figure import Figure, compare
 from validators import readers
 from validators.expectations import SHIPPED
-from validators.expectations.pictures import OfPictures
+from validators.expectations.pictures.expectation import OfPictures
 from validators.run import SuiteResult, run
 from validators.suites import Suite, parse
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from validators import calibration, readers
 from validators.errors import UnreadableDataset
-from validators.expectations.extrinsics import turned
-from validators.expectations.reprojection import rms
+from validators.expectations.calibration.extrinsics import turned
+from validators.expectations.calibration.reprojection import rms
 from validators.robot import load as load_robot
 from validators.robot.kinematics import from_euler, from_quaternion, turn
 from validators.run import run

@@ -9,17 +9,17 @@ import pytest
 from tests.support.simulated import NS, STAMP, record, rig
 from validators import readers
 from validators.declaration import Declaration, DeclaredSensor
-from validators.expectations.actions import ExpectActionStepsBelow
-from validators.expectations.coverage import (
+from validators.expectations.signal.actions import ExpectActionStepsBelow
+from validators.expectations.signal.following import ExpectFollowingErrorBelow, ExpectLagBelow
+from validators.expectations.signal.noise import ExpectNoiseWithin, ExpectResolution
+from validators.expectations.signal.spikes import ExpectNoJumps, ExpectNoOutliers
+from validators.expectations.signal.stuck import ExpectNoSaturation, ExpectNoStuckChannels
+from validators.expectations.timing.coverage import (
     ExpectEpisodesLongEnough,
     ExpectNoRecorderDropouts,
     ExpectStreamToCoverEpisode,
 )
-from validators.expectations.following import ExpectFollowingErrorBelow, ExpectLagBelow
-from validators.expectations.noise import ExpectNoiseWithin, ExpectResolution
-from validators.expectations.spikes import ExpectNoJumps, ExpectNoOutliers
-from validators.expectations.stuck import ExpectNoSaturation, ExpectNoStuckChannels
-from validators.expectations.sync import ExpectClocksToAgree, ExpectSensorsInStep
+from validators.expectations.timing.sync import ExpectClocksToAgree, ExpectSensorsInStep
 from validators.recording import Dropout
 from validators.run import run
 from validators.suites import parse

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from validators import profile, profiling, readers
 from validators.errors import InvalidProfile
-from validators.expectations.drift import rank
+from validators.expectations.comparison.drift import rank
 from validators.findings import NotEvaluable
 from validators.origin import day_of, one_origin, origin_of, session_of
 from validators.recording import Episode

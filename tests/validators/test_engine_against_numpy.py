@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from validators import planner, readers
 from validators.expectations.expectation import Needs
-from validators.expectations.signal import ExpectNoFrozenRows
+from validators.expectations.signal.values import ExpectNoFrozenRows
 from validators.metrics import channels, clock, count, greatest, least, since_previous, total
 from validators.run import run
 from validators.suites import parse

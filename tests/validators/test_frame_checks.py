@@ -7,7 +7,7 @@ import pytest
 
 from validators import readers
 from validators.expectations import SHIPPED
-from validators.expectations.pictures import OfPictures
+from validators.expectations.pictures.expectation import OfPictures
 from validators.pictures import video
 from validators.run import run
 from validators.suites import load, parse

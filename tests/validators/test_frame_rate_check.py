@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from validators import readers
-from validators.expectations.frames import spans
+from validators.expectations.pictures.frames import spans
 from validators.pictures import video
 from validators.pictures.measures import measure
 from validators.run import run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from validators import readers
-from validators.expectations.joint_zero import fit
+from validators.expectations.robot.joint_zero import fit
 from validators.run import run
 from validators.suites import parse
 

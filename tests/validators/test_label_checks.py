@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support import labelled
 from validators import readers, suites
 from validators.agreement import iou
-from validators.expectations.label_classes import evenness, overlaps
+from validators.expectations.labels.classes import evenness, overlaps
 from validators.run import run
 
 SUITE = suites.load("labels@1")

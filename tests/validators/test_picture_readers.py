@@ -13,7 +13,7 @@ from validators import readers
 from validators.errors import MissingExtra, UnreadableDataset
 from validators.files import at
 from validators.readers import times
-from validators.readers.images import natural
+from validators.readers.pictures.images import natural
 from validators.recording import MAIN
 from validators.run import run
 from validators.suites import for_recording

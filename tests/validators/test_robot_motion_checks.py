@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validators import readers
-from validators.expectations.kinematics import order
-from validators.expectations.mixed_units import FACTOR, mixed_episodes
-from validators.expectations.units import hinge_name
-from validators.expectations.velocity import held
+from validators.expectations.robot.kinematics import order
+from validators.expectations.robot.mixed_units import FACTOR, mixed_episodes
+from validators.expectations.robot.units import hinge_name
+from validators.expectations.robot.velocity import held
 from validators.robot import load as load_robot
 from validators.run import run
 from validators.suites import parse

@@ -14,11 +14,11 @@ from hypothesis.extra.numpy import arrays
 
 from validators import readers
 from validators.expectations.expectation import Subject
-from validators.expectations.following import lag
-from validators.expectations.period import inferred
-from validators.expectations.scale import judged
-from validators.expectations.spikes import ExpectNoAccelerationSpikes, ExpectNoJumps, ExpectNoOutliers
-from validators.expectations.sync import fit, nearest
+from validators.expectations.signal.following import lag
+from validators.expectations.signal.scale import judged
+from validators.expectations.signal.spikes import ExpectNoAccelerationSpikes, ExpectNoJumps, ExpectNoOutliers
+from validators.expectations.timing.period import inferred
+from validators.expectations.timing.sync import fit, nearest
 from validators.findings import NotEvaluable
 from validators.metrics import greatest
 from validators.run import run

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from validators import readers
-from validators.expectations import timing
+from validators.expectations.timing import steps as timing
 from validators.run import run
 from validators.suites import load
 

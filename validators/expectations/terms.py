@@ -149,3 +149,10 @@ class ExpectPeopleHandled(_OfSources):
                 yield self.finding(source, f"{name} are {value}")
             elif value == "consented" and not said(source.consent):
                 yield self.finding(source, f"{name} are said to be consented, and no consent is declared")
+
+
+EXPECTATIONS: tuple[type[Expectation], ...] = (
+    ExpectTermsDeclared,
+    ExpectRetentionNotOver,
+    ExpectPeopleHandled,
+)

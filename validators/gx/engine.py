@@ -19,7 +19,7 @@ from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.execution_engine import ExecutionEngine, PandasExecutionEngine
 
 from validators.errors import MissingExtra
-from validators.expectations.core import columns
+from validators.expectations.core.expectation import columns
 from validators.findings import NotEvaluable
 from validators.gx import judgements
 from validators.gx.names import Answer, answer

@@ -16,7 +16,7 @@ from typing import Any
 from validators.documents import DocumentError, canonical, parse_json
 from validators.errors import InvalidSuite
 from validators.expectations import BY_TYPE
-from validators.expectations.core_tables import REFUSED
+from validators.expectations.core.tables import REFUSED
 from validators.expectations.expectation import Expectation
 from validators.findings import Severity
 from validators.recording import Recording

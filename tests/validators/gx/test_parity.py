@@ -349,7 +349,7 @@ def test_every_core_expectation_is_tried_or_refused(gx):
         list_registered_expectation_implementations,
     )
 
-    from validators.expectations.core_tables import REFUSED
+    from validators.expectations.core.tables import REFUSED
 
     home = core.__name__
     theirs = {

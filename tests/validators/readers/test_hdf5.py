@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from validators import readers
 from validators.errors import UnreadableDataset
-from validators.readers import hdf5_guard
+from validators.readers.hdf5 import guard as hdf5_guard
 from validators.run import run
 from validators.suites import load
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from validators import readers
 from validators.errors import UnreadableDataset
-from validators.readers import lists
+from validators.readers.sequences import lists
 from validators.readers.times import stamp
 from validators.run import run
 from validators.suites import load

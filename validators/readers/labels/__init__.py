@@ -1,0 +1,1 @@
+"""Labels and the pictures they belong to: nuScenes, OpenLABEL, COCO, KITTI's objects; a reader a module."""

@@ -1,0 +1,1 @@
+"""Pictures without metadata: folders of images, video files; a reader a module."""
