@@ -79,3 +79,50 @@ def test_a_damaged_file_is_a_finding_there_too(writer, session):
     assert "readable" in {f.check for f in local.findings}
     spread = run.run(recording, suites.load("recording@1"), read=reader(session))
     assert spread.findings == local.findings
+
+
+CORE = [
+    ("expect_column_values_to_not_be_null", {"column": "v"}),
+    ("expect_column_values_to_be_between", {"column": "v", "min_value": 0.0, "max_value": 5.0}),
+    ("expect_column_values_to_be_between", {"column": "v", "min_value": 0.0, "max_value": 5.0, "mostly": 0.5}),
+    ("expect_column_values_to_be_in_set", {"column": "name", "value_set": ["a", "b"]}),
+    ("expect_column_values_to_match_regex", {"column": "name", "regex": "^[a-c]$"}),
+    ("expect_column_value_lengths_to_equal", {"column": "name", "value": 1}),
+    ("expect_column_values_to_be_unique", {"column": "k"}),
+    ("expect_column_max_to_be_between", {"column": "k", "min_value": 5, "max_value": 9}),
+    ("expect_column_mean_to_be_between", {"column": "k", "min_value": 3.0, "max_value": 4.0}),
+    ("expect_column_sum_to_be_between", {"column": "k", "min_value": 0, "max_value": 1}),
+    ("expect_table_row_count_to_equal", {"value": 8}),
+    ("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": "k", "column_B": "v"}),
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")  # theirs
+def test_great_expectations_own_spark_engine_agrees_on_core_expectations(session, tmp_path):
+    import json
+
+    import great_expectations as ge
+    import polars as pl
+
+    from validators import gx
+    from validators.spark import reader
+
+    table = pl.DataFrame(
+        {
+            "k": range(8),
+            "v": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, None, 9.0],
+            "name": ["a", "b", "c", "a", "b", "c", "d", "a"],
+        }
+    )
+    table.write_parquet(tmp_path / "0.parquet")
+    suite = {"name": "core@1", "expectations": [{"type": kind, "kwargs": kwargs} for kind, kwargs in CORE]}
+    recording, parsed = readers.open(tmp_path), suites.parse(json.dumps(suite))
+    ours = [o.status == "clean" for o in run.run(recording, parsed).outcomes]
+    spread = [o.status == "clean" for o in run.run(recording, parsed, read=reader(session, 2)).outcomes]
+    context = gx.context()
+    frame = session.createDataFrame([list(r) for r in table.iter_rows()], "k long, v double, name string")
+    source = context.data_sources.add_spark("spark")
+    batch = source.add_dataframe_asset("t").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    theirs = batch.validate(ge.ExpectationSuite(**suite))
+    assert [r["success"] for r in theirs["results"]] == ours == spread
+    assert 3 <= sum(ours) <= len(CORE) - 3
