@@ -364,3 +364,16 @@ def test_stamps_in_any_unit(text, time):
 def test_any_stamp_is_answered(value):
     found = nanoseconds(value)
     assert found is None or abs(found) < 1 << 62
+
+
+def test_a_folder_of_no_format_names_the_file_that_is_no_json(tmp_path, shared):
+    (tmp_path / "log.txt").write_text("x")
+    (tmp_path / "good.json").write_text("{}")
+    with pytest.raises(UnreadableDataset, match="no format that is known"):
+        readers.open(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/system.json").write_text('{"a": 1\n "b": 2}')
+    with pytest.raises(UnreadableDataset, match=r"sub/system.json: no JSON at line 2, column 2"):
+        readers.open(tmp_path)
+    with pytest.raises(UnreadableDataset, match=r"NRF5340DK.json: no JSON at line 40"):
+        readers.open(shared / "mlperf_tiny_edge")
