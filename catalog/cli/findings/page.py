@@ -13,7 +13,7 @@ from catalog.cli.findings.words import counts, facts, number, plain, span
 
 if TYPE_CHECKING:
     from validators.excerpt import Excerpt
-    from validators.findings import Outcome
+    from validators.findings import Finding, Outcome
     from validators.run import SuiteResult
 
 DRAWN = 40  # groups with a plot and pictures
@@ -37,7 +37,7 @@ section h3 { margin: 0; font-size: 1rem; } .say { margin: .2rem 0; overflow-wrap
 table { border-collapse: collapse; width: 100%; font-size: .84rem; } th, td { text-align: left; vertical-align: top;
   padding: .22rem .8rem .22rem 0; border-bottom: 1px solid #d5dbe1; overflow-wrap: anywhere; }
 th { color: #4a5763; font-weight: 600; }
-td:first-child { overflow-wrap: normal; white-space: nowrap; }
+th, td:first-child, td.key { overflow-wrap: normal; white-space: nowrap; }
 svg { width: 100%; height: auto; display: block; margin: .4rem 0; }
 figure { display: inline-block; margin: .3rem .5rem .2rem 0; }
 figure img { width: 11rem; max-width: 44vw; display: block; }
@@ -103,13 +103,21 @@ def _pictures(result: SuiteResult, group: Group) -> str:
     from validators.excerpt import excerpt
 
     piece = excerpt(result.recording, group.worst)
-    drawn = plot(piece, group.worst.limit if group.worst.limit is not None else None) if piece else ""
+    drawn = plot(piece, _limit_of(piece, group.worst)) if piece else ""
     images = [
         f'<figure><img alt="frame at {_text(time)}" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
         f"<figcaption>{_text(time)}</figcaption></figure>"
         for time, data in stills(result.recording, group.worst)
     ]
     return drawn + "".join(images)
+
+
+def _limit_of(piece: Excerpt, finding: Finding) -> float | None:
+    """The limit where it is one of the curve's own values: then the value found is a point of the curve."""
+    if finding.limit is None or finding.value is None:
+        return None
+    nearest = abs(piece.values - finding.value).min()
+    return finding.limit if nearest <= 1e-5 * max(abs(finding.value), 1e-9) else None
 
 
 def plot(piece: Excerpt, limit: float | None) -> str:
@@ -173,7 +181,7 @@ def _check(outcome: Outcome) -> str:
     word = {"found": f"found {len(outcome.findings)}", "clean": "clean"}.get(outcome.status, "not evaluable")
     kind = {"clean": "good", "found": "bad" if outcome.severity == "blocking" else "warn"}.get(outcome.status, "")
     said = outcome.why + (" (blocks: the suite requires it)" if blocks else "") or outcome.note
-    cell = f'<td class="{"bad" if blocks else kind}">{word}</td>'
+    cell = f'<td class="key {"bad" if blocks else kind}">{word}</td>'
     return f"<tr><td>{_text(outcome.check)}</td>{cell}<td>{_text(said)}</td></tr>"
 
 

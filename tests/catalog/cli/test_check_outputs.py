@@ -45,7 +45,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object):
-    return CliRunner().invoke(APP, [str(a) for a in arguments])
+    """With the small suite, so that each test sees the defects that it planted and no more."""
+    suite = () if "--suite" in arguments or "--explain" in arguments else ("--suite", "recording@1")
+    return CliRunner().invoke(APP, [*(str(a) for a in arguments), *suite])
 
 
 def test_the_same_defect_in_many_episodes_is_one_line(folder):
@@ -201,7 +203,7 @@ def test_nothing_is_remembered(folder, tmp_path):
     script = "import typer; from catalog.cli.check import check; typer.run(check)"
     environment = {"HOME": str(home), "TMPDIR": str(scratch), "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)],
+        [sys.executable, "-c", script, str(folder), "--suite", "recording@1"],
         env=environment,
         cwd=home,
         capture_output=True,
@@ -210,3 +212,33 @@ def test_nothing_is_remembered(folder, tmp_path):
     )
     assert done.returncode == 1, done.stderr
     assert [*home.rglob("*"), *scratch.rglob("*")] == []
+
+
+def test_a_limit_is_drawn_only_where_it_is_one_of_the_curve(tmp_path):
+    """A step's limit says nothing of the values of the channel; a gap's is one of the time from row to row."""
+    root = tmp_path / "d"
+    root.mkdir()
+    time = np.arange(200) / 50
+    time[100:] += 0.4
+    value = np.sin(time)
+    value[150:] += 3.0
+    pl.DataFrame({"timestamp": time, "v": value}).write_parquet(root / "0.parquet")
+    (tmp_path / "suite.json").write_text(
+        json.dumps(
+            {
+                "name": "s@1",
+                "expectations": [
+                    {
+                        "type": "expect_channels_to_be_between",
+                        "kwargs": {"column": "v", "min_values": [-9], "max_values": [2]},
+                    },
+                    {"type": "expect_no_jumps", "kwargs": {}},
+                ],
+            }
+        )
+    )
+    target = tmp_path / "r.html"
+    assert run(root, "--suite", tmp_path / "suite.json", "--report", target).exit_code == 1
+    sections = target.read_text(encoding="utf-8").split("<section>")[1:]
+    dashed = {("jump" if ">jump<" in s else "channel_ranges"): "stroke-dasharray" in s for s in sections}
+    assert dashed == {"channel_ranges": True, "jump": False}
