@@ -28,12 +28,16 @@ MAIN = "frames"  # the stream of a recording that has one table of synchronised 
 
 @dataclass(frozen=True)
 class Sensor:
-    """A sensor as declared: `kind` (camera, lidar, imu, …), `rate_hz`, `calibration` as the metadata has it."""
+    """A sensor as declared: `kind` (camera, lidar, imu, …), `rate_hz`, `calibration` as the metadata has it.
+
+    `tolerance_ms`: how far its stamps may be from those of the rig's other sensors.
+    """
 
     name: str
     kind: str
     rate_hz: float | None = None
     calibration: Mapping[str, object] = field(default_factory=dict)
+    tolerance_ms: float | None = None
 
 
 @dataclass(frozen=True)

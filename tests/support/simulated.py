@@ -179,7 +179,7 @@ class Kind:
 
 
 def _tolerant(ms: float, *names: str) -> dict[str, Sensor]:
-    return {name: Sensor(name, name.strip("/").split("_")[0], calibration={"sync_tolerance_ms": ms}) for name in names}
+    return {name: Sensor(name, name.strip("/").split("_")[0], tolerance_ms=ms) for name in names}
 
 
 KINDS = {

@@ -23,7 +23,6 @@ from validators.values import Values
 
 POINTS = 200  # of an episode, evenly chosen, to fit a line through
 LEAST_POINTS = 10
-TOLERANCE = "sync_tolerance_ms"  # key of a sensor's calibration, where the rig declares it
 ALARM, MISS = 2.576, 1.645  # standard errors for 1 % false alarms (two sides) and 95 % found
 
 
@@ -85,7 +84,7 @@ class ExpectSensorsInStep(Expectation):
 
     Nearest stamps (`join_asof`) of periodic streams whose names fit `stream`, an episode at a time, where both streams
     have begun and not ended. The tolerance is `tolerance_ms`; else that of the sensors that have one (`tolerance_ms`
-    in assay.yaml, `sync_tolerance_ms` in the recording; the sensor named as its stream), the wider of the two, and the
+    in assay.yaml or in the recording; the sensor named as its stream), the wider of the two, and the
     others are not compared; without either it is not evaluable, and what was measured is said. A finding also tells
     the offset between the two clocks and their drift (Theil-Sen line through the pairs). Unit: ms. Default: the rig's.
     Source: rigs state it (a trigger line keeps 1 ms, free-running cameras half a period). Resolves: one pair.
@@ -153,9 +152,9 @@ class ExpectSensorsInStep(Expectation):
         found = []
         for name in names:
             own, sensor = declared.get(name), recording.facts.sensors.get(name)
-            value = own.tolerance_ms if own else sensor.calibration.get(TOLERANCE) if sensor else None
-            if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-                found.append(float(value))
+            value = own.tolerance_ms if own else sensor.tolerance_ms if sensor else None
+            if value is not None and value > 0:
+                found.append(value)
         return max(found) if found else None
 
     def _finding(
