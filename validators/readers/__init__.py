@@ -15,6 +15,7 @@ from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.readers.declared import applied
 from validators.recording import Recording
+from validators.stream import EPISODE, FRAME, ROW, START
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
 REGISTRY = (  # in the order in which they are asked; the most particular first
@@ -57,6 +58,17 @@ def readers() -> Iterator[tuple[Reader, str]]:
         yield cast(Reader, importlib.import_module(f"validators.readers.{name}")), ""
 
 
+def _named(recording: Recording) -> Recording:
+    """Refuses names of columns that Polars takes for patterns, or that are ours: such a column would not be judged."""
+    for stream in recording.streams.values():
+        for name in stream.features:
+            if name == "*" or (name.startswith("^") and name.endswith("$")) or name in (EPISODE, ROW, FRAME, START):
+                raise UnreadableDataset(
+                    "column-type", f"{name!r} cannot be the name of a column; rename it", path=recording.files.where()
+                )
+    return recording
+
+
 def open(  # noqa: A001 - the verb of the package
     address: Path | str, filesystem: Any = None, clock: declaration.DeclaredClock | None = None
 ) -> Recording:
@@ -73,7 +85,7 @@ def open(  # noqa: A001 - the verb of the package
     known = []
     for reader, made_by in readers():
         if reader.recognises(files):
-            return replace(applied(reader.read(files), files.declared), reader=made_by)
+            return replace(applied(_named(reader.read(files)), files.declared), reader=made_by)
         known.append(reader.FORMAT)
     raise UnreadableDataset(
         "format-unknown", f"of no format that is known here ({'; '.join(known)}); give the dataset's root", path=address
