@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import yaml
 
 MAX_DEPTH = 64
+MAX_EVENTS = 200_000  # of a YAML text, which its library reads at some 50,000 a second
 
 
 class DocumentError(ValueError):
@@ -82,7 +83,7 @@ def parse_yaml(text: str) -> Any:
     """The value of one strict YAML document (JSON is YAML); anchors, aliases, tags and second documents are refused."""
     try:
         depth = documents = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
             where = f"line {event.start_mark.line + 1}" if event.start_mark else "somewhere"
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 raise DocumentError(f"{where}: anchors and aliases are not accepted")
@@ -90,8 +91,12 @@ def parse_yaml(text: str) -> Any:
                 raise DocumentError(f"{where}: tags are not accepted")
             documents += isinstance(event, yaml.DocumentStartEvent)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if number > MAX_EVENTS:
+                raise DocumentError(f"{where}: more than {MAX_EVENTS} values")
             if depth > MAX_DEPTH or documents > 1:
                 raise DocumentError(f"{where}: {'a second document' if documents > 1 else 'nested too deeply'}")
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - the loader is SafeLoader with one rule more
     except yaml.YAMLError as error:
         raise DocumentError(" ".join(str(error).split())) from error
+    except (ValueError, OverflowError) as error:  # no day of the calendar, an integer of too many digits
+        raise error if isinstance(error, DocumentError) else DocumentError(str(error)) from error

@@ -55,6 +55,10 @@ class NotEvaluable(Exception):
     """The expectation cannot be judged on this recording; says why. Never a pass."""
 
 
+class NoClock(NotEvaluable):
+    """A stream has no clock. Where a check of time is required, the clocks of other streams do not make up for it."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One expectation of the suite, judged."""
@@ -69,6 +73,7 @@ class Outcome:
     note: str = ""
     observed: Mapping[str, object] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    unjudged: Mapping[str, str] = field(default_factory=dict)  # stream → why, where other streams were judged
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, findings as their number (they are listed apart), a number that is not finite as null."""

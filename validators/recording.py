@@ -165,6 +165,7 @@ class Recording:
     problems: tuple[Problem, ...] = ()
     declaration: Declaration | None = None
     late: Callable[[], tuple[Problem, ...]] = field(default=_none_late, repr=False)  # found while decoding
+    reader: str = ""  # who made it, where that is a third party's reader: distribution, version and module
 
     @cached_property
     def main(self) -> Stream | None:

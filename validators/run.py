@@ -15,7 +15,8 @@ import polars as pl
 from validators import planner
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Expectation, Needs, Progress, Subject
-from validators.findings import Finding, Judgement, NotEvaluable, Outcome
+from validators.expectations.robot import record as robot_record
+from validators.findings import Finding, Judgement, NoClock, NotEvaluable, Outcome
 from validators.gathered import gathered
 from validators.pictures.measured import damage
 from validators.readers.columns import page_damage
@@ -78,6 +79,7 @@ class SuiteResult:
             "profile": None if self.reference is None else self.reference.digest,
             "engine": engine(self.engine),
             "format": self.recording.format,
+            "reader": self.recording.reader or "assay",
             "episodes": len(self.recording.episodes),
             "rows": self.recording.rows,
             "failing_episodes": list(self.failing_episodes),
@@ -103,6 +105,8 @@ class SuiteResult:
             "meta": {
                 "great_expectations_version": GX_VERSION,
                 "suite_digest": self.suite.digest,
+                "format": self.recording.format,
+                "reader": self.recording.reader or "assay",
                 **engine(self.engine),
             },
             "id": None,
@@ -153,6 +157,9 @@ def run(
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return run(_without_damaged(recording, error), suite, robot, progress, told, read, now=now, reference=reference)
     findings = [_unreadable(problem) for problem in (*recording.problems, *recording.late(), *damage(recording))]
+    findings += _stranger(recording.reader)
+    subject = Subject(recording, recording.main, robot)
+    findings += robot_record.differences(subject, [e.expectation for e in suite.entries])
     findings += [finding for outcome in outcomes for finding in outcome.findings]
     name = getattr(read, "engine", ENGINE)
     return SuiteResult(suite, recording, robot, tuple(findings), tuple(outcomes), name, now, reference)
@@ -162,15 +169,15 @@ def _outcomes(subject: Subject, suite: Suite, told: Told | None, read: planner.R
     recording, progress = subject.recording, subject.progress
     subjects = {name: dataclasses.replace(subject, table=stream) for name, stream in recording.streams.items()}
     wanted: dict[str, list[Needs]] = {name: [] for name in subjects}
-    judged: list[dict[str, str]] = []  # for each entry: stream → why it is not evaluable there, "" where it is
+    judged: list[dict[str, NotEvaluable | None]] = []  # for each entry: stream → why it is not evaluable there
     for entry in suite.entries:
-        whys = {}
+        whys: dict[str, NotEvaluable | None] = {}
         for name in _streams(entry.expectation, subject):
             try:
                 wanted.setdefault(name, []).append(entry.expectation.needs(subjects.get(name, subject)))
-                whys[name] = ""
+                whys[name] = None
             except NotEvaluable as reason:
-                whys[name] = str(reason)
+                whys[name] = reason
         judged.append(whys)
     if progress:
         progress("reading frames", 0, 1)
@@ -180,14 +187,14 @@ def _outcomes(subject: Subject, suite: Suite, told: Told | None, read: planner.R
     outcomes: dict[int, Outcome] = {}
     cheap_first = sorted(range(len(judged)), key=lambda i: suite.entries[i].expectation.decodes)
     for number in cheap_first:
-        entry, said = suite.entries[number], dict[str, Judgement | str]()
+        entry, said = suite.entries[number], dict[str, Judgement | NotEvaluable]()
         for name, why in judged[number].items():
             try:
                 found = values.get(name) or Values.none(len(recording.episodes))
                 said[name] = why or entry.expectation.judge(subjects.get(name, subject), found)
             except NotEvaluable as reason:
-                said[name] = str(reason)
-        outcomes[number] = _outcome(entry, *_merged(said))
+                said[name] = reason
+        outcomes[number] = _outcome(entry, said)
         if told:
             told(outcomes[number])
     return [outcomes[i] for i in range(len(judged))]
@@ -200,8 +207,8 @@ def _streams(expectation: Expectation, subject: Subject) -> list[str]:
     return [name for name, stream in subject.recording.streams.items() if expectation.fits(stream)]
 
 
-def _merged(said: Mapping[str, Judgement | str]) -> tuple[Judgement, str]:
-    """One judgement of those of the streams: not evaluable only where no stream could be judged."""
+def _merged(said: Mapping[str, Judgement | NotEvaluable]) -> tuple[Judgement, str]:
+    """One judgement of those of the streams, and why there is none where no stream could be judged."""
     judged = {name: j for name, j in said.items() if isinstance(j, Judgement)}
     if not judged:
         whys = list(dict.fromkeys(str(why) for why in said.values()))
@@ -233,7 +240,11 @@ def _named(streams: list[str]) -> str:
     return ", ".join(streams) if len(streams) <= NAMED else f"{len(streams)} streams"
 
 
-def _outcome(entry: Entry, judgement: Judgement, why: str) -> Outcome:
+def _outcome(entry: Entry, said: Mapping[str, Judgement | NotEvaluable]) -> Outcome:
+    judgement, why = _merged(said)
+    unjudged = {} if why else {name: str(j) for name, j in said.items() if isinstance(j, NotEvaluable)}
+    if entry.required and (timeless := [name for name in unjudged if isinstance(said[name], NoClock)]):
+        why = f"{_named(timeless)}: {unjudged[timeless[0]]}"
     found = tuple(_graded(f, entry) for f in judgement.findings)
     return Outcome(
         type=entry.expectation.type,
@@ -246,12 +257,21 @@ def _outcome(entry: Entry, judgement: Judgement, why: str) -> Outcome:
         note=judgement.note,
         observed=judgement.observed,
         findings=found,
+        unjudged=unjudged,
     )
 
 
 def _unreadable(problem: Problem) -> Finding:
     where = {"episode": problem.episode, "episodes": problem.episodes}
     return Finding("readable", problem.path, problem.message, **where, resolves="one file")  # type: ignore[arg-type]
+
+
+def _stranger(reader: str) -> list[Finding]:
+    """What a third party's reader leaves out no check can find, so it is said."""
+    if not reader:
+        return []
+    message = f"read by {reader}, which Assay does not ship: what it says of the files is not verified"
+    return [Finding("reader", "", message, resolves="the reader's name", severity="warning")]
 
 
 def _without_damaged(recording: Recording, error: BaseException) -> Recording:

@@ -17,6 +17,7 @@ EPISODE = "__episode__"  # position of the row's episode in the recording
 ROW = "__row__"  # position of the row in the whole scan
 FRAME = "__frame__"  # position of the row in its episode
 START = "__start__"  # true at the first row of each episode
+FAR = 2**63 - 1  # of a clock's units, from its origin
 NO_EPISODE = -1  # position of rows that belong to no episode
 
 Container: TypeAlias = Literal["scalar", "array", "list"]
@@ -70,8 +71,15 @@ class Clock:
 
     def seconds(self, column: pl.Expr) -> pl.Expr:
         """float64 s since the origin; the difference is taken before the cast, so nanoseconds keep their digits."""
-        since = column - self.origin if self.origin else column
+        since = self._since(column) if self.origin else column
         return since.cast(pl.Float64) / PER_SECOND[self.unit] if self.unit != "s" else since.cast(pl.Float64)
+
+    def _since(self, column: pl.Expr) -> pl.Expr:
+        """The difference; null for stamps so far away that 64 bits cannot hold it: they would come back as near ones."""
+        if not isinstance(self.origin, int):
+            return column - self.origin
+        low, high = max(self.origin - FAR, -(2**63)), min(self.origin + FAR, 2**63 - 1)
+        return pl.when(column.is_between(low, high)).then(column - self.origin)
 
 
 @dataclass(frozen=True)

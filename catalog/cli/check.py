@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
 STANDARD_OUTPUT = "-"
+ALIKE = 48  # first bytes by which answers of one kind are known
 
 PathArgument = Annotated[str | None, typer.Argument(help="Folder or file, s3://… or lakefs://repository/ref/path.")]
 SuiteOption = Annotated[
@@ -61,6 +63,8 @@ def check(
         return
     if path is None:
         raise typer.BadParameter("give the dataset's folder, or --explain CHECK")
+    if [report, junit, sarif].count(STANDARD_OUTPUT) + json_ > 1:
+        raise typer.BadParameter("only one answer goes to standard output")
     with output.reported(as_json=json_), reported(as_json=json_):
         result, chosen = judge(path, suite, robot, clock, profile)
         name = path.rstrip("/").rsplit("/", 1)[-1] or path
@@ -126,6 +130,7 @@ def _write(
     from catalog.cli.findings.junit import junit as as_junit
     from catalog.cli.findings.page import page
     from catalog.cli.findings.sarif import sarif as as_sarif
+    from catalog.cli.findings.words import plain
 
     wanted: list[tuple[str | None, Callable[[], str]]] = [
         (report, lambda: page(name, result, chosen)),
@@ -137,10 +142,22 @@ def _write(
             sys.stdout.write(made())
         elif target is not None:
             try:
-                Path(target).write_text(made(), encoding="utf-8")
+                text = made()
+                _apart(Path(target), text)
+                Path(target).write_text(text, encoding="utf-8")
             except OSError as error:
-                typer.echo(f"{target} cannot be written: {error.strerror}", err=True)
+                typer.echo(plain(f"{target} cannot be written: {error.strerror}"), err=True)
                 raise typer.Exit(UNREADABLE) from error
+
+
+def _apart(target: Path, made: str) -> None:
+    """Raises `OSError` where a file is there that is no earlier answer of the same kind: nothing else is overwritten."""
+    if not target.is_file():
+        return
+    with target.open("rb") as file:
+        before = file.read(ALIKE)
+    if before and before != made.encode()[:ALIKE]:
+        raise OSError(errno.EEXIST, "another file is there, and it is left as it is; name another place")
 
 
 def _explain(name: str) -> None:

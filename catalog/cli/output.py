@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from catalog.cli.findings.words import plain
 from catalog.errors import AssayError, Unavailable
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def say_error(error: AssayError, *, as_json: bool) -> None:
         said = {"kind": error.kind, "what": error.what, "where": error.where, "do": error.do}
         typer.echo(json.dumps({"error": said}, indent=2))
         return
-    typer.echo(f"{error.kind}: {error.what}", err=True)
+    typer.echo(plain(f"{error.kind}: {error.what}"), err=True)
     if error.where:
-        typer.echo(f"  where: {error.where}", err=True)
+        typer.echo(plain(f"  where: {error.where}"), err=True)
     if error.do:
-        typer.echo(f"  do:    {error.do}", err=True)
+        typer.echo(plain(f"  do:    {error.do}"), err=True)
 
 
 def to_the_end(act: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog.cli import output
+from catalog.cli import output, writing
 from catalog.cli.check import reported
 from catalog.cli.findings.words import plain
 
@@ -39,11 +39,8 @@ def profile(
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        typer.echo(f"{out} cannot be written: {error.strerror}", err=True)
-        raise typer.Exit(2) from error
+    with output.reported(as_json=json_):
+        writing.write(out, text.encode())
     if json_:
         left = list(proposal.left_out)
         output.say_json({"out": str(out), "checks": len(proposal.suite["expectations"]), "left_out": left})
@@ -60,10 +57,7 @@ def _write_sessions(recordings: Sequence[Recording], path: Path) -> None:
 
     try:
         document = profiling.of(recordings).to_dict()
-        path.write_text(json.dumps(document, allow_nan=False) + "\n", encoding="utf-8")
+        writing.write(path, (json.dumps(document, allow_nan=False) + "\n").encode())
     except NotEvaluable as why:
         typer.echo(plain(f"no profile: {why}"), err=True)
         raise typer.Exit(2) from why
-    except OSError as error:
-        typer.echo(f"{path} cannot be written: {error.strerror}", err=True)
-        raise typer.Exit(2) from error

@@ -24,7 +24,8 @@ class _Facts(Entity):
 
 
 class CheckFacts(Entity):
-    """The check of this commit. `suites_known`: every root was judged by a suite whose digest the policy names."""
+    """The check of this commit. `suites_known`: every root was judged by the suite of its robot's record, whose digest
+    the policy names."""
 
     passed: bool
     blocking: Count

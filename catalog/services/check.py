@@ -83,7 +83,12 @@ def _run(work: Work) -> None:
             runs.append(suite_run)
             findings += found
             work.progress((number + 1) / len(version.manifest.roots))
-    work.cache["suites"], work.cache["findings"] = tuple(runs), tuple(findings[:FINDINGS])
+    work.cache["suites"], work.cache["findings"] = tuple(runs), tuple(_gravest(findings)[:FINDINGS])
+
+
+def _gravest(findings: list[Finding]) -> list[Finding]:
+    """What blocks first, so that no flood of warnings pushes it out."""
+    return sorted(findings, key=lambda f: f.severity != "blocking")
 
 
 def _table_faults(context: Context, version: Version) -> Iterator[str]:
@@ -146,7 +151,7 @@ def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[F
             root=root.slug,
             suite=suite.name,
             suite_digest=suite.digest,
-            engine=run.engine(),
+            engine=run.engine(result.engine) | {"format": recording.format, "reader": recording.reader or "assay"},
             passed=result.passed,
             episodes=len(recording.episodes),
             evaluated=len(result.outcomes),
@@ -161,7 +166,10 @@ def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[F
 
 def _silent(result: run.SuiteResult, *, required: bool) -> tuple[str, ...]:
     silent = (o for o in result.outcomes if o.status == "not-evaluable" and (o.required or not required))
-    return tuple(sorted({f"{o.check}: {o.why}" for o in silent}))
+    said = {f"{o.check}: {o.why}" for o in silent}
+    if not required:  # streams that one good stream would hide
+        said |= {f"{o.check}: {stream}: {why}" for o in result.outcomes for stream, why in o.unjudged.items()}
+    return tuple(sorted(said)[:FINDINGS])
 
 
 def _record(work: Work, write: Write) -> dict[str, Any]:

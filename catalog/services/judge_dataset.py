@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from catalog.domain.check import CheckResult
-from catalog.domain.dataset import Episode, Version
+from catalog.domain.check import CheckResult, SuiteRun
+from catalog.domain.dataset import Episode, Root, Version
 from catalog.domain.decision import Decision, RuleVerdict
 from catalog.domain.policy import ActivePolicy, Policy
 from catalog.errors import AssayError
@@ -21,6 +21,7 @@ from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
 from catalog.services.revoked import quarantined, recalled
 from lineage import urn
+from validators.run import ENGINE
 
 
 def judge_dataset(context: Context, by: str, dataset: str, ingest: str | None) -> Decision:
@@ -60,7 +61,7 @@ def evaluate_version(
 
 def dataset_facts(context: Context, version: Version, policy: Policy, result: CheckResult | None) -> dict[str, Any]:
     """What the rules of a data policy read about a version and its check."""
-    checked = _check_facts(result, policy, {r.slug for r in version.manifest.roots})
+    checked = _check_facts(context, version, result, policy)
     return DatasetFacts(check=checked, roots=_roots(context, version)).facts()
 
 
@@ -135,10 +136,10 @@ def _unknown_parents(context: Context, version: Version) -> tuple[str, ...]:
     return tuple(sorted(named - known))
 
 
-def _check_facts(result: CheckResult | None, policy: Policy, roots: set[str]) -> CheckFacts | None:
+def _check_facts(context: Context, version: Version, result: CheckResult | None, policy: Policy) -> CheckFacts | None:
     if result is None:
         return None
-    known = set(policy.suites.values())
+    judged = {s.root: s for s in result.suites}
     return CheckFacts(
         passed=result.passed,
         blocking=sum(f.severity == "blocking" for f in result.findings) + len(result.integrity),
@@ -146,7 +147,20 @@ def _check_facts(result: CheckResult | None, policy: Policy, roots: set[str]) ->
         not_evaluable_required=sum(len(s.not_evaluable_required) for s in result.suites),
         episodes=sum(s.episodes for s in result.suites),
         objects_verified=result.objects_verified,
-        suites_known={s.root for s in result.suites if s.suite_digest in known} == roots,
+        suites_known=all(_known(context, r, judged.get(r.slug), policy) for r in version.manifest.roots),
+    )
+
+
+def _known(context: Context, root: Root, judged: SuiteRun | None, policy: Policy) -> bool:
+    """Whether a root was judged, by the gate's engine, by a suite of the policy that its robot's record names: what
+    the data says of itself chooses none."""
+    robot = context.robot(root.provenance.source.robot)
+    return (
+        judged is not None
+        and robot is not None
+        and judged.suite == robot.suite
+        and judged.engine.get("engine") == ENGINE
+        and judged.suite_digest in policy.suites.values()
     )
 
 

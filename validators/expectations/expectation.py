@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from validators.findings import Judgement, NotEvaluable
+from validators.findings import Judgement, NoClock, NotEvaluable
 from validators.metrics import Lift, Metric
 from validators.recording import Recording
 from validators.robot import RobotModel
@@ -66,7 +66,7 @@ class Subject:
     def clock(self) -> str:
         """The column with the time, or `NotEvaluable`."""
         if self.stream.clock is None:
-            raise NotEvaluable("no clock is declared: give --clock COLUMN:UNIT, or clock in assay.yaml")
+            raise NoClock("no clock is declared: give --clock COLUMN:UNIT, or clock in assay.yaml")
         return self.stream.clock.column
 
     @property

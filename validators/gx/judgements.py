@@ -42,7 +42,7 @@ def judged(batch: PolarsBatchData, asked: list[Any]) -> tuple[dict[Any, Any], di
     result = run(batch.table.recording, suite, batch.table.robot)
     done: dict[Any, Any] = {}
     failed: dict[Any, Exception] = {}
-    unread = [f.to_dict() for f in result.findings if f.check == "readable"]
+    unread = [f.to_dict() for f in result.findings if f.check in ("readable", "robot_record")]
     for metric, outcome in zip(asked, result.outcomes, strict=True):
         if outcome.status == "not-evaluable":
             failed[metric.id] = NotEvaluable(f"not evaluable: {outcome.why}")

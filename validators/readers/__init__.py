@@ -15,6 +15,7 @@ from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.readers.declared import applied
 from validators.recording import Recording
+from validators.stream import EPISODE, FRAME, ROW, START
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
 REGISTRY = (  # in the order in which they are asked; the most particular first
@@ -48,12 +49,24 @@ class Reader(Protocol):
         """Reads headers, indexes and metadata; no rows. Raises `UnreadableDataset`, `MissingExtra`."""
 
 
-def readers() -> Iterator[Reader]:
-    """Those of third parties first, by name, then the shipped ones."""
+def readers() -> Iterator[tuple[Reader, str]]:
+    """Those of third parties first, by name, with who they are; then the shipped ones, whose name is empty."""
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
-        yield cast(Reader, point.load())
+        made_by = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+        yield cast(Reader, point.load()), f"{made_by} ({point.value})"
     for name in REGISTRY:
-        yield cast(Reader, importlib.import_module(f"validators.readers.{name}"))
+        yield cast(Reader, importlib.import_module(f"validators.readers.{name}")), ""
+
+
+def _named(recording: Recording) -> Recording:
+    """Refuses names of columns that Polars takes for patterns, or that are ours: such a column would not be judged."""
+    for stream in recording.streams.values():
+        for name in stream.features:
+            if name == "*" or (name.startswith("^") and name.endswith("$")) or name in (EPISODE, ROW, FRAME, START):
+                raise UnreadableDataset(
+                    "column-type", f"{name!r} cannot be the name of a column; rename it", path=recording.files.where()
+                )
+    return recording
 
 
 def open(  # noqa: A001 - the verb of the package
@@ -70,9 +83,9 @@ def open(  # noqa: A001 - the verb of the package
     if clock is not None:
         files.declared = replace(files.declared or declaration.Declaration(), clock=clock)
     known = []
-    for reader in readers():
+    for reader, made_by in readers():
         if reader.recognises(files):
-            return applied(reader.read(files), files.declared)
+            return replace(applied(_named(reader.read(files)), files.declared), reader=made_by)
         known.append(reader.FORMAT)
     raise UnreadableDataset(
         "format-unknown", f"of no format that is known here ({'; '.join(known)}); give the dataset's root", path=address

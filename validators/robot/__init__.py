@@ -17,8 +17,8 @@ from validators.robot.kinematics import Joint, Site, Tree
 SCHEMA = "robot@1"
 MAX_RECORD = 1 << 20
 UNITS = ("rad", "deg", "m", "normalised", "ticks")
-_KEYS = {"schema", "name", "model", "channels", "tracker"}
-_FREE_KEYS = {"description", "robot_type", "serial", "tool", "payload_kg", "site"}
+_KEYS = {"schema", "name", "model", "channels", "tracker", "robot_type", "rate_hz"}
+_FREE_KEYS = {"description", "serial", "tool", "payload_kg", "site"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class RobotModel:
     channels: Mapping[str, Channel]
     tracker: Tracker | None
     document: Mapping[str, object] = field(repr=False)
+    robot_type: str | None = None  # as the data of this robot must say, where it says one
+    rate_hz: float | None = None  # of its rows, Hz
 
     @property
     def digest(self) -> str:
@@ -113,7 +115,8 @@ def _from_text(text: str, path: Path | None) -> RobotModel:
     tree = _tree(model)
     channels = _channels(record.get("channels", {}), tree)
     tracker = _tracker(record.get("tracker"), tree)
-    return RobotModel(record["name"], tree, channels, tracker, {**record, "model": model})
+    whole = {**record, "model": model}
+    return RobotModel(record["name"], tree, channels, tracker, whole, record.get("robot_type"), _rate(record))
 
 
 def _beside(path: Path | None, name: str) -> str:
@@ -156,7 +159,18 @@ def _record(text: str) -> dict[str, Any]:
     for key in ("name", "model"):
         if not isinstance(record.get(key), str) or not record[key].strip():
             raise _invalid(f"{key!r} is missing or no text")
+    if "robot_type" in record and (not isinstance(record["robot_type"], str) or not record["robot_type"].strip()):
+        raise _invalid("'robot_type' is no text")
     return record
+
+
+def _rate(record: Mapping[str, Any]) -> float | None:
+    rate = record.get("rate_hz")
+    if rate is None:
+        return None
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1e5:
+        raise _invalid(f"rate_hz is {rate!r}, a rate above 0 and at most 1e5 Hz was expected")
+    return float(rate)
 
 
 def _channels(given: object, tree: Tree) -> dict[str, Channel]:

@@ -19,19 +19,21 @@ def junit(name: str, result: SuiteResult) -> str:
     """The document."""
     blocked = [o for o in result.outcomes if _fails(o)]
     skipped = [o for o in result.outcomes if o.status == "not-evaluable" and not o.required]
-    unread = [f for f in result.findings if f.check == "readable"]
+    judged = {o.check for o in result.outcomes}
+    besides = [f for f in result.blocking if f.check not in judged]  # unreadable files, another robot's record
+    apart = {check: [f for f in besides if f.check == check] for check in dict.fromkeys(f.check for f in besides)}
     numbers = {
-        "tests": len(result.outcomes) + bool(unread),
-        "failures": len(blocked) + bool(unread),
+        "tests": len(result.outcomes) + len(apart),
+        "failures": len(blocked) + len(apart),
         "errors": 0,
         "skipped": len(skipped),
     }
     root = Tree.Element("testsuites")
     suite = Tree.SubElement(root, "testsuite", {"name": _text(f"{name}: {result.suite.name}")})
     suite.attrib.update({k: str(v) for k, v in numbers.items()})
-    if unread:
-        case = Tree.SubElement(suite, "testcase", {"classname": _text(result.suite.name), "name": "readable"})
-        _failure(case, unread)
+    for check, findings in apart.items():
+        case = Tree.SubElement(suite, "testcase", {"classname": _text(result.suite.name), "name": check})
+        _failure(case, findings)
     for outcome in result.outcomes:
         case = Tree.SubElement(suite, "testcase", {"classname": _text(result.suite.name), "name": outcome.check})
         if outcome.status == "not-evaluable" and outcome.required:

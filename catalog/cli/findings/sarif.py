@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"blocking": "error", "warning": "warning"}
+BESIDES = {  # said beside the checks of a suite
+    "readable": "A file of the dataset that cannot be read.",
+    "robot_record": "The data and the robot's record contradict each other, so its limits may judge nothing.",
+    "reader": "A reader that Assay does not ship made the recording.",
+}
 MAX_RESULTS = 5000  # what the largest hosts take of one run
 
 
@@ -29,7 +34,8 @@ def sarif(name: str, result: SuiteResult) -> str:
         "dataset": name,
         "suite": result.suite.name,
         "suiteDigest": result.suite.digest,
-        "engine": known,
+        "engine": engine(result.engine),
+        "reader": result.recording.reader or "assay",
         "passed": result.passed,
         "findings": len(findings),
         "notEvaluable": [
@@ -54,7 +60,7 @@ def _rules(findings: list[Finding]) -> list[dict[str, Any]]:
     known = {e.check for e in SHIPPED}
     rules = []
     for check in dict.fromkeys(f.check for f in findings):
-        full = explain(check) if check in known else "A file of the dataset that cannot be read."
+        full = explain(check) if check in known else BESIDES.get(check, check)
         first = full.split("\n")[1] if check in known else full
         rules.append({"id": check, "shortDescription": {"text": first}, "fullDescription": {"text": full}})
     return rules

@@ -36,7 +36,8 @@ def facts(result: SuiteResult) -> list[str]:
         said.append(f"{len(recording.streams)} streams")
     if recording.rows:
         said.append(f"{recording.rows} rows")
-    return [*said, *([f"{recording.facts.fps:g} Hz"] if recording.facts.fps else [])]
+    said += [f"{recording.facts.fps:g} Hz"] if recording.facts.fps else []
+    return [*said, *([f"read by {recording.reader}"] if recording.reader else [])]
 
 
 def counts(result: SuiteResult) -> str:

@@ -101,7 +101,8 @@ class ExpectCountsToMatchMetadata(Expectation):
 
 @dataclass(frozen=True)
 class ExpectDeclaredTypes(Expectation):
-    """Types: each numeric column has the declared dtype, each vector the declared width in every row.
+    """Types: each numeric column has the declared dtype, each vector the declared width in every row; of LeRobot
+    no column is undeclared.
 
     Unit: none. Default: exact. Source: LeRobot v2.1 info.json. Resolves: one file's schema, one row's width.
     Known false alarms: none; a column that is no number at all makes its file unreadable, which is a finding by itself.
@@ -115,7 +116,7 @@ class ExpectDeclaredTypes(Expectation):
 
     def _listed(self, subject: Subject) -> tuple[Feature, ...]:
         tables = subject.stream.tables
-        return tuple(f for f in subject.signals if all(t.columns[f.name][1] == "list" for t in tables))
+        return tuple(f for f in subject.signals if any(t.columns[f.name][1] == "list" for t in tables))
 
     def needs(self, subject: Subject) -> Needs:
         return Needs(tuple(self._short(f) for f in self._listed(subject)))
@@ -147,7 +148,15 @@ class ExpectDeclaredTypes(Expectation):
                 )
                 for i in np.flatnonzero(rows > 0).tolist()
             ]
-        return Judgement(tuple(findings))
+        return Judgement((*findings, *self._undeclared(subject)))
+
+    def _undeclared(self, subject: Subject) -> Iterator[Finding]:
+        """Columns of the files that info.json does not name: no check sees them, and no loader gives them out."""
+        if not subject.recording.format.startswith("lerobot"):
+            return
+        for name in sorted({n for t in subject.stream.tables for n in t.columns} - subject.stream.features.keys()):
+            message = "is in the files and not in info.json, so nothing of it was judged"
+            yield Finding(self.check, name, message, resolves="one file's schema")
 
 
 @dataclass(frozen=True)
