@@ -187,7 +187,8 @@ def _outcomes(subject: Subject, suite: Suite, told: Told | None, read: planner.R
                 said[name] = why or entry.expectation.judge(subjects.get(name, subject), found)
             except NotEvaluable as reason:
                 said[name] = str(reason)
-        outcomes[number] = _outcome(entry, *_merged(said))
+        alone = len(subjects) == 1 or entry.expectation.scope == "recording"
+        outcomes[number] = _outcome(entry, *_merged(said, alone=alone))
         if told:
             told(outcomes[number])
     return [outcomes[i] for i in range(len(judged))]
@@ -200,13 +201,16 @@ def _streams(expectation: Expectation, subject: Subject) -> list[str]:
     return [name for name, stream in subject.recording.streams.items() if expectation.fits(stream)]
 
 
-def _merged(said: Mapping[str, Judgement | str]) -> tuple[Judgement, str]:
-    """One judgement of those of the streams: not evaluable only where no stream could be judged."""
+def _merged(said: Mapping[str, Judgement | str], *, alone: bool) -> tuple[Judgement, str]:
+    """One judgement of those of the streams: not evaluable only where no stream could be judged.
+
+    Findings name their stream, unless it is the only one of the recording (`alone`).
+    """
     judged = {name: j for name, j in said.items() if isinstance(j, Judgement)}
     if not judged:
         whys = list(dict.fromkeys(str(why) for why in said.values()))
         return Judgement(), "; ".join(whys[:3]) or "no stream of the recording is meant"
-    if len(said) == 1:
+    if alone:
         return next(iter(judged.values())), ""
     findings = tuple(
         dataclasses.replace(f, stream=f"{name}: {f.stream}" if f.stream else name)

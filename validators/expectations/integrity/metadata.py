@@ -57,7 +57,8 @@ class ExpectCountsToMatchMetadata(Expectation):
         for unit, number in found.items():
             declared = facts.totals.get(f"total_{unit}", number)
             if number != declared:
-                message = f"{number} {unit} are here, info.json declares {declared}"
+                by = "info.json" if _lerobot(subject) else "its metadata"
+                message = f"{number} {unit} are here, {by} declares {declared}"
                 yield self._finding(f"total_{unit}", message, number, declared, unit)
         if absent := sorted(facts.listed.keys() - there):
             message = f"{len(absent)} episodes of {listing} have no data file: {_some(absent)}"
@@ -154,6 +155,8 @@ class ExpectDeclaredTypes(Expectation):
 class ExpectIndicesInOrder(Expectation):
     """Indices: frame_index counts 0, 1, 2, … in every episode, episode_index is the file's own, index rises by one.
 
+    A LeRobot dataset without frame_index or episode_index is found; another format has none of them, and it is not
+    evaluable.
     Unit: rows. Default: exact. Source: LeRobot v2.1. Resolves: one row. Known false alarms: none; `index` may start
     anywhere, because a folder may hold part of a dataset.
     """
@@ -177,10 +180,18 @@ class ExpectIndicesInOrder(Expectation):
         jump = count("index step", ~pl.col(START) & (running.column - earlier.column != 1), running, earlier)
         return (*metrics, jump)
 
+    def _absent(self, subject: Subject) -> tuple[Finding, ...]:
+        if not _lerobot(subject):
+            return ()
+        absent = [n for n in ("episode_index", "frame_index") if n not in subject.stream.features]
+        return tuple(Finding(self.check, n, f"{n} is missing", resolves="one column") for n in absent)
+
     def needs(self, subject: Subject) -> Needs:
-        return Needs(self._metrics(subject))
+        return Needs() if self._absent(subject) else Needs(self._metrics(subject))
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
+        if absent := self._absent(subject):
+            return Judgement(absent)
         first, steps, low, high, *jumps = (values[m] for m in self._metrics(subject))
         episodes = subject.recording.episodes
         own = np.array([e.index for e in episodes], dtype=np.float64)
@@ -225,8 +236,14 @@ def _scalar(subject: Subject, feature: Feature) -> Lift:
     return Lift(f"{feature.name}#", column)
 
 
+def _lerobot(subject: Subject) -> bool:
+    return subject.recording.format.startswith("lerobot")
+
+
 def _listing(subject: Subject) -> str:
     """The metadata that lists the episodes."""
+    if not _lerobot(subject):
+        return "metadata"
     return "meta/episodes" if subject.recording.facts.first_rows else "episodes.jsonl"
 
 
