@@ -55,7 +55,7 @@ def test_events_and_limited_rates_are_not_evaluable(tmp_path):
 def test_the_clock_that_was_judged_is_said_with_what_holds_it(tmp_path):
     recording = record(tmp_path, "vehicle", rig("vehicle", 1))
     note = judged(recording, "expect_time_not_to_run_back", stream="/gnss").note
-    assert note == "clock judged: header.stamp, synchronised: ptp"
+    assert note == "/gnss: clock judged: header.stamp, synchronised: ptp"
 
 
 def test_a_clock_made_from_the_index_is_found_and_in_lerobot_said(tmp_path, writer):

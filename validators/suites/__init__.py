@@ -24,7 +24,6 @@ from validators.recording import Recording
 MAX_BYTES = 4 << 20
 SHIPPED = Path(__file__).parent
 _SEVERITIES: dict[str, Severity] = {"critical": "blocking", "warning": "warning"}
-_TABLE = f"timestamp and {STATE}"
 _SUITE_KEYS = {"name", "expectations", "meta", "notes", "id", "suite_parameters"}
 _ENTRY_KEYS = {"type", "kwargs", "meta", "severity", "notes", "id", "description"}
 
@@ -112,14 +111,14 @@ def for_recording(recording: Recording) -> tuple[Suite, str]:
     suite = next(s for s in fitting if s.name.startswith("recording@"))
     for other in (s for s in _newest() if s not in fitting):
         if (kind and other.name.startswith(f"{kind}@")) or (robot and other.for_robot_type(robot)):
-            return suite, f"{suite.name}, because {other.name} needs {_TABLE} in one table"
+            return suite, f"{suite.name}, because {other.name} needs one table with {STATE}"
     said = f"no suite is made for robot type {robot!r}" if robot else "no robot type is declared"
     return suite, f"{suite.name}, because {said}"
 
 
 def _one_table(recording: Recording) -> bool:
-    """Whether it is one table as LeRobot has it, whose checks look for these columns."""
-    return recording.main is not None and {STATE, "timestamp"} <= recording.main.features.keys()
+    """Whether it is one table as LeRobot has it, whose checks look for the state of the robot."""
+    return recording.main is not None and STATE in recording.main.features
 
 
 def parse(text: str) -> Suite:

@@ -42,7 +42,7 @@ def test_a_clean_folder_exits_0(folder):
     done = run(folder)
     assert done.exit_code == 0, done.output
     assert "PASSED" in done.stdout
-    assert "recording@2, because no suite is made for robot type None" in done.stdout
+    assert "recording@2, because no robot type is declared" in done.stdout
     assert "recorder_dropout: not evaluable: the format has no record" in done.stdout
     assert "synthetic: every step is 100 ms" in done.stdout
 

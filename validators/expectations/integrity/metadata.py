@@ -155,8 +155,7 @@ class ExpectDeclaredTypes(Expectation):
 class ExpectIndicesInOrder(Expectation):
     """Indices: frame_index counts 0, 1, 2, … in every episode, episode_index is the file's own, index rises by one.
 
-    A LeRobot dataset without frame_index or episode_index is found; another format has none of them, and it is not
-    evaluable.
+    Other formats than LeRobot have no such columns, and it is not evaluable.
     Unit: rows. Default: exact. Source: LeRobot v2.1. Resolves: one row. Known false alarms: none; `index` may start
     anywhere, because a folder may hold part of a dataset.
     """
@@ -180,18 +179,10 @@ class ExpectIndicesInOrder(Expectation):
         jump = count("index step", ~pl.col(START) & (running.column - earlier.column != 1), running, earlier)
         return (*metrics, jump)
 
-    def _absent(self, subject: Subject) -> tuple[Finding, ...]:
-        if not _lerobot(subject):
-            return ()
-        absent = [n for n in ("episode_index", "frame_index") if n not in subject.stream.features]
-        return tuple(Finding(self.check, n, f"{n} is missing", resolves="one column") for n in absent)
-
     def needs(self, subject: Subject) -> Needs:
-        return Needs() if self._absent(subject) else Needs(self._metrics(subject))
+        return Needs(self._metrics(subject))
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
-        if absent := self._absent(subject):
-            return Judgement(absent)
         first, steps, low, high, *jumps = (values[m] for m in self._metrics(subject))
         episodes = subject.recording.episodes
         own = np.array([e.index for e in episodes], dtype=np.float64)
