@@ -157,3 +157,10 @@ def test_real_teleoperation(shared):
 def test_parameters_have_limits(wrong):
     with pytest.raises(ValueError, match="must be"):
         wrong()
+
+
+def test_a_finding_names_its_topic_though_the_suite_means_no_other(tmp_path):
+    episodes = rig("mobile", 1)
+    episodes[0]["/scan"].keep(np.delete(np.arange(120), [50, 51]))
+    (finding,) = judged(record(tmp_path, "mobile", episodes), "expect_no_gaps", infer=True, stream="/scan").findings
+    assert finding.stream == f"/scan: {STAMP}"

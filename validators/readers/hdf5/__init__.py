@@ -17,6 +17,7 @@ from validators.readers.hdf5 import guard, tree
 from validators.readers.hdf5 import rows as hdf5_rows
 from validators.readers.hdf5.contents import Contents, gather
 from validators.readers.hdf5.rows import Demo
+from validators.readers.hdf5.tree import Leaf
 from validators.recording import CLOCK, MAIN, Camera, Episode, Facts, Problem, Recording
 from validators.stream import PER_SECOND, Clock, Feature, Stream
 
