@@ -92,6 +92,7 @@ class Calibration:
     views: tuple[View, ...] = ()
     transforms: tuple[Transform, ...] = ()
     pairs: tuple[Pairs, ...] = ()
+    embedded: bool = False  # in the format's own metadata or in a declaration, not in a file of its own
 
 
 def found(recording: Recording) -> tuple[Calibration, ...]:
@@ -129,7 +130,8 @@ def _of_metadata(sensor: str, given: Mapping[str, object]) -> Calibration:
         pose = None
     declared = float(rms) if _is_number(rms) else None
     transforms = () if pose is None else (pose,)
-    return Calibration(sensor, f"the metadata of {sensor}", date, declared_px=declared, transforms=transforms)
+    where = f"the metadata of {sensor}"
+    return Calibration(sensor, where, date, declared_px=declared, transforms=transforms, embedded=True)
 
 
 def _pose(sensor: str, given: Mapping[str, object]) -> Transform | None:

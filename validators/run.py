@@ -194,7 +194,8 @@ def _outcomes(subject: Subject, suite: Suite, told: Told | None, read: planner.R
                 said[name] = why or entry.expectation.judge(subjects.get(name, subject), found)
             except NotEvaluable as reason:
                 said[name] = reason
-        outcomes[number] = _outcome(entry, said)
+        alone = len(subjects) == 1 or entry.expectation.scope == "recording"
+        outcomes[number] = _outcome(entry, said, alone=alone)
         if told:
             told(outcomes[number])
     return [outcomes[i] for i in range(len(judged))]
@@ -207,13 +208,16 @@ def _streams(expectation: Expectation, subject: Subject) -> list[str]:
     return [name for name, stream in subject.recording.streams.items() if expectation.fits(stream)]
 
 
-def _merged(said: Mapping[str, Judgement | NotEvaluable]) -> tuple[Judgement, str]:
-    """One judgement of those of the streams, and why there is none where no stream could be judged."""
+def _merged(said: Mapping[str, Judgement | NotEvaluable], *, alone: bool) -> tuple[Judgement, str]:
+    """One judgement of those of the streams, and why there is none where no stream could be judged.
+
+    Findings name their stream, unless it is the only one of the recording (`alone`).
+    """
     judged = {name: j for name, j in said.items() if isinstance(j, Judgement)}
     if not judged:
         whys = list(dict.fromkeys(str(why) for why in said.values()))
         return Judgement(), "; ".join(whys[:3]) or "no stream of the recording is meant"
-    if len(said) == 1:
+    if alone:
         return next(iter(judged.values())), ""
     findings = tuple(
         dataclasses.replace(f, stream=f"{name}: {f.stream}" if f.stream else name)
@@ -240,8 +244,8 @@ def _named(streams: list[str]) -> str:
     return ", ".join(streams) if len(streams) <= NAMED else f"{len(streams)} streams"
 
 
-def _outcome(entry: Entry, said: Mapping[str, Judgement | NotEvaluable]) -> Outcome:
-    judgement, why = _merged(said)
+def _outcome(entry: Entry, said: Mapping[str, Judgement | NotEvaluable], *, alone: bool) -> Outcome:
+    judgement, why = _merged(said, alone=alone)
     unjudged = {} if why else {name: str(j) for name, j in said.items() if isinstance(j, NotEvaluable)}
     if entry.required and (timeless := [name for name in unjudged if isinstance(said[name], NoClock)]):
         why = f"{_named(timeless)}: {unjudged[timeless[0]]}"

@@ -55,7 +55,7 @@ def test_events_and_limited_rates_are_not_evaluable(tmp_path):
 def test_the_clock_that_was_judged_is_said_with_what_holds_it(tmp_path):
     recording = record(tmp_path, "vehicle", rig("vehicle", 1))
     note = judged(recording, "expect_time_not_to_run_back", stream="/gnss").note
-    assert note == "clock judged: header.stamp, synchronised: ptp"
+    assert note == "/gnss: clock judged: header.stamp, synchronised: ptp"
 
 
 def test_a_clock_made_from_the_index_is_found_and_in_lerobot_said(tmp_path, writer):
@@ -157,3 +157,10 @@ def test_real_teleoperation(shared):
 def test_parameters_have_limits(wrong):
     with pytest.raises(ValueError, match="must be"):
         wrong()
+
+
+def test_a_finding_names_its_topic_though_the_suite_means_no_other(tmp_path):
+    episodes = rig("mobile", 1)
+    episodes[0]["/scan"].keep(np.delete(np.arange(120), [50, 51]))
+    (finding,) = judged(record(tmp_path, "mobile", episodes), "expect_no_gaps", infer=True, stream="/scan").findings
+    assert finding.stream == f"/scan: {STAMP}"

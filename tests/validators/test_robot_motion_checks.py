@@ -75,6 +75,7 @@ def test_degrees_declared_as_radians(writer):
         ("torso_lift", False),
         ("wrist_force_z", False),
         ("x", False),
+        ("shoulder_lift", True),
     ],
 )
 def test_names_of_hinges(label, hinge):

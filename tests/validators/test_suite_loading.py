@@ -9,12 +9,13 @@ from validators.errors import InvalidSuite
 from validators.expectations import BY_TYPE, SHIPPED, explain
 from validators.files import at
 from validators.recording import MAIN, Facts, Recording
-from validators.stream import Stream
+from validators.stream import Feature, Stream
 
 
 def of(robot, kind="parquet", streams=1):
     """A recording that says nothing but its robot type and format."""
-    tables = {name: Stream(name, {}, ()) for name in [MAIN, "other"][:streams]}
+    columns = {"observation.state": Feature("observation.state", "float32")}
+    tables = {name: Stream(name, columns, ()) for name in [MAIN, "other"][:streams]}
     if streams > 1:
         tables = {f"/{name}": stream for name, stream in tables.items()}
     return Recording(kind, at("."), Facts(robot_type=robot), (), tables)
@@ -103,7 +104,15 @@ def test_an_unknown_name_lists_the_shipped_ones(tmp_path):
 def test_a_suite_is_chosen_by_robot_type_and_said(robot, name):
     suite, why = suites.for_recording(of(robot))
     assert suite.name == name
-    assert repr(robot) in why
+    assert (repr(robot) if robot else "no robot type is declared") in why
+
+
+@pytest.mark.parametrize(("robot", "kind"), [("so100_follower", ""), ("toaster", "arm")])
+def test_a_table_without_state_has_no_suite_made_for_one(robot, kind):
+    """Its required checks could never be evaluated, so a good table would be blocked for ever."""
+    table = Stream(MAIN, {"timestamp": Feature("timestamp", "float64"), "q": Feature("q", "float64")}, ())
+    suite, why = suites.for_recording(Recording("csv", at("."), Facts(robot_type=robot, kind=kind), (), {MAIN: table}))
+    assert (suite.name, "arm@2 needs one table with observation.state" in why) == ("recording@2", True)
 
 
 @given(st.text(max_size=40))

@@ -17,7 +17,7 @@ from validators.documents import DocumentError, canonical, parse_json
 from validators.errors import InvalidSuite
 from validators.expectations import BY_TYPE
 from validators.expectations.core.tables import REFUSED
-from validators.expectations.expectation import Expectation
+from validators.expectations.expectation import STATE, Expectation
 from validators.findings import Severity
 from validators.recording import Recording
 
@@ -97,7 +97,7 @@ def load(name_or_path: str | Path) -> Suite:
 
 def for_recording(recording: Recording) -> tuple[Suite, str]:
     """The newest shipped suite of the declared kind, else for the robot type, the format, or `recording`; and why."""
-    facts, fitting = recording.facts, [s for s in _newest() if recording.main is not None or not s.one_table]
+    facts, fitting = recording.facts, [s for s in _newest() if _one_table(recording) or not s.one_table]
     robot, kind = facts.robot_type, facts.kind
     for suite in fitting:
         if kind and suite.name.startswith(f"{kind}@"):
@@ -109,7 +109,16 @@ def for_recording(recording: Recording) -> tuple[Suite, str]:
         if suite.for_format(recording.format):
             return suite, f"{suite.name}, chosen for the format {recording.format}"
     suite = next(s for s in fitting if s.name.startswith("recording@"))
-    return suite, f"{suite.name}, because no suite is made for robot type {robot!r}"
+    for other in (s for s in _newest() if s not in fitting):
+        if (kind and other.name.startswith(f"{kind}@")) or (robot and other.for_robot_type(robot)):
+            return suite, f"{suite.name}, because {other.name} needs one table with {STATE}"
+    said = f"no suite is made for robot type {robot!r}" if robot else "no robot type is declared"
+    return suite, f"{suite.name}, because {said}"
+
+
+def _one_table(recording: Recording) -> bool:
+    """Whether it is one table as LeRobot has it, whose checks look for the state of the robot."""
+    return recording.main is not None and STATE in recording.main.features
 
 
 def parse(text: str) -> Suite:

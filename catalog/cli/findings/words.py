@@ -18,7 +18,8 @@ def span(finding: Finding) -> str:
     """`1.40-5.30 s`, empty without a time."""
     if finding.start_s is None or finding.end_s is None:
         return ""
-    return f"{finding.start_s:.2f}-{finding.end_s:.2f} s"
+    start, end = (round(second, 2) + 0.0 for second in (finding.start_s, finding.end_s))  # -0.0 + 0.0 is 0.0
+    return f"{start:.2f}-{end:.2f} s"
 
 
 def number(value: float | None, unit: str) -> str:
@@ -31,19 +32,30 @@ def number(value: float | None, unit: str) -> str:
 def facts(result: SuiteResult) -> list[str]:
     """What was judged, in a few words each."""
     recording = result.recording
-    said = [recording.format, recording.facts.robot_type or "robot not declared", f"{len(recording.episodes)} episodes"]
+    robot = recording.facts.robot_type or "robot not declared"
+    said = [recording.format, robot]
+    if recording.episodes or not recording.labels:
+        said.append(many(len(recording.episodes), "episode"))
     if len(recording.streams) > 1:
         said.append(f"{len(recording.streams)} streams")
     if recording.rows:
-        said.append(f"{recording.rows} rows")
+        said.append(many(recording.rows, "row"))
+        if not any(stream.clock for stream in recording.streams.values()):
+            said.append("no clock, so time is not judged")
     said += [f"{recording.facts.fps:g} Hz"] if recording.facts.fps else []
     return [*said, *([f"read by {recording.reader}"] if recording.reader else [])]
+
+
+def many(number: int, what: str) -> str:
+    """`1 episode`, `2 episodes`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def counts(result: SuiteResult) -> str:
     """How many findings, and how many checks ended how."""
     statuses = [o.status for o in result.outcomes]
-    said = f"{len(result.blocking)} blocking findings, {len(result.warnings)} warnings; of {len(statuses)} checks "
+    found = f"{many(len(result.blocking), 'blocking finding')}, {many(len(result.warnings), 'warning')}"
+    said = f"{found}; of {len(statuses)} checks "
     return said + f"{statuses.count('clean')} clean, {statuses.count('not-evaluable')} not evaluable"
 
 

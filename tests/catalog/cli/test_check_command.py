@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from catalog.cli.check import check
 from catalog.cli.episodes import ranges
 from catalog.cli.findings.order import worst_first
+from catalog.cli.findings.words import many, span
 from validators.findings import Finding
 
 APP = typer.Typer()
@@ -39,10 +40,10 @@ def run(*arguments: object):
 
 
 def test_a_clean_folder_exits_0(folder):
-    done = run(folder)
+    done = run(folder, "--notes")
     assert done.exit_code == 0, done.output
     assert "PASSED" in done.stdout
-    assert "recording@2, because no suite is made for robot type None" in done.stdout
+    assert "recording@2, because no robot type is declared" in done.stdout
     assert "recorder_dropout: not evaluable: the format has no record" in done.stdout
     assert "synthetic: every step is 100 ms" in done.stdout
 
@@ -158,3 +159,8 @@ def test_ranges(indices, text):
 
 def test_long_lists_are_shortened():
     assert ranges(tuple(range(0, 10, 2)), shorten=True) == "5 of 0…8"
+
+
+def test_words_are_those_of_a_person():
+    assert span(Finding("gap", "t", "late", start_s=-1e-9, end_s=0.266)) == "0.00-0.27 s"
+    assert (many(1, "episode"), many(0, "row")) == ("1 episode", "0 rows")

@@ -12,7 +12,7 @@ from validators import readers
 from validators.errors import UnreadableDataset
 from validators.readers.hdf5 import guard as hdf5_guard
 from validators.run import run
-from validators.suites import load
+from validators.suites import for_recording, load
 
 ROBOMIMIC = {
     "env_name": "Lift",
@@ -343,3 +343,22 @@ def test_spoilt_bytes(tmp_path, data):
     with suppress(UnreadableDataset):
         recording = readers.open(path)
         run(recording, load("recording@1"))
+
+
+@pytest.mark.parametrize("write", [robomimic, isaac])
+def test_a_good_file_is_not_blocked(tmp_path, write):
+    recording = readers.open(write(tmp_path / "good.hdf5"))
+    result = run(recording, for_recording(recording)[0])
+    assert not [o.check for o in result.outcomes if o.required and o.status == "not-evaluable"]
+    assert "synthetic_clock" not in {f.check for f in result.findings}  # the reader made it, and says so
+
+
+def test_degrees_among_radians_in_channels_without_names(tmp_path):
+    def degrees(file):
+        positions = file["data/demo_2/obs/robot0_joint_pos"]
+        positions[:] = np.degrees(positions[:])
+
+    recording = readers.open(changed(robomimic(tmp_path / "mixed.hdf5", demos=5), degrees))
+    assert recording.features["observation.state"].names[3] == "robot0_joint_pos[3]"
+    found = run(recording, load("arm@2")).findings
+    assert {f.episode for f in found if f.check == "mixed_units"} == {2}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from validators import calibration
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Expectation, Needs, Subject
-from validators.findings import Finding, Judgement, NotEvaluable
+from validators.findings import Finding, Judgement, NotEvaluable, Severity
 from validators.origin import day_of
 from validators.recording import Recording
+from validators.stream import PER_SECOND
 from validators.values import Values
 
+SINCE_S = 946_684_800  # the year 2000; clocks that start earlier count from elsewhere
 NAMED = 6  # sensors that a message names
 HOW = "put calibration/NAME.json (calibration@1) into the dataset, or declare sensors in assay.yaml"
 _CALIBRATED = ("camera", "lidar", "radar", "depth", "stereo", "rgb", "infrared", "thermal")
@@ -34,11 +37,12 @@ class Dated:
     name: str
     date: datetime.date | None
     episodes: tuple[int, ...] = ()
+    embedded: bool = False
 
 
 def dated(recording: Recording) -> list[Dated]:
     """Every calibration with its day: of sensors, then those that episodes name (`calibration`, `calibration_date`)."""
-    found = [Dated(f"{c.sensor} ({c.where})", c.date) for c in calibrations(recording)]
+    found = [Dated(f"{c.sensor} ({c.where})", c.date, embedded=c.embedded) for c in calibrations(recording)]
     groups: dict[tuple[str, datetime.date | None], list[int]] = {}
     for episode in recording.episodes:
         given = episode.provenance.get("calibration")
@@ -93,10 +97,11 @@ def _same(name: str, known: set[str]) -> bool:
 class ExpectCalibrationAgeBelow(Expectation):
     """Calibration age: |day of the recording - day of the calibration| at most `max_days`; an unknown day is found.
 
-    The recording's day is the earliest and latest that its episodes name (`day`, `date`, `recorded_at`), else the day
-    of the judgement, and the note says which. Unit: days. Default: 365. Source: a convention of yearly calibration;
-    rigs that are knocked need less. Resolves: one day. Known false alarms: rigs calibrated anew for each recording,
-    whose metadata keeps the first day.
+    The recording's day is the earliest and latest that its episodes name (`day`, `date`, `recorded_at`), else the one
+    of its stamps where they count from 1970, else the day of the judgement, and the note says which. An unknown day
+    only warns where the format's own metadata holds the calibration: messages such as CameraInfo have no place for it.
+    Unit: days. Default: 365. Source: a convention of yearly calibration; rigs that are knocked need less. Resolves: one
+    day. Known false alarms: rigs calibrated anew for each recording, whose metadata keeps the first day.
     """
 
     type: ClassVar[str] = "expect_calibration_age_below"
@@ -115,7 +120,7 @@ class ExpectCalibrationAgeBelow(Expectation):
         known = dated(subject.recording)
         if not known:
             raise NotEvaluable(f"no calibration is declared; {HOW}")
-        unknown = self._unknown([item for item in known if not item.date])
+        unknown = list(self._unknown([item for item in known if not item.date]))
         aged: list[Finding] = []
         oldest, clock = 0, ""
         for item in known:
@@ -132,19 +137,21 @@ class ExpectCalibrationAgeBelow(Expectation):
         note = f"{len(known)} calibrations, the farthest {oldest} days away{clock}" if clock else "ages are not known"
         return Judgement((*unknown, *aged), note, {"farthest_days": float(oldest)} if clock else {})
 
-    def _unknown(self, items: list[Dated]) -> list[Finding]:
-        """One finding for all sensors, and one for each calibration that episodes name."""
-        sensors = [item for item in items if not item.episodes]
+    def _unknown(self, items: list[Dated]) -> Iterator[Finding]:
+        """One finding for all sensors of a kind, and one for each calibration that episodes name."""
         message = "the day of the calibration is unknown"
-        found = [self._finding(item, message, None) for item in items if item.episodes]
-        if sensors:
-            rest = [item.name.partition(" (")[0] for item in sensors[1:]]
-            more = f", and of {', '.join(rest[:NAMED])}" if rest else ""
-            more += f" and {len(rest) - NAMED} more" if len(rest) > NAMED else ""
-            found.append(self._finding(sensors[0], message + more, None))
-        return found
+        for item in items:
+            if item.episodes:
+                yield self._finding(item, message, None)
+        for embedded in (False, True):
+            sensors = [item for item in items if not item.episodes and item.embedded is embedded]
+            if sensors:
+                rest = [item.name.partition(" (")[0] for item in sensors[1:]]
+                more = f", and that of {', '.join(rest[:NAMED])}" if rest else ""
+                more += f" and {len(rest) - NAMED} more" if len(rest) > NAMED else ""
+                yield self._finding(sensors[0], message + more, None, "warning" if embedded else "blocking")
 
-    def _finding(self, item: Dated, message: str, age: float | None) -> Finding:
+    def _finding(self, item: Dated, message: str, age: float | None, severity: Severity = "blocking") -> Finding:
         return Finding(
             self.check,
             item.name,
@@ -154,6 +161,7 @@ class ExpectCalibrationAgeBelow(Expectation):
             limit=float(self.max_days),
             unit="days",
             resolves="one day",
+            severity=severity,
         )
 
     def _recorded(self, subject: Subject, item: Dated) -> tuple[list[datetime.date], str]:
@@ -161,6 +169,17 @@ class ExpectCalibrationAgeBelow(Expectation):
         days = [day for day in map(day_of, episodes) if day is not None]
         if days:
             return [min(days), max(days)], ", counted from the days that episodes name"
+        if stamped := _stamped(subject.recording):
+            return [stamped], ", counted from the day of the stamps"
         if subject.now is None:
             return [], ""
         return [subject.now.date()], ", counted to today: episodes do not name their day"
+
+
+def _stamped(recording: Recording) -> datetime.date | None:
+    """The day at which the streams start, None where no clock counts from 1970."""
+    for stream in recording.streams.values():
+        own = stream.clock
+        if own is not None and own.origin / PER_SECOND[own.unit] >= SINCE_S:
+            return datetime.datetime.fromtimestamp(own.origin / PER_SECOND[own.unit], datetime.UTC).date()
+    return None

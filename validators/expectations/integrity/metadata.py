@@ -57,7 +57,8 @@ class ExpectCountsToMatchMetadata(Expectation):
         for unit, number in found.items():
             declared = facts.totals.get(f"total_{unit}", number)
             if number != declared:
-                message = f"{number} {unit} are here, info.json declares {declared}"
+                by = "info.json" if _lerobot(subject) else "its metadata"
+                message = f"{number} {unit} are here, {by} declares {declared}"
                 yield self._finding(f"total_{unit}", message, number, declared, unit)
         if absent := sorted(facts.listed.keys() - there):
             message = f"{len(absent)} episodes of {listing} have no data file: {_some(absent)}"
@@ -163,6 +164,7 @@ class ExpectDeclaredTypes(Expectation):
 class ExpectIndicesInOrder(Expectation):
     """Indices: frame_index counts 0, 1, 2, … in every episode, episode_index is the file's own, index rises by one.
 
+    Other formats than LeRobot have no such columns, and it is not evaluable.
     Unit: rows. Default: exact. Source: LeRobot v2.1. Resolves: one row. Known false alarms: none; `index` may start
     anywhere, because a folder may hold part of a dataset.
     """
@@ -234,8 +236,14 @@ def _scalar(subject: Subject, feature: Feature) -> Lift:
     return Lift(f"{feature.name}#", column)
 
 
+def _lerobot(subject: Subject) -> bool:
+    return subject.recording.format.startswith("lerobot")
+
+
 def _listing(subject: Subject) -> str:
     """The metadata that lists the episodes."""
+    if not _lerobot(subject):
+        return "metadata"
     return "meta/episodes" if subject.recording.facts.first_rows else "episodes.jsonl"
 
 

@@ -102,7 +102,7 @@ class ExpectClassCoverage(LabelExpectation):
             findings.append(self._finding(message, float(counts.min() / total), unit))
         effective, gini = evenness(counts)
         note = f"{len(names)} classes in {int(total)} {unit}, as many as {effective:.1f} even ones (Gini {gini:.2f}); "
-        note += f"most {names[0]} {counts[0] / total:.0%}, fewest {names[-1]} {counts[-1] / total:.2g}"
+        note += f"most {names[0]} {counts[0] / total:.1%}, fewest {names[-1]} {counts[-1] / total:.1%}"
         observed = {"counts": dict(zip(names, counts.astype(int).tolist(), strict=True))}
         return Judgement(tuple(findings), note, {"effective": effective, "gini": gini, **observed})
 

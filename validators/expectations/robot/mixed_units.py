@@ -81,7 +81,7 @@ class ExpectNoMixedUnits(Expectation):
         findings = []
         for ratio, wording in (
             (FACTOR, "57 times its joint: degrees against radians"),
-            (1 / FACTOR, "1/57 of its joint"),
+            (1 / FACTOR, "1/57 of its joint: radians against degrees"),
         ):
             hit = np.flatnonzero(alike & (found.slope >= low * ratio) & (found.slope <= high * ratio)).tolist()
             if hit:
@@ -90,7 +90,7 @@ class ExpectNoMixedUnits(Expectation):
                     Finding(
                         self.check,
                         f"{ACTION}.{pair.label}",
-                        f"the action is {wording}, in {len(hit)} episodes",
+                        f"the action is {wording}, in {len(hit)} episode{'s' * (len(hit) > 1)}",
                         episode=episodes[0] if len(hit) == 1 else None,
                         episodes=episodes if len(hit) > 1 else (),
                         value=float(np.median(found.slope[hit])),

@@ -34,7 +34,7 @@ _HINGE = re.compile(
 )
 _GRIP = re.compile(r"hand|grip|finger|jaw|thumb")
 _SLIDE = re.compile(
-    r"slide|linear|prismatic|rail|lift$|(?:^|[_.])[xyz]$|pos_[xyz]|position_[xyz]|quat|force|torque|vel"
+    r"slide|linear|prismatic|rail|(?<!shoulder_)lift$|(?:^|[_.])[xyz]$|pos_[xyz]|position_[xyz]|quat|force|torque|vel"
 )
 
 
@@ -149,7 +149,7 @@ def said(found: Sequence[Mapped | Known]) -> str:
     groups: dict[str, list[str]] = {}
     for m in found:
         groups.setdefault(f"{m.unit or 'unknown'} ({m.source})", []).append(m.label)
-    return "; ".join(f"{unit}: {len(labels)} channels" for unit, labels in groups.items())
+    return "; ".join(f"{unit}: {len(labels)} channel{'s' * (len(labels) > 1)}" for unit, labels in groups.items())
 
 
 def known(subject: Subject, values: Values, column: str) -> list[Known]:

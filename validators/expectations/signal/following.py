@@ -171,7 +171,9 @@ class ExpectLagBelow(Expectation):
             for episode in [subject.recording.episodes[position]]
         )
         of = len(subject.recording.episodes)
-        note = f"the state lags the action by {each.min():.0f} to {each.max():.0f} ms in {len(known)} of {of} episodes"
+        least, most = f"{each.min():.0f}", f"{each.max():.0f}"
+        lag = least if least == most else f"{least} to {most}"
+        note = f"the state lags the action by {lag} ms in {len(known)} of {of} episodes"
         seen = {"least_ms": float(each.min()), "median_ms": float(np.median(each)), "greatest_ms": float(each.max())}
         return Judgement(findings, note, seen)
 

@@ -108,7 +108,8 @@ class ExpectMeasuredClock(Expectation):
     """Synthetic clock: some |dt - period| within the recording is above max(1 µs, float32 rounding of t).
 
     A clock that keeps to that was made from the index: no gap, rate or jitter can show in it. In LeRobot data it is as
-    its writer makes it (timestamp = frame_index / fps), so there it is said and no finding.
+    its writer makes it (timestamp = frame_index / fps), and where no time is recorded the reader makes it from the
+    declared rate: there it is said and no finding.
     Unit: µs. Default: 1 µs. Source: LeRobot's writer; no sensor keeps to a microsecond. Resolves: 1 µs.
     Known false alarms: lockstep simulation, whose clock is exact by design, and which should be declared as such.
     """
@@ -138,16 +139,21 @@ class ExpectMeasuredClock(Expectation):
         worst = float(off[known].max())
         if not bool(np.all(off[known] <= allowed[known])):
             return Judgement((), says_clock(subject), {"worst_us": worst * 1e6})
-        text = f"synthetic: every step is {own.seconds * 1e3:.6g} ms within {worst * 1e6:.2g} µs"
+        text = f"synthetic: every step is {own.seconds * 1e3:.6g} ms within {max(worst * 1e6, 0.01):.2g} µs"
         if "lerobot" in subject.recording.format.lower():
             note = f"{says_clock(subject)}; {text}: made from the index, as LeRobot's writer does"
+            return Judgement((), note, {"worst_us": worst * 1e6})
+        if stream.clock and stream.clock.source == "index":
+            note = (
+                f"{says_clock(subject)}; made from the row's number and the declared rate, because no time is recorded"
+            )
             return Judgement((), note, {"worst_us": worst * 1e6})
         finding = Finding(
             self.check,
             subject.clock,
             f"{text}: made from the index, or by a simulator in lockstep; it measures nothing",
             episodes=tuple(e.index for e, k in zip(subject.recording.episodes, known, strict=True) if k),
-            value=worst * 1e6,
+            value=round(worst * 1e6, 3),
             limit=float(allowed[known].max()) * 1e6,
             unit="µs",
             resolves="1 µs",

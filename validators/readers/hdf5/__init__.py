@@ -17,6 +17,7 @@ from validators.readers.hdf5 import guard, tree
 from validators.readers.hdf5 import rows as hdf5_rows
 from validators.readers.hdf5.contents import Contents, gather
 from validators.readers.hdf5.rows import Demo
+from validators.readers.hdf5.tree import Leaf
 from validators.recording import CLOCK, MAIN, Camera, Episode, Facts, Problem, Recording
 from validators.stream import PER_SECOND, Clock, Feature, Stream
 
@@ -62,10 +63,7 @@ def read(files: Files) -> Recording:
 def _recording(files: Files, found: Contents) -> Recording:
     first = found.demos[0]
     facts = _facts(found, files)
-    features = {
-        name: Feature(name, hdf5_rows.word(leaf), hdf5_rows.shape(leaf), source=leaf.path if leaf.path != name else "")
-        for name, leaf in first.columns.items()
-    }
+    features = {name: _feature(name, leaf) for name, leaf in first.columns.items()}
     clock = _clock(files, first)
     if clock is None and facts.fps:
         features = {CLOCK: Feature(CLOCK, "float64", source="the row's number / fps"), **features}
@@ -94,6 +92,14 @@ def _recording(files: Files, found: Contents) -> Recording:
     cameras: Mapping[str, Camera] = hdf5_rows.cameras(files, kept, facts.fps)
     problems = tuple(found.problems)
     return Recording(found.format, files, facts, episodes, {MAIN: stream}, cameras, None, problems, late=rows.late)
+
+
+def _feature(name: str, leaf: Leaf) -> Feature:
+    """HDF5 names no channels: those of joint positions are called after their dataset, `robot0_joint_pos[3]`."""
+    shape, own = hdf5_rows.shape(leaf), leaf.path.rsplit("/", 1)[-1]
+    joints = name == "observation.state" and len(shape) == 1 and "joint" in own
+    names = tuple(f"{own}[{i}]" for i in range(shape[0])) if joints else ()
+    return Feature(name, hdf5_rows.word(leaf), shape, names, source=leaf.path if leaf.path != name else "")
 
 
 def _seconds(span: tuple[float, float] | None, clock: Clock | None) -> tuple[float | None, float | None]:
