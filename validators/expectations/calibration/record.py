@@ -6,11 +6,11 @@ import datetime
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from validators import calibration
+from validators.declarations import calibration
+from validators.declarations.origin import day_of
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.origin import day_of
 from validators.recording import Recording
 from validators.values import Values
 
