@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ from validators.files import Files
 from validators.stream import EPISODE, FRAME, ROW, START, Feature, Stream
 
 if TYPE_CHECKING:
-    from validators.declaration import Declaration
+    from validators.declarations.declaration import Declaration
     from validators.errors import UnreadableDataset
     from validators.labels import Labels
     from validators.pictures import Picture, Probe
     from validators.pictures.measures import Measures
-    from validators.statistics import Declared
+    from validators.statistics.channels import Declared
 
 CLOCK = "timestamp"
 MAIN = "frames"  # the stream of a recording that has one table of synchronised rows
@@ -88,10 +88,12 @@ class Episode:
         return self.files[0]
 
 
+@dataclass(frozen=True)
 class Camera(ABC):
     """Pictures of one camera. Declared values are None where nothing is declared; `width`, `height` in pixels."""
 
     name: str
+    _: KW_ONLY
     width: int | None = None
     height: int | None = None
     codec: str | None = None
