@@ -75,7 +75,7 @@ class Clock:
         return since.cast(pl.Float64) / PER_SECOND[self.unit] if self.unit != "s" else since.cast(pl.Float64)
 
     def _since(self, column: pl.Expr) -> pl.Expr:
-        """The difference; null for stamps so far away that 64 bits cannot hold it, which would come back as near ones."""
+        """The difference; null for stamps so far off that 64 bits cannot hold it, which would come back as near ones."""
         if not isinstance(self.origin, int):
             return column - self.origin
         low, high = max(self.origin - FAR, -(2**63)), min(self.origin + FAR, 2**63 - 1)
