@@ -75,7 +75,7 @@ class Clock:
         return since.cast(pl.Float64) / PER_SECOND[self.unit] if self.unit != "s" else since.cast(pl.Float64)
 
     def _since(self, column: pl.Expr) -> pl.Expr:
-        """The difference; null for stamps so far off that 64 bits cannot hold it, which would come back as near ones."""
+        """The difference; null where 64 bits cannot hold it, for it would come back as a small one."""
         if not isinstance(self.origin, int):
             return column - self.origin
         low, high = max(self.origin - FAR, -(2**63)), min(self.origin + FAR, 2**63 - 1)
@@ -235,6 +235,11 @@ class Stream:
             if parts:
                 tables.append(replace(table, parts=parts))
         return replace(self, source=tuple(tables))
+
+
+def is_pattern(name: str) -> bool:
+    """Whether Polars takes the name of a column for a pattern of names, so that the column itself is never read."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def _of_part(starts: np.ndarray, values: np.ndarray) -> pl.Expr:

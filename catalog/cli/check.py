@@ -152,7 +152,7 @@ def _write(
 
 
 def _apart(target: Path, made: str) -> None:
-    """Raises `OSError` where a file is there that is no earlier answer of the same kind; only those are overwritten."""
+    """Raises `OSError` where another file than an earlier answer of this kind is there, which stays."""
     if not target.is_file():
         return
     with target.open("rb") as file:

@@ -27,7 +27,7 @@ from validators.metrics.compute import Pass, once
 from validators.metrics.domain import Columns, Domain, columns_of
 from validators.recording import Recording
 from validators.robot import RobotModel
-from validators.stream import EPISODE, Stream
+from validators.stream import EPISODE, Stream, is_pattern
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Table:
         """A table of no recording."""
         frame = table.lazy()
         schema = frame.collect_schema()
+        if taken := [name for name in schema if is_pattern(name)]:
+            raise exceptions.GreatExpectationsError(f"{taken[0]!r} cannot be the name of a column; rename it")
         return cls(frame, columns=columns_of(schema), names=tuple(schema))
 
     @classmethod
@@ -76,6 +78,7 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):  # type: ignore[misc]
             batch_data = PolarsBatchData(self, batch_data)
         if not isinstance(batch_data, PolarsBatchData):
             raise exceptions.GreatExpectationsError(f"{type(batch_data).__name__} is no table of Polars")
+        self._metric_cache.clear()  # the same id may name another table now, whose values are its own
         super().load_batch_data(batch_id=batch_id, batch_data=batch_data)
 
     def get_batch_data_and_markers(self, batch_spec: object) -> tuple[PolarsBatchData, BatchMarkers]:
@@ -163,8 +166,12 @@ def _resolved(batch: PolarsBatchData, asked: list[Any]) -> tuple[dict[Any, Any],
     """Values and refusals of one batch's metrics, from one pass; what fails alone fails for its metric alone."""
     done, failed = judgements.judged(batch, [m for m in asked if m.metric_name == judgements.METRIC])
     answers: dict[Any, Answer] = {}
+    unread = _unread(batch.table.recording)
     for metric in asked:
         if metric.metric_name == judgements.METRIC:
+            continue
+        if unread is not None:
+            failed[metric.id] = unread
             continue
         try:
             answers[metric.id] = answer(
@@ -180,6 +187,17 @@ def _resolved(batch: PolarsBatchData, asked: list[Any]) -> tuple[dict[Any, Any],
             except (NotEvaluable, pl.exceptions.PolarsError, TypeError, ValueError) as error:
                 failed[key] = error
     return done, failed
+
+
+def _unread(recording: Recording | None) -> NotEvaluable | None:
+    """What is left of a recording says nothing of the files that could not be read, so nothing is a success there."""
+    problems = () if recording is None else (*recording.problems, *recording.late())
+    if not problems:
+        return None
+    first = problems[0]
+    return NotEvaluable(
+        f"not evaluable: {len(problems)} files cannot be read; the first: {first.path}: {first.message}"
+    )
 
 
 def _seen(batch: PolarsBatchData, answers: Mapping[Any, Answer], failed: dict[Any, Exception]) -> Pass:

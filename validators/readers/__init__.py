@@ -15,7 +15,7 @@ from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.readers.declared import applied
 from validators.recording import Recording
-from validators.stream import EPISODE, FRAME, ROW, START
+from validators.stream import EPISODE, FRAME, ROW, START, is_pattern
 
 GROUP = "assay.reader"  # entry points: name = the module of a reader
 REGISTRY = (  # in the order in which they are asked; the most particular first
@@ -62,7 +62,7 @@ def _named(recording: Recording) -> Recording:
     """Refuses names of columns that Polars takes for patterns, or that are ours: such a column would not be judged."""
     for stream in recording.streams.values():
         for name in stream.features:
-            if name == "*" or (name.startswith("^") and name.endswith("$")) or name in (EPISODE, ROW, FRAME, START):
+            if is_pattern(name) or name in (EPISODE, ROW, FRAME, START):
                 raise UnreadableDataset(
                     "column-type", f"{name!r} cannot be the name of a column; rename it", path=recording.files.where()
                 )
