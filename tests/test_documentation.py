@@ -31,7 +31,7 @@ from catalog.settings import PREFIX, Settings
 from tests.benchmarks.__main__ import PARTS as BENCHMARKS
 from tests.support.house import ROBOT, model_folder
 from tests.support.recordings import provenance, recording
-from validators import declaration
+from validators.declarations import declaration
 from validators.errors import ValidatorError
 from validators.expectations import SHIPPED
 from validators.expectations.expectation import Expectation

@@ -16,7 +16,7 @@ from validators.errors import MissingExtra, UnreadableDataset
 from validators.remote import BUFFER, reading, told
 
 if TYPE_CHECKING:
-    from validators.declaration import Declaration
+    from validators.declarations.declaration import Declaration
 
 MAX_FILES = 1_000_000
 MAX_COPY = 64 << 30  # bytes of one remote file that are fetched to be read

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from validators import planner
+from validators.declarations.origin import one_origin
 from validators.expectations.expectation import Needs
 from validators.findings import NotEvaluable
-from validators.origin import one_origin
 from validators.profile import Profile
 from validators.recording import Recording
 from validators.sketches import Part, extents, measured, sessions, unit_of

@@ -15,12 +15,12 @@ from validators.files import Files
 from validators.stream import EPISODE, FRAME, ROW, START, Feature, Stream
 
 if TYPE_CHECKING:
-    from validators.declaration import Declaration
+    from validators.declarations.declaration import Declaration
     from validators.errors import UnreadableDataset
     from validators.labels import Labels
     from validators.pictures import Picture, Probe
     from validators.pictures.measures import Measures
-    from validators.statistics import Declared
+    from validators.statistics.channels import Declared
 
 CLOCK = "timestamp"
 MAIN = "frames"  # the stream of a recording that has one table of synchronised rows

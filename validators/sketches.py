@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from validators.declarations.origin import session_of
 from validators.findings import finite
 from validators.metrics import Lift, Metric, channels, greatest, least
-from validators.origin import session_of
 from validators.profile import BINS, Session, Sketch, Unit
 from validators.recording import Recording
 from validators.robot.kinematics import Array

@@ -85,9 +85,10 @@ def judge(
     """The verdict on a folder, and which suite was chosen why; progress goes to standard error."""
     from catalog.cli.findings.terminal import progress
     from catalog.domain.clock import wall_clock
-    from validators import declaration, readers, suites
     from validators import profile as profiles
+    from validators import readers, suites
     from validators import robot as robots
+    from validators.declarations import declaration
     from validators.run import run
 
     model = None if robot is None else robots.load(robot)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from validators.clean.plan import TASK
 from validators.errors import UncleanableDataset
 from validators.recording import Recording
-from validators.statistics import Channels, of
+from validators.statistics.channels import Channels, of
 from validators.stream import Feature
 
 

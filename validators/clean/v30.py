@@ -16,7 +16,7 @@ from validators.pictures.camera import Clip, VideoCamera
 from validators.readers.lerobot import listing
 from validators.readers.lerobot.metadata import STATS
 from validators.recording import Episode
-from validators.statistics import Channels
+from validators.statistics.channels import Channels
 
 BATCH_BYTES = 32 << 20  # of rows that are held together, uncompressed
 TABLE = f"{listing.EPISODES}/chunk-000/file-000.parquet"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from validators import terms
+from validators.declarations import terms
+from validators.declarations.terms import Terms, said
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.terms import Terms, said
 from validators.values import Values
 
 HOW = "declare sources in assay.yaml (name, licence, consent, retention_until, faces, plates)"

@@ -9,8 +9,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from validators import declaration
 from validators import files as files_of
+from validators.declarations import declaration
 from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.readers.declared import applied

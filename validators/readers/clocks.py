@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from validators.declaration import DeclaredClock
+from validators.declarations.declaration import DeclaredClock
 from validators.errors import UnreadableDataset
 from validators.stream import PER_SECOND, Clock, Unit
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from validators.declaration import NAME, Declaration, DeclaredCamera, DeclaredClock, DeclaredSensor
+from validators.declarations.declaration import NAME, Declaration, DeclaredCamera, DeclaredClock, DeclaredSensor
 from validators.recording import Camera, Facts, Problem, Recording, Sensor
 from validators.stream import Clock, Feature, Stream
 

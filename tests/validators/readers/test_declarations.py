@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.validators.readers.test_sequences import euroc
-from validators import declaration, readers, suites
+from validators import readers, suites
+from validators.declarations import declaration
 from validators.errors import UnreadableDataset
 from validators.run import run
 

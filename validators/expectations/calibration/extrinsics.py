@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from validators.calibration import Transform
+from validators.declarations.calibration import Transform
 from validators.expectations.calibration.record import calibrations
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from validators import calibration
+from validators.declarations import calibration
+from validators.declarations.origin import day_of
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable, Severity
-from validators.origin import day_of
 from validators.recording import Recording
 from validators.stream import PER_SECOND
 from validators.values import Values

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from validators.declarations.origin import UNKNOWN, one_origin, session_of
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
-from validators.origin import UNKNOWN, one_origin, session_of
 from validators.profile import BINS, Profile, Session
 from validators.robot.kinematics import Array
 from validators.sketches import Part, extents, measured, sessions

@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from validators.declarations.origin import UNKNOWN, origin_of
 from validators.expectations.expectation import STATE, Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, channels
-from validators.origin import UNKNOWN, origin_of
-from validators.paired import mean_interval, rate_interval
 from validators.recording import Episode
 from validators.robot.kinematics import Array
+from validators.statistics.paired import mean_interval, rate_interval
 from validators.values import Values
 
 KEYS = ("pair", "initial_condition")  # of the provenance; else scene and seed together

@@ -12,7 +12,7 @@ from validators.expectations.expectation import Needs, Subject
 from validators.expectations.integrity.statistics import Array, OfStatistics
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Metric, channels, count
-from validators.statistics import QUANTILES, Declared
+from validators.statistics.channels import QUANTILES, Declared
 from validators.stream import Feature
 from validators.values import Values
 

@@ -15,7 +15,7 @@ from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, channels, greatest, least, total
-from validators.statistics import MOMENTS, Declared, Statistics
+from validators.statistics.channels import MOMENTS, Declared, Statistics
 from validators.stream import Feature
 from validators.values import Values
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from validators.declaration import NAME
+from validators.declarations.declaration import NAME
 from validators.errors import UnreadableDataset
 from validators.expectations.expectation import Subject
 from validators.expectations.pictures.expectation import OfPictures, Seen

@@ -10,7 +10,7 @@ import numpy as np
 from validators.files import Files
 from validators.readers.lerobot import metadata
 from validators.readers.lerobot.metadata import STATS
-from validators.statistics import Channels, Declared, Statistics
+from validators.statistics.channels import Channels, Declared, Statistics
 
 LINES = "meta/episodes_stats.jsonl"
 

@@ -16,7 +16,7 @@ from validators.pictures.camera import Clip
 from validators.readers import columns
 from validators.readers.lerobot import declared, metadata
 from validators.readers.lerobot.metadata import MAX_EPISODES
-from validators.statistics import Declared
+from validators.statistics.channels import Declared
 
 EPISODES, TASKS = "meta/episodes", "meta/tasks.parquet"
 FIRST, END = "dataset_from_index", "dataset_to_index"

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import polars as pl
 
-from validators.declaration import DeclaredClock
+from validators.declarations.declaration import DeclaredClock
 from validators.errors import UnreadableDataset
 from validators.files import Files
 from validators.pictures import image, video

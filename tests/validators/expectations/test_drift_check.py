@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validators import profile, profiling, readers
+from validators.declarations.origin import day_of, one_origin, origin_of, session_of
 from validators.errors import InvalidProfile
 from validators.expectations.comparison.drift import rank
 from validators.findings import NotEvaluable
-from validators.origin import day_of, one_origin, origin_of, session_of
 from validators.recording import Episode
 from validators.run import run
 from validators.suites import parse

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.support import labelled
 from validators import readers, suites
-from validators.agreement import iou
 from validators.expectations.labels.classes import evenness, overlaps
 from validators.run import run
+from validators.statistics.agreement import iou
 
 SUITE = suites.load("labels@1")
 

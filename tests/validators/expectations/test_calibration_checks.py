@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validators import calibration, readers
+from validators import readers
+from validators.declarations import calibration
 from validators.errors import UnreadableDataset
 from validators.expectations.calibration.extrinsics import turned
 from validators.expectations.calibration.reprojection import rms
@@ -396,7 +397,7 @@ def test_marker_residual(writer):
 
 
 def test_the_documented_file_is_read():
-    page = (Path(__file__).resolve().parents[2] / "docs/checks.md").read_text()
+    page = (Path(__file__).resolve().parents[3] / "docs/checks.md").read_text()
     text = page.split("## Calibration files")[1].split("```json")[1].split("```")[0]
     one = calibration.parse(text, "front.json", "front.json")
     assert (one.sensor, one.date, len(one.views), len(one.transforms), len(one.pairs)) == (

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validators import readers, terms
+from validators import readers
+from validators.declarations import terms
 from validators.run import run
 from validators.suites import parse
 

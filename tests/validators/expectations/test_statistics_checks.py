@@ -13,7 +13,7 @@ from validators import readers
 from validators.clean.rows import pooled
 from validators.documents import canonical
 from validators.run import run
-from validators.statistics import QUANTILES, of
+from validators.statistics.channels import QUANTILES, of
 from validators.suites import parse
 
 LIST = "meta/episodes/chunk-000/file-000.parquet"

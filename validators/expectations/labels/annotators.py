@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from validators.agreement import MAX_PAIRS, Array, Codes, matched
 from validators.findings import NotEvaluable
 from validators.labels import Labels
+from validators.statistics.agreement import MAX_PAIRS, Array, Codes, matched
 
 RATERS = 8  # those with the most shared marks are compared
 ALONE = (

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from validators import readers
 from validators.findings import NotEvaluable
-from validators.paired import mean_interval, rate_interval
 from validators.run import run
-from validators.simulators import mmrv, pearson, perfect, validity
+from validators.statistics.paired import mean_interval, rate_interval
+from validators.statistics.simulators import mmrv, pearson, perfect, validity
 from validators.suites import parse
 
 STATE = "observation.state"

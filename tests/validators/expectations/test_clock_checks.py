@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.simulated import NS, STAMP, record, rig
 from validators import readers
-from validators.declaration import Declaration, DeclaredSensor
+from validators.declarations.declaration import Declaration, DeclaredSensor
 from validators.expectations.signal.actions import ExpectActionStepsBelow
 from validators.expectations.signal.following import ExpectFollowingErrorBelow, ExpectLagBelow
 from validators.expectations.signal.noise import ExpectNoiseWithin, ExpectResolution

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from validators.agreement import Alpha, bounds, cohens_kappa, iou, kappa_of, matched
+from validators.statistics.agreement import Alpha, bounds, cohens_kappa, iou, kappa_of, matched
 
 _ = math.nan
 KRIPPENDORFF = np.array(  # Krippendorff 2011, section C: four observers, twelve units
