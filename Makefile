@@ -1,7 +1,7 @@
 .PHONY: demo test spark fuzz torture ui system lock bench clean
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := ui video mcap ros ulog hdf5 s3 lakefs sim gx dev
+EXTRAS := ui video mcap ros hdf5 s3 lakefs sim gx dev
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Assay needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'

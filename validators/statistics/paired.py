@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from validators.robot.kinematics import Array
+from validators.statistics.agreement import Array
 
 
 def mean_interval(differences: Array, confidence: float) -> tuple[float, float]:

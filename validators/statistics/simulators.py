@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from validators.findings import NotEvaluable
-from validators.robot.kinematics import Array
+from validators.statistics.agreement import Array
 
 LEAST_POLICIES = 6
 RESAMPLES = 4000

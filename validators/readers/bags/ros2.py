@@ -132,7 +132,7 @@ def _opened(files: Files, path: str, compression: str) -> Bag:
         return Sqlite(path, files.local(path), files.where(path), compressed=compression == "message")
     target = files.scratch / "opened" / path.removesuffix(".zstd")
     target.parent.mkdir(parents=True, exist_ok=True)
-    library = need("zstandard", "mcap")
+    library = need("zstandard", "ros")
     written = 0
     try:
         with files.open(path) as packed, target.open("wb") as plain:

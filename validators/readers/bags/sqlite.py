@@ -27,7 +27,7 @@ class Sqlite(Bag):
         super().__init__(path, "rosbag2")
         self._address = f"file:{quote(str(local))}?immutable=1"
         self._where = where
-        self._zstd = need("zstandard", "mcap").ZstdDecompressor() if compressed else None
+        self._zstd = need("zstandard", "ros").ZstdDecompressor() if compressed else None
         try:
             with closing(self._connected()) as database:
                 self._declared(database)
@@ -89,7 +89,7 @@ class Sqlite(Bag):
             raise TypeError("its data is no blob")
         if self._zstd is None:
             return data
-        library = need("zstandard", "mcap")
+        library = need("zstandard", "ros")
         try:
             if library.get_frame_parameters(data).content_size > MAX_CHUNK:
                 raise ValueError(f"claims more than {MAX_CHUNK} bytes")
