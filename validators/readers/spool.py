@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from validators.errors import UnreadableDataset
+from validators.files import Files
 from validators.readers.columns import columns_of
+from validators.recording import Problem
 from validators.stream import Part, Table
 
 
@@ -63,3 +67,30 @@ class Spool:
         for part, schema in sorted(self._done.get(stream, []), key=lambda d: d[0].position):
             groups.setdefault(str(schema), ([], schema))[0].append(part)
         return tuple(Table(tuple(parts), columns_of(schema), "arrow") for parts, schema in groups.values())
+
+
+class Decoded(ABC):
+    """The rows of a recording, decoded when they are first wanted and once; what was found damaged is told then."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._problems: list[Problem] = []
+
+    @abstractmethod
+    def decode(self, spool: Spool) -> None:
+        """Writes the rows of all streams, and keeps what cannot be read as a problem."""
+
+    def tables(self, stream: str) -> tuple[Table, ...]:
+        """Where the rows of one stream lie."""
+        return self._spool.tables(stream)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What was found damaged on the way."""
+        _ = self._spool
+        return tuple(self._problems)
+
+    @cached_property
+    def _spool(self) -> Spool:
+        with Spool(self._files.scratch) as spool:
+            self.decode(spool)
+        return spool

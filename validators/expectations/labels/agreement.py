@@ -11,7 +11,7 @@ import numpy as np
 
 from validators.expectations.expectation import Subject
 from validators.expectations.labels.annotators import Pair, pairs, shared_marks, units
-from validators.expectations.labels.schema import LabelExpectation, labels_of
+from validators.expectations.labels.expectation import LabelExpectation, labels_of
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.statistics.agreement import Alpha, Array, Codes, bounds, kappa_of
 from validators.values import Values

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from validators.expectations.expectation import Subject
-from validators.expectations.labels.schema import LabelExpectation, finding, labels_of
+from validators.expectations.labels.expectation import LabelExpectation, finding, labels_of
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.labels import Labels
 from validators.values import Values

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from validators.expectations.expectation import Subject
-from validators.expectations.labels.schema import NAMED, LabelExpectation, labels_of
+from validators.expectations.labels.expectation import NAMED, LabelExpectation, labels_of
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.pictures import image
 from validators.values import Values

@@ -9,7 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from validators.expectations.expectation import Subject
-from validators.expectations.labels.schema import NAMED, LabelExpectation, finding, labels_of
+from validators.expectations.labels.expectation import NAMED, LabelExpectation, finding, labels_of
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.labels import Labels
 from validators.stream import EPISODE

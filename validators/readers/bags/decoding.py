@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from validators.files import Files
 from validators.readers.bags.message import DECODE_ERRORS, Bag
 from validators.readers.bags.rows import Layout, Rows
 from validators.readers.bags.variants import SAMPLE, Names, named
-from validators.readers.spool import Spool
+from validators.readers.spool import Decoded, Spool
 from validators.recording import Problem
-from validators.stream import Table
 
 
 @dataclass(frozen=True)
@@ -33,33 +31,21 @@ class _Lost:
     number: int = 0
 
 
-class Decoding:
+class Decoding(Decoded):
     """`chosen`: for each bag, which of its topics become rows of which stream; `origin` ns of the recording's clock."""
 
     def __init__(
         self, files: Files, bags: Sequence[Bag], chosen: Sequence[Mapping[int, Chosen]], layouts: Mapping[str, Layout]
     ) -> None:
-        self._files = files
+        super().__init__(files)
         self._bags = bags
         self._chosen = chosen
         self._layouts = layouts
-        self._problems: list[Problem] = []
 
-    def tables(self, stream: str) -> tuple[Table, ...]:
-        """The rows of one stream."""
-        return self._spool.tables(stream)
-
-    def problems(self) -> tuple[Problem, ...]:
-        """What was found damaged on the way."""
-        _ = self._spool
-        return tuple(self._problems)
-
-    @cached_property
-    def _spool(self) -> Spool:
-        with Spool(self._files.scratch) as spool:
-            for position, (bag, chosen) in enumerate(zip(self._bags, self._chosen, strict=True)):
-                self._read(spool, position, bag, chosen)
-        return spool
+    def decode(self, spool: Spool) -> None:
+        """One pass over each bag."""
+        for position, (bag, chosen) in enumerate(zip(self._bags, self._chosen, strict=True)):
+            self._read(spool, position, bag, chosen)
 
     def _read(self, spool: Spool, position: int, bag: Bag, chosen: Mapping[int, Chosen]) -> None:
         rows = {stream: Rows(self._layouts[stream]) for own in chosen.values() for stream in own.streams.values()}

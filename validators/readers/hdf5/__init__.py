@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from validators.errors import UnreadableDataset
 from validators.files import Files
@@ -88,10 +89,10 @@ def _recording(files: Files, found: Contents) -> Recording:
         for d, span, said in zip(kept, spans, provenance, strict=True)
     )
     rows = hdf5_rows.Rows(files, tuple(kept), tuple(f for f in features.values() if f.width), facts.fps)
-    stream = Stream(MAIN, features, rows.tables, clock, facts.fps)
+    stream = Stream(MAIN, features, partial(rows.tables, MAIN), clock, facts.fps)
     cameras: Mapping[str, Camera] = hdf5_rows.cameras(files, kept, facts.fps)
     problems = tuple(found.problems)
-    return Recording(found.format, files, facts, episodes, {MAIN: stream}, cameras, None, problems, late=rows.late)
+    return Recording("hdf5", files, facts, episodes, {MAIN: stream}, cameras, None, problems, late=rows.problems)
 
 
 def _feature(name: str, leaf: Leaf) -> Feature:

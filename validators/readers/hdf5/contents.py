@@ -41,7 +41,6 @@ class Contents:
     problems: list[Problem] = field(default_factory=list)
     arguments: list[Mapping[str, Any]] = field(default_factory=list)
     total: int | None = None
-    format: str = "hdf5"
 
 
 def gather(found: Contents, relative: str, file: Any, *, several: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from validators.pictures.camera import MessageCamera
 from validators.pictures.message import Message
 from validators.readers.hdf5 import tree
 from validators.readers.hdf5.tree import Leaf
-from validators.readers.spool import Spool
+from validators.readers.spool import Decoded, Spool
 from validators.recording import CLOCK, MAIN, Camera, Problem
-from validators.stream import Feature, Table
+from validators.stream import Feature
 
 MAX_WIDTH = 4096  # channels of one column
 BATCH = 16 << 20  # bytes that are decoded together
@@ -100,33 +99,23 @@ def span(files: Files, demo: Demo, column: str | None) -> tuple[float, float] | 
     return (ends[0], ends[1]) if all(np.isfinite(ends)) else None
 
 
-class Rows:
-    """Decodes the episodes once, when rows are first wanted."""
+class Rows(Decoded):
+    """The rows of all episodes, a batch at a time."""
 
     def __init__(self, files: Files, demos: Sequence[Demo], features: Sequence[Feature], fps: float | None) -> None:
-        self._files, self._demos, self._features, self._fps = files, demos, features, fps
-        self._problems: list[Problem] = []
+        super().__init__(files)
+        self._demos, self._features, self._fps = demos, features, fps
 
-    def tables(self) -> tuple[Table, ...]:
-        """Where the rows lie."""
-        return self._tables
-
-    def late(self) -> tuple[Problem, ...]:
-        """What was found damaged while decoding."""
-        return tuple(self._problems)
-
-    @cached_property
-    def _tables(self) -> tuple[Table, ...]:
-        with Spool(self._files.scratch) as spool:
-            for position, demo in enumerate(self._demos):
-                try:
-                    with tree.opened(self._files, demo.relative) as file:
-                        for batch in self._batches(file, demo):
-                            spool.write(MAIN, position, batch)
-                except UnreadableDataset as error:
-                    detail = f"{demo.group or 'the root'}: {error.detail}; rows from there on were not judged"
-                    self._problems.append(Problem(error.kind, demo.relative, detail, demo.index))
-        return spool.tables(MAIN)
+    def decode(self, spool: Spool) -> None:
+        """An episode ends where it is damaged."""
+        for position, demo in enumerate(self._demos):
+            try:
+                with tree.opened(self._files, demo.relative) as file:
+                    for batch in self._batches(file, demo):
+                        spool.write(MAIN, position, batch)
+            except UnreadableDataset as error:
+                detail = f"{demo.group or 'the root'}: {error.detail}; rows from there on were not judged"
+                self._problems.append(Problem(error.kind, demo.relative, detail, demo.index))
 
     def _batches(self, file: Any, demo: Demo) -> Iterator[pa.RecordBatch]:
         leaves = {f.name: demo.columns[f.name] for f in self._features if f.name in demo.columns}

@@ -7,18 +7,18 @@ compare both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import partial
 
 import pyarrow as pa
 
 from validators.errors import UnreadableDataset
 from validators.files import Files
-from validators.readers.spool import Spool
+from validators.readers.spool import Decoded, Spool
 from validators.readers.ulog.facts import robot, sensors, tools
 from validators.readers.ulog.layout import CLOCK, Layout
 from validators.readers.ulog.log import MAGIC, Log, looked_at, messages, unfit
 from validators.recording import Dropout, Episode, Facts, Problem, Recording
-from validators.stream import Clock, Stream, Table
+from validators.stream import Clock, Stream
 
 FORMAT = "PX4 flight logs (.ulg)"
 SUFFIX = ".ulg"
@@ -87,30 +87,18 @@ def _layouts(logs: list[Log], problems: list[Problem]) -> dict[str, Layout]:
     return found
 
 
-class _Rows:
+class _Rows(Decoded):
     """The rows of all topics, from one more pass over each log."""
 
     def __init__(self, files: Files, logs: list[Log], layouts: Mapping[str, Layout]) -> None:
-        self._files = files
+        super().__init__(files)
         self._logs = logs
         self._layouts = layouts
-        self._problems: list[Problem] = []
 
-    def tables(self, stream: str) -> tuple[Table, ...]:
-        """The rows of one stream."""
-        return self._spool.tables(stream)
-
-    def problems(self) -> tuple[Problem, ...]:
-        """What changed between both passes."""
-        _ = self._spool
-        return tuple(self._problems)
-
-    @cached_property
-    def _spool(self) -> Spool:
-        with Spool(self._files.scratch) as spool:
-            for position, log in enumerate(self._logs):
-                self._read(spool, position, log)
-        return spool
+    def decode(self, spool: Spool) -> None:
+        """What changed since the first pass is a problem."""
+        for position, log in enumerate(self._logs):
+            self._read(spool, position, log)
 
     def _read(self, spool: Spool, position: int, log: Log) -> None:
         wanted = {k: t for k, t in log.topics.items() if self._layouts.get(t.stream) == t.layout}
