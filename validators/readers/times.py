@@ -1,21 +1,21 @@
-"""Times of images: in their names, or in a list beside them; exact, as integer nanoseconds."""
+"""Times as files write them, exact, as integer nanoseconds; of images in their names or in a list beside them."""
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from validators.errors import UnreadableDataset
 from validators.files import Files
 
-SECOND = 1_000_000_000  # ns
 LISTS = ("times.txt", "timestamps.txt", "timestamps.csv", "data.csv")
 MAX_LIST = 64 << 20  # bytes
 _STAMP = re.compile(r"\d{10}(?:\.\d{1,9})?|\d{13}|\d{16}|\d{19}")
-_DATE = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)(\.\d{1,9})?Z?")
-_DIGITS = {13: 1_000_000, 16: 1_000, 19: 1}  # digits of ms, µs and ns since 1970 → ns
+_FRACTION = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)\.(\d{1,9})(.*)")
+MOST = 1 << 62  # ns: the year 2116
+_SCALES = ((10**17, 1), (10**14, 10**3), (10**11, 10**6), (0, 10**9))  # least value → ns in a unit: ns, µs, ms, s
 
 
 def of_names(names: Sequence[str]) -> list[int] | None:
@@ -23,7 +23,7 @@ def of_names(names: Sequence[str]) -> list[int] | None:
     stems = [n.rpartition("/")[2].rpartition(".")[0] for n in names]
     if not all(_STAMP.fullmatch(s) for s in stems) or len({len(s.partition(".")[0]) for s in stems}) != 1:
         return None
-    return [_nanoseconds(s) for s in stems]
+    return [stamp(s) for s in stems]
 
 
 def listed(files: Files, folder: str, names: Sequence[str]) -> list[int] | None:
@@ -51,41 +51,50 @@ def listed(files: Files, folder: str, names: Sequence[str]) -> list[int] | None:
 
 def _row(line: str) -> tuple[int, str | None] | None:
     """(ns, name of the image if it is there) of a line; None for a heading."""
-    if date := _DATE.fullmatch(line):
-        return _date(date), None
+    if (time := nanoseconds(line)) is not None:
+        return time, None
     fields = [f.strip() for f in (line.split(",") if "," in line else line.split())]
-    time = next((t for f in fields if (t := _time(f)) is not None), None)
-    name = next((f.rpartition("/")[2] for f in fields if _time(f) is None and "." in f), None)
+    time = next((t for f in fields if (t := nanoseconds(f)) is not None), None)
+    name = next((f.rpartition("/")[2] for f in fields if nanoseconds(f) is None and "." in f), None)
     return None if time is None else (time, name)
 
 
 def stamp(text: str) -> int:
-    """ns of a stamp: s, or ms, µs or ns where it has the digits of these since 1970, or a date. Raises `ValueError`."""
-    found = _time(text)
-    if found is None or abs(found) >= 1 << 63:
+    """As `nanoseconds`; raises `ValueError` for what is no time."""
+    found = nanoseconds(text)
+    if found is None:
         raise ValueError(f"has {text[:40]!r} for a stamp")
     return found
 
 
-def _time(field: str) -> int | None:
-    if date := _DATE.fullmatch(field):
-        return _date(date)
-    try:
-        return _nanoseconds(field)
-    except (InvalidOperation, ValueError, OverflowError):
+def nanoseconds(value: object) -> int | None:
+    """Of a number or its text (s; ms, µs or ns where it is too large for that), or an ISO 8601 time (UTC if unsaid).
+
+    No digit is lost. None for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, str) and len(value) > 64:
+        return None
+    try:
+        number = Decimal(value if isinstance(value, str | int) else repr(value))
+    except InvalidOperation:
+        return _iso(str(value))
+    if not number.is_finite() or abs(number) > MOST:
+        return None
+    scale = next(scale for least, scale in _SCALES if abs(number) >= least)
+    found = int(number * scale)
+    return found if abs(found) < MOST else None
 
 
-def _nanoseconds(text: str) -> int:
-    if len(text) in _DIGITS and text.isdigit():
-        return int(text) * _DIGITS[len(text)]
-    seconds = Decimal(text)
-    if not seconds.is_finite() or abs(seconds) >= 1 << 33:
-        raise ValueError(text)
-    return int(seconds * SECOND)
-
-
-def _date(match: re.Match[str]) -> int:
-    moment = datetime.datetime.fromisoformat(match[1]).replace(tzinfo=datetime.UTC)
-    fraction = (match[2] or ".0")[1:].ljust(9, "0")
-    return int(moment.timestamp()) * SECOND + int(fraction)
+def _iso(text: str) -> int | None:
+    parts = _FRACTION.fullmatch(text)  # the standard library keeps six digits of nine
+    try:
+        time = datetime.fromisoformat(parts[1] + parts[3] if parts else text)
+    except ValueError:
+        return None
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    since = time - datetime(1970, 1, 1, tzinfo=UTC)
+    fraction = int(parts[2].ljust(9, "0")) if parts else since.microseconds * 1000
+    found = (since.days * 86_400 + since.seconds) * 10**9 + fraction
+    return found if abs(found) < MOST else None

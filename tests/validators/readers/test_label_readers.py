@@ -13,7 +13,7 @@ from tests.support import labelled
 from validators import readers
 from validators.errors import UnreadableDataset
 from validators.labels import ANNOTATIONS, IMAGES, OBJECTS
-from validators.readers.stamps import nanoseconds
+from validators.readers.times import nanoseconds
 
 
 def defects(recording):
@@ -352,8 +352,10 @@ def test_stamps_keep_every_digit(time):
         (1_532_402_927_647_951, 1_532_402_927_647_951 * 10**3),
         ("2020-04-11 12:00:01.5", 1_586_606_401_500_000_000),
         ("2020-04-11T12:00:01+00:00", 1_586_606_401 * 10**9),
+        ("2020-04-11T14:00:01.000000007+02:00", 1_586_606_401 * 10**9 + 7),
+        ("2020-04-11 12:00:01.123456789Z", 1_586_606_401_123_456_789),
         (0.25, 250_000_000),
-        ("noon", None), ("", None), (True, None), (None, None), ([], None), (float("nan"), None), ("1e999", None), ("9" * 99, None),
+        ("9999-12-31 23:59:59", None), ("noon", None), ("", None), (True, None), (None, None), ([], None), (float("nan"), None), ("1e999", None), ("9" * 99, None),
     ],
 )  # fmt: skip
 def test_stamps_in_any_unit(text, time):

@@ -17,7 +17,7 @@ from validators.readers.labels.json_files import Pictures
 from validators.readers.labels.openlabel_shapes import MARKS, mark
 from validators.readers.labels.tables import LabelTables
 from validators.readers.labels.tables import attributes as attributes_json
-from validators.readers.stamps import nanoseconds
+from validators.readers.times import nanoseconds
 from validators.recording import Episode, Sensor
 
 VERSIONS = ("1.0.0",)

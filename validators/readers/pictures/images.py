@@ -17,7 +17,7 @@ from validators.pictures.camera import ImageCamera
 from validators.readers import times
 from validators.readers.spool import Spool
 from validators.recording import CLOCK, MAIN, Episode, Facts, Problem, Recording
-from validators.stream import Clock, Feature, Stream, Table
+from validators.stream import PER_SECOND, Clock, Feature, Stream, Table
 
 FORMAT = "folders of images (png, jpg, webp, bmp, tif, pgm, ppm)"
 CAMERA = "images"
@@ -67,7 +67,7 @@ def read(files: Files) -> Recording:
             folders[folder] = [name for _, name in sorted(zip(found, names, strict=True), key=lambda p: p[0])]
             stamps[index] = sorted(found)
     origin = min((s[0] for s in stamps.values()), default=0)
-    times_s = {i: [(t - origin) / times.SECOND for t in s] for i, s in stamps.items()}
+    times_s = {i: [(t - origin) / PER_SECOND["ns"] for t in s] for i, s in stamps.items()}
     episodes = tuple(
         Episode(i, (names[0],), len(names), *((times_s[i][0], times_s[i][-1]) if i in times_s else (None, None)))
         for i, names in enumerate(folders.values())
