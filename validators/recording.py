@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,10 +88,12 @@ class Episode:
         return self.files[0]
 
 
+@dataclass(frozen=True)
 class Camera(ABC):
     """Pictures of one camera. Declared values are None where nothing is declared; `width`, `height` in pixels."""
 
     name: str
+    _: KW_ONLY
     width: int | None = None
     height: int | None = None
     codec: str | None = None

@@ -29,14 +29,8 @@ class Clip:
 class VideoCamera(Camera):
     """A camera recorded as video. `clips`: index of the episode → where; declared values as the metadata has them."""
 
-    name: str
     files: Files = field(repr=False)
     clips: Mapping[int, Clip] = field(repr=False)
-    width: int | None = None
-    height: int | None = None
-    codec: str | None = None
-    fps: float | None = None
-    depth: bool = False
 
     @property
     def episodes(self) -> Collection[int]:
@@ -76,15 +70,9 @@ class ImageCamera(Camera):
     `times_s` beside them, since the recording's origin, for the episodes whose times are known.
     """
 
-    name: str
     files: Files = field(repr=False)
     images: Mapping[int, Sequence[str]] = field(repr=False)
     times_s: Mapping[int, Sequence[float]] = field(default_factory=dict, repr=False)
-    width: int | None = None
-    height: int | None = None
-    codec: str | None = None
-    fps: float | None = None
-    depth: bool = False
 
     @property
     def episodes(self) -> Collection[int]:
@@ -109,23 +97,22 @@ class ImageCamera(Camera):
 
 @dataclass(frozen=True)
 class MessageCamera(Camera):
-    """A camera whose pictures are messages of a log; `source` gives those of an episode, from any thread."""
+    """A camera whose pictures are messages of a log; `source` gives those of an episode, from any thread.
 
-    name: str
+    `paths`: index of the episode → the file that holds them.
+    """
+
     source: Callable[[int], Iterable[Message]] = field(repr=False)
-    of: Collection[int] = field(repr=False)
-    width: int | None = None
-    height: int | None = None
-    codec: str | None = None
-    fps: float | None = None
-    depth: bool = False
+    paths: Mapping[int, str] = field(repr=False)
 
     @property
     def episodes(self) -> Collection[int]:
-        return self.of
-
-    def where(self, episode: int) -> str:
-        return self.name
+        return self.paths.keys()
 
     def pictures(self, episode: int) -> Iterator[Picture]:
-        yield from message.pictures(self.source(episode))
+        try:
+            yield from message.pictures(self.source(episode))
+        except UnreadableDataset as error:
+            if error.path is not None:
+                raise
+            raise UnreadableDataset(error.kind, f"{self.name}: {error.detail}", path=self.paths[episode]) from error

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from validators.files import Files
-from validators.readers.bags.cameras import MessageCamera, shows
+from validators.pictures.camera import MessageCamera
+from validators.readers.bags.cameras import messages, shows
 from validators.readers.bags.decoding import Chosen, Decoding
 from validators.readers.bags.message import DECODE_ERRORS, Bag, Leaf, Raw, Topic
 from validators.readers.bags.rows import LOG_TIME, PUBLISH_TIME, Layout
@@ -142,11 +143,10 @@ def _cameras(
         codec = declared.get("format") or declared.get("encoding")
         found[name] = MessageCamera(
             name,
-            bags,
-            {i: own for i, own in keys.items() if own},
-            stream.clock,
-            width,
-            height,
-            codec if isinstance(codec, str) else None,
+            partial(messages, bags, keys, stream.clock),
+            {i: bags[i].path for i, own in keys.items() if own},
+            width=width,
+            height=height,
+            codec=codec if isinstance(codec, str) else None,
         )
     return found

@@ -70,7 +70,7 @@ def _recording(files: Files, found: Contents) -> Recording:
         features = {CLOCK: Feature(CLOCK, "float64", source="the row's number / fps"), **features}
     kept, provenance = [], []
     for demo, said in zip(found.demos, found.provenance, strict=True):
-        why = _misfit(demo, features, clock)
+        why = _misfit(demo, features)
         if why:
             found.problems.append(
                 Problem("column-missing", demo.relative, f"{demo.group or 'the root'}: {why}", demo.index)
@@ -110,7 +110,7 @@ def _seconds(span: tuple[float, float] | None, clock: Clock | None) -> tuple[flo
     return start, end
 
 
-def _misfit(demo: Demo, features: Mapping[str, Feature], clock: Clock | None) -> str:
+def _misfit(demo: Demo, features: Mapping[str, Feature]) -> str:
     """Why an episode cannot be read as the first one is."""
     for feature in features.values():
         leaf = demo.columns.get(feature.name)

@@ -141,6 +141,7 @@ def cameras(files: Files, demos: Sequence[Demo], fps: float | None) -> dict[str,
     found: dict[str, Camera] = {}
     for name in dict.fromkeys(name for demo in demos for name in demo.pictures):
         having = {demo.index: demo for demo in demos if name in demo.pictures}
+        paths = {index: demo.relative for index, demo in having.items()}
         leaf = next(iter(having.values())).pictures[name]
         how = encoding(leaf)
         sides = (
@@ -151,7 +152,7 @@ def cameras(files: Files, demos: Sequence[Demo], fps: float | None) -> dict[str,
             return _messages(files, having[episode], having[episode].pictures[name], fps)
 
         codec = None if how == "compressed" else "rawvideo"
-        found[name] = MessageCamera(name, messages, tuple(having), sides[1], sides[0], codec, fps)
+        found[name] = MessageCamera(name, messages, paths, width=sides[1], height=sides[0], codec=codec, fps=fps)
     return found
 
 

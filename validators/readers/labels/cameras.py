@@ -29,7 +29,7 @@ def cameras(files: Files, images: pl.LazyFrame) -> dict[str, ImageCamera]:
                 times[int(episode)] = one["time_s"].to_list()
         sizes = part.select("width", "height").unique()
         width, height = sizes.row(0) if sizes.height == 1 else (None, None)
-        found[str(name)] = ImageCamera(str(name), files, paths, times, _pixels(width), _pixels(height))
+        found[str(name)] = ImageCamera(str(name), files, paths, times, width=_pixels(width), height=_pixels(height))
     return found
 
 

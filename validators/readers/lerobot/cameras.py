@@ -35,18 +35,18 @@ def of_video(files: Files, info: Mapping[str, Any], name: str, clips: Mapping[in
     rate = fps if isinstance(fps, int | float) and 0 < fps <= MAX_FPS else info["fps"]
     depth = declared.get("video.is_depth_map") is True
     codec = codec if isinstance(codec, str) else None
-    return VideoCamera(name, files, clips, width, height, codec, float(rate), depth)
+    return VideoCamera(name, files, clips, width=width, height=height, codec=codec, fps=float(rate), depth=depth)
 
 
 def of_columns(stream: Stream, info: Mapping[str, Any], episodes: tuple[Episode, ...]) -> dict[str, Camera]:
     """The cameras of features of dtype `image` that are stored: each row holds the bytes of one image file."""
-    places = {e.index: i for i, e in enumerate(episodes)}
+    places, paths = {e.index: i for i, e in enumerate(episodes)}, {e.index: e.path for e in episodes}
     found: dict[str, Camera] = {}
     for name, feature in stream.features.items():
         if feature.dtype == "image" and name in stream.columns and CLOCK in stream.columns:
             size, source = _shape(info["features"][name]), partial(_images, stream, name, places)
             width, height = size.get("width"), size.get("height")
-            found[name] = MessageCamera(name, source, places.keys(), width, height, fps=float(info["fps"]))
+            found[name] = MessageCamera(name, source, paths, width=width, height=height, fps=float(info["fps"]))
     return found
 
 

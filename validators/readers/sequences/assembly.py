@@ -44,7 +44,6 @@ class Sequences:
     sensors: dict[str, Sensor] = field(default_factory=dict)
     _features: dict[str, dict[str, Feature]] = field(default_factory=dict)
     _rates: dict[str, float | None] = field(default_factory=dict)
-    _clocked: dict[str, bool] = field(default_factory=dict)
     _rows: dict[tuple[str, int], dict[str, pa.Array]] = field(default_factory=dict)
     _stamps: dict[tuple[str, int], NDArray[np.int64]] = field(default_factory=dict)
     _files: dict[int, list[str]] = field(default_factory=dict)

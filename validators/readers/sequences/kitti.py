@@ -65,7 +65,7 @@ def read(files: Files) -> Recording:
         found.attempt(episode, _in(folder, TIMES), partial(_sequence, found, episode, folder))
         path = _in(folder, "calib.txt")
         if files.exists(path):
-            found.attempt(episode, path, partial(_projections, found, episode, path))
+            found.attempt(episode, path, partial(_projections, found, path))
     return found.recording("kitti", folders, Facts(robot_type="vehicle"))
 
 
@@ -287,7 +287,7 @@ def _poses(found: Sequences, episode: int, relative: str, times: lists.Listed | 
     found.add("frames", episode, relative, stamps, {POSITION: vector(values[:, 3::4]), POSE: vector(values)})
 
 
-def _projections(found: Sequences, episode: int, path: str) -> None:
+def _projections(found: Sequences, path: str) -> None:
     """`calib.txt` of odometry: projection matrices P0 to P3, and Tr from the lidar to camera 0."""
     entries = _entries(found, path)
     for key in sorted(k for k in entries if re.fullmatch(r"P\d", k)):

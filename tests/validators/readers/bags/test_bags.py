@@ -116,7 +116,7 @@ def test_sensors_and_pictures(bags, tmp_path, kind):
     assert sensors["frame:cam"].calibration["translation"] == [0.1, 0.0, 0.5]
     camera = recording.cameras["/camera/image"]
     assert (camera.width, camera.height, camera.codec, list(camera.episodes)) == (16, 12, "rgb8", [0])
-    found = list(camera.messages(0))
+    found = list(camera.source(0))
     assert len(found) == 30
     assert found[3].data == np.roll(bags.picture, 3).tobytes()
     assert found[3].time_s == pytest.approx(3 * 0.033333333 - 0.0003, abs=1e-9)
