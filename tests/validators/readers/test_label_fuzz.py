@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import labelled
+from tests.support.damaged import damaged
 from validators import readers
 from validators.documents import canonical
 from validators.errors import UnreadableDataset
@@ -120,16 +121,9 @@ def test_any_bytes(tmp_path, name, content):
 @quick
 @given(data=st.data())
 def test_cut_and_changed_bytes(tmp_path, data):
-    content = bytearray(json.dumps(data.draw(st.sampled_from([labelled.coco(), labelled.openlabel()]))).encode())
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        if data.draw(st.booleans()):
-            del content[at : at + data.draw(st.integers(1, len(content)))]
-            content += b" "
-        else:
-            content[at] = data.draw(st.integers(0, 255))
+    content = damaged(json.dumps(data.draw(st.sampled_from([labelled.coco(), labelled.openlabel()]))).encode(), data)
     path = tmp_path / "x.json"
-    path.write_bytes(bytes(content))
+    path.write_bytes(content)
     answered(path)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.damaged import damaged
 from tests.support.lerobot_v30 import Layout
 from validators import readers
 from validators.clean import clean
@@ -82,15 +83,8 @@ def answered(root):
 def test_spoilt_bytes(dataset, data):
     root = copied(dataset)
     path = root / data.draw(st.sampled_from([*FILES, f"videos/{TOP}/chunk-000/file-000.mp4"]))
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        if data.draw(st.booleans()):
-            del content[at : at + data.draw(st.integers(1, len(content)))]
-            content += b" "
-        else:
-            content[at] = data.draw(st.integers(0, 255))
-    path.write_bytes(bytes(content))
+    content = damaged(path.read_bytes(), data)
+    path.write_bytes(content)
     answered(root)
 
 

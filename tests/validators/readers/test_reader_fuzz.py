@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.damaged import damaged
 from validators import readers
 from validators.documents import DocumentError, canonical, parse_json, parse_jsonl, parse_yaml
 from validators.errors import UnreadableDataset
@@ -40,15 +41,8 @@ def test_spoilt_bytes(dataset, data):
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(dataset, root)
     path = root / data.draw(st.sampled_from(FILES))
-    content = bytearray(path.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        if data.draw(st.booleans()):
-            del content[at : at + data.draw(st.integers(1, len(content)))]
-            content += b" "
-        else:
-            content[at] = data.draw(st.integers(0, 255))
-    path.write_bytes(bytes(content))
+    content = damaged(path.read_bytes(), data)
+    path.write_bytes(content)
     result = answered(root)
     if result is not None:
         canonical(result.to_dict())

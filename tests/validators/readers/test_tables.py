@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.damaged import damaged
 from validators import readers
 from validators.errors import UnreadableDataset
 from validators.readers import clocks
@@ -258,15 +259,8 @@ def test_links_out_of_the_folder_are_refused(tmp_path):
 @quick
 def test_spoilt_bytes(tmp_path, data, name):
     WRITERS[name](made(), tmp_path / name)
-    content = bytearray((tmp_path / name).read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        if data.draw(st.booleans()):
-            del content[at : at + data.draw(st.integers(1, len(content)))]
-            content += b" "
-        else:
-            content[at] = data.draw(st.integers(0, 255))
-    (tmp_path / name).write_bytes(bytes(content))
+    content = damaged((tmp_path / name).read_bytes(), data)
+    (tmp_path / name).write_bytes(content)
     with suppress(UnreadableDataset):
         run(readers.open(tmp_path / name), load("recording@1"))
 
