@@ -1,12 +1,15 @@
+import importlib
 import json
+import pkgutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validators import suites
+from validators import expectations, suites
 from validators.errors import InvalidSuite
 from validators.expectations import BY_TYPE, SHIPPED, explain
+from validators.expectations.expectation import Expectation
 from validators.files import at
 from validators.recording import MAIN, Facts, Recording
 from validators.stream import Feature, Stream
@@ -170,3 +173,17 @@ def test_many_topics_are_no_table_of_an_arm():
     assert suites.for_recording(of("panda", "mcap"))[0].name == "arm@2"
     assert suites.for_recording(of("panda", "mcap", streams=2))[0].name == "recording@2"
     assert suites.for_recording(of("quadrotor", "mcap", streams=2))[0].name == "flight@1"
+
+
+def test_no_family_forgets_an_expectation():
+    """Every module of every family is loaded, and what it defines with a name of its own is shipped once."""
+    modules = [m.name for m in pkgutil.walk_packages(expectations.__path__, "validators.expectations.")]
+    defined = {
+        value.type
+        for name in modules
+        for value in vars(importlib.import_module(name)).values()
+        if isinstance(value, type) and issubclass(value, Expectation) and "type" in vars(value)
+    }
+    assert len(modules) > 40
+    assert defined == set(BY_TYPE)
+    assert len(SHIPPED) == len(BY_TYPE)
