@@ -10,7 +10,8 @@ import polars as pl
 
 from validators.findings import NotEvaluable
 from validators.metrics import Lift, Metric
-from validators.metrics.conditions import CONDITIONS, Condition, Kwargs, RowTest, owned
+from validators.metrics.condition import Condition, Kwargs, RowTest
+from validators.metrics.conditions import CONDITIONS, owned
 from validators.metrics.domain import Domain
 from validators.metrics.measures import MEASURES, Measure, Part, Seen, end, size
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from validators.expectations.core_tables import REFUSED
 
 from validators import readers
 from validators.errors import InvalidSuite
+from validators.expectations.core.tables import REFUSED
 from validators.metrics.compute import once
 from validators.metrics.counts import counts
 from validators.metrics.domain import Domain, columns_of
