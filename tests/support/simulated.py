@@ -88,6 +88,18 @@ def arm(rng: np.random.Generator, seconds: float = 12.0, lag: float = 0.12) -> T
     return {"frames": Track(columns, {"action": JOINTS, "observation.state": JOINTS})}
 
 
+def joints(rng: np.random.Generator, seconds: float = 12.0) -> Tracks:
+    """An arm as topics: joint states at 100 Hz, a wrist force at 200 Hz."""
+    states, wrist = stamps(rng, seconds, 100.0), stamps(rng, seconds, 200.0)
+    t = seconds_of(states)
+    states["position"] = wander(rng, t, 6, 0.9) + rng.normal(0, 3e-4, (len(t), 6))
+    states["effort"] = wander(rng, t, 6, 4.0) + rng.normal(0, 0.05, (len(t), 6))
+    u = seconds_of(wrist)
+    wrist["force"] = wander(rng, u, 3, 3.0) + rng.normal(0, 0.1, (len(u), 3))
+    names = JOINTS[:6]
+    return {"/joint_states": Track(states, {"position": names, "effort": names}), "/wrist": Track(wrist)}
+
+
 def mobile(rng: np.random.Generator, seconds: float = 12.0) -> Tracks:
     """A base that drives: IMU at 100 Hz, wheel odometry at 50 Hz, a lidar and a camera as what they measured."""
     imu, odometry = stamps(rng, seconds, 100.0), stamps(rng, seconds, 50.0)
@@ -184,6 +196,7 @@ def _tolerant(ms: float, *names: str) -> dict[str, Sensor]:
 
 KINDS = {
     "arm": Kind(arm, "arm@2", "so101_arm", "simulated", {"frames": 30.0}),
+    "joints": Kind(joints, "joints@1", "franka_panda"),
     "mobile": Kind(mobile, "mobile@1", "turtlebot4"),
     "vehicle": Kind(
         vehicle, "vehicle@1", "passenger_car", sensors=_tolerant(2.0, "/lidar_top", "/camera_front", "/camera_left")

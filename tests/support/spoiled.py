@@ -277,3 +277,24 @@ def a_clock_set_in_flight(tracks: Tracks) -> Span:
 @defect("flight", "saturation", "sensor_combined.0: accelerometer_m_s2[2]", "outlier", "stuck")
 def vibration_beyond_the_range(tracks: Tracks) -> Span:
     return scaled(tracks["sensor_combined.0"], "accelerometer_m_s2", 40.0)
+
+
+@defect("joints", "jump", "/joint_states: position.joint_2", "acceleration_spike")
+def a_joint_that_slipped(tracks: Tracks) -> Span:
+    track = tracks["/joint_states"]
+    rows = inside(track, START, 99)
+    track.columns["position"][rows, 2] += 0.4
+    return span(track, np.array([rows[0] - 1, rows[0] + 1]))
+
+
+@defect("joints", "outlier", "/joint_states: position.joint_4", "acceleration_spike")
+def a_word_misread(tracks: Tracks) -> Span:
+    track = tracks["/joint_states"]
+    row = inside(track)[0]
+    track.columns["position"][row, 4] -= 0.3
+    return span(track, np.array([row - 1, row + 1]))
+
+
+@defect("joints", "gap", "/wrist: header.stamp")
+def a_wrist_unplugged(tracks: Tracks) -> Span:
+    return dropped(tracks["/wrist"], 60)

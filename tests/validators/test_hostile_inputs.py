@@ -9,7 +9,7 @@ import pytest
 from tests.support.recordings import JOINTS, recording
 from validators import readers, robot
 from validators.documents import DocumentError, parse_yaml
-from validators.errors import InvalidRobot, UnreadableDataset
+from validators.errors import InvalidRobot, MissingExtra, UnreadableDataset
 from validators.run import run
 from validators.stream import Clock
 from validators.suites import load, parse
@@ -140,6 +140,16 @@ def test_a_reader_of_others_is_said_in_the_result(tmp_path, monkeypatch):
     assert result.to_dict()["reader"] == "an unknown distribution (mine.reader)"
     assert result.to_gx()["meta"]["reader"] == "an unknown distribution (mine.reader)"
     assert [(f.check, f.severity) for f in result.findings] == [("reader", "warning")]
+
+
+def test_a_reader_of_others_that_cannot_be_loaded_is_named(tmp_path, monkeypatch):
+    class Broken(_Point):
+        def load(self):
+            raise ImportError("No module named 'mine'")
+
+    monkeypatch.setattr(readers, "entry_points", lambda group: [Broken()])
+    with pytest.raises(MissingExtra, match=r"mine.reader of an unknown distribution cannot be loaded"):
+        readers.open(recording(tmp_path / "r"))
 
 
 @pytest.mark.parametrize(("required", "passed"), [(True, False), (False, True)])

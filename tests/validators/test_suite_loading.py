@@ -110,11 +110,12 @@ def test_a_suite_is_chosen_by_robot_type_and_said(robot, name):
     assert (repr(robot) if robot else "no robot type is declared") in why
 
 
-@pytest.mark.parametrize(("robot", "kind"), [("so100_follower", ""), ("toaster", "arm")])
-def test_a_table_without_state_has_no_suite_made_for_one(robot, kind):
+def test_a_table_without_state_has_no_suite_made_for_one():
     """Its required checks could never be evaluated, so a good table would be blocked for ever."""
     table = Stream(MAIN, {"timestamp": Feature("timestamp", "float64"), "q": Feature("q", "float64")}, ())
-    suite, why = suites.for_recording(Recording("csv", at("."), Facts(robot_type=robot, kind=kind), (), {MAIN: table}))
+    suite, why = suites.for_recording(
+        Recording("csv", at("."), Facts(robot_type="toaster", kind="arm"), (), {MAIN: table})
+    )
     assert (suite.name, "arm@2 needs one table with observation.state" in why) == ("recording@2", True)
 
 
@@ -171,7 +172,7 @@ def test_a_suite_is_chosen_by_format_where_no_robot_type_says_it():
 
 def test_many_topics_are_no_table_of_an_arm():
     assert suites.for_recording(of("panda", "mcap"))[0].name == "arm@2"
-    assert suites.for_recording(of("panda", "mcap", streams=2))[0].name == "recording@2"
+    assert suites.for_recording(of("panda", "mcap", streams=2))[0].name == "joints@1"
     assert suites.for_recording(of("quadrotor", "mcap", streams=2))[0].name == "flight@1"
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from validators import files as files_of
 from validators.declarations import declaration
-from validators.errors import UnreadableDataset
+from validators.errors import MissingExtra, UnreadableDataset
 from validators.files import Files
 from validators.readers.declared import applied
 from validators.recording import Recording
@@ -53,7 +53,11 @@ def readers() -> Iterator[tuple[Reader, str]]:
     """Those of third parties first, by name, with who they are; then the shipped ones, whose name is empty."""
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         made_by = f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
-        yield cast(Reader, point.load()), f"{made_by} ({point.value})"
+        try:
+            yield cast(Reader, point.load()), f"{made_by} ({point.value})"
+        except (ImportError, AttributeError) as error:
+            detail = f"the reader {point.value} of {made_by} cannot be loaded ({error}); mend or uninstall it"
+            raise MissingExtra("extra-missing", detail) from error
     for name in REGISTRY:
         yield cast(Reader, importlib.import_module(f"validators.readers.{name}")), ""
 
