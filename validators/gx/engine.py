@@ -22,7 +22,8 @@ from validators.errors import MissingExtra
 from validators.expectations.core.expectation import columns
 from validators.findings import NotEvaluable
 from validators.gx import judgements
-from validators.gx.names import Answer, answer
+from validators.gx.names import answer
+from validators.gx.rows import Answer
 from validators.metrics.compute import Pass, once
 from validators.metrics.domain import Columns, Domain, columns_of
 from validators.recording import Recording

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 import polars as pl
 from great_expectations.expectations.metrics.column_aggregate_metrics import column_outlier_statistics, column_partition
 from great_expectations.expectations.metrics.metric_provider import MetricProvider
@@ -16,29 +14,17 @@ from great_expectations.metrics.column.descriptive_stats import DescriptiveStats
 
 from validators.findings import NotEvaluable
 from validators.gx.judgements import METRIC
+from validators.gx.rows import MAX_LISTED, OF_ROWS, Answer, Kwargs, as_pandas_counts
 from validators.metrics.conditions import CONDITIONS
-from validators.metrics.counts import Counts, counts
+from validators.metrics.counts import counts
 from validators.metrics.divergence import histogram
 from validators.metrics.domain import Domain, ignore
 from validators.metrics.literals import literals
-from validators.metrics.measures import MEASURES, Measure, Part, Seen
+from validators.metrics.measures import MEASURES, Measure, Seen
 
 if TYPE_CHECKING:
     from validators.gx.engine import PolarsBatchData, PolarsExecutionEngine
 
-MAX_LISTED = 200  # unexpected rows in a result, unless it is complete
-MAX_COMPLETE = 100_000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Parts of the pass, and how they become the value that Great Expectations expects."""
-
-    parts: tuple[Part, ...]
-    finish: Callable[[Seen], Any]
-
-
-Kwargs: TypeAlias = Mapping[str, Any]
 Make: TypeAlias = Callable[["PolarsBatchData", Domain, Kwargs], Answer]
 
 
@@ -82,111 +68,8 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _unexpected_count(found: Counts, _: Kwargs) -> Answer:
-    return Answer(found.parts, found.unexpected)
-
-
-def _judged_count(found: Counts, _: Kwargs) -> Answer:
-    return Answer(found.parts, lambda seen: int(seen.pooled(found.judged) or 0))
-
-
-def _limited(rows: pl.LazyFrame, kwargs: Kwargs) -> pl.LazyFrame:
-    form = kwargs.get("result_format") or {}
-    if form.get("result_format") == "COMPLETE":
-        return rows.head(MAX_COMPLETE)
-    return rows.head(min(form.get("partial_unexpected_count", 20), MAX_LISTED))
-
-
-def _listing(found: Counts, make: Callable[[Seen], Any]) -> Answer:
-    """Rows are looked for again only where there are any."""
-    return Answer(found.parts, lambda seen: make(seen) if found.unexpected(seen) else [])
-
-
-def _unexpected_values(found: Counts, kwargs: Kwargs) -> Answer:
-    def values(seen: Seen) -> list[Any]:
-        shown = [found.domain.column(n).expr.alias(n) for n in found.domain.names]
-        table = _limited(found.failing(seen), kwargs).select(shown).collect(engine="streaming")
-        if len(found.domain.names) == 1:
-            return table.to_series().to_list()
-        if (
-            "column_list" in kwargs
-            or len(found.domain.names) > 2
-            or found.name.startswith(("multi", "compound", "select"))
-        ):
-            return table.to_dicts()
-        return table.rows()
-
-    return _listing(found, values)
-
-
-def _unexpected_index_list(found: Counts, kwargs: Kwargs) -> Answer:
-    """Positions of rows in the table; with `unexpected_index_column_names` those columns beside the values."""
-    named = (kwargs.get("result_format") or {}).get("unexpected_index_column_names")
-
-    def indices(seen: Seen) -> list[Any]:
-        rows = _limited(found.failing(_Numbered(seen)), kwargs)
-        if not named:
-            return rows.select(_ROW).collect(engine="streaming").to_series().to_list()
-        return rows.select(*found.domain.names, *named).collect(engine="streaming").to_dicts()
-
-    return _listing(found, indices)
-
-
-_ROW = "__position__"
-
-
-@dataclass(frozen=True)
-class _Numbered:
-    """The rows again, numbered."""
-
-    seen: Seen
-
-    def each(self, part: Part) -> pl.Series:
-        return self.seen.each(part)
-
-    def pooled(self, part: Part) -> Any:
-        return self.seen.pooled(part)
-
-    def look(self, lifts: Any) -> pl.LazyFrame:
-        return self.seen.look(lifts).with_row_index(_ROW)
-
-
-def _unexpected_rows(found: Counts, kwargs: Kwargs) -> Answer:
-    shown = [column.expr.alias(name) for name, column in found.domain.columns.items()]
-
-    def rows(seen: Seen) -> pd.DataFrame:
-        return _limited(found.failing(seen), kwargs).select(shown).collect(engine="streaming").to_pandas()
-
-    return Answer(found.parts, rows)
-
-
-def _unexpected_value_counts(found: Counts, _: Kwargs) -> Answer:
-    def tally(seen: Seen) -> pd.Series[int]:
-        (name,) = found.domain.names
-        shown = found.failing(seen).select(value=found.domain.column(name).expr)
-        return _as_pandas_counts(shown.group_by("value").agg(count=pl.len()).sort("value").collect(engine="streaming"))
-
-    return Answer(found.parts, tally)
-
-
-OF_ROWS: dict[str, Callable[[Counts, Kwargs], Answer]] = {
-    "unexpected_count": _unexpected_count,
-    "unexpected_values": _unexpected_values,
-    "unexpected_index_list": _unexpected_index_list,
-    "unexpected_index_query": lambda _, __: Answer((), lambda _: None),
-    "unexpected_rows": _unexpected_rows,
-    "unexpected_value_counts": _unexpected_value_counts,
-    "filtered_row_count": _judged_count,
-}
-
-
-def _as_pandas_counts(table: pl.DataFrame) -> pd.Series[int]:
-    index = pd.Index(table["value"].to_list(), name="value")
-    return pd.Series(table["count"].to_numpy().astype(np.int64), index=index, name="count")
-
-
 _CONVERTED: dict[str, Callable[[Any], Any]] = {
-    "column.value_counts": _as_pandas_counts,
+    "column.value_counts": as_pandas_counts,
     "column.distinct_values": lambda values: set(values.to_list()),
     "column.outlier_statistics": lambda found: column_outlier_statistics.OutlierStatistics(*found),
 }
