@@ -19,7 +19,8 @@ from validators.expectations.signal.ranges import ExpectChannelsToBeBetween
 from validators.findings import Outcome
 from validators.metrics import channels, greatest, least
 from validators.recording import CLOCK, Recording
-from validators.run import GX_VERSION, run
+from validators.result import GX_VERSION
+from validators.run import run
 from validators.stream import Feature, Stream
 
 LEAST_EPISODES = 5

@@ -16,7 +16,7 @@ from catalog.cli import output
 
 if TYPE_CHECKING:
     from validators.errors import ValidatorError
-    from validators.run import SuiteResult
+    from validators.result import SuiteResult
 
 CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
 STANDARD_OUTPUT = "-"

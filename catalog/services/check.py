@@ -23,6 +23,7 @@ from catalog.services.open_recording import open_recording
 from catalog.services.read_episodes import read_episodes
 from catalog.storage.snapshot import reread
 from validators import robot, run, suites
+from validators.result import SuiteResult, engine
 
 FINDINGS = 10_000
 
@@ -151,7 +152,7 @@ def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[F
             root=root.slug,
             suite=suite.name,
             suite_digest=suite.digest,
-            engine=run.engine(result.engine) | {"format": recording.format, "reader": recording.reader or "assay"},
+            engine=engine(result.engine) | {"format": recording.format, "reader": recording.reader or "assay"},
             passed=result.passed,
             episodes=len(recording.episodes),
             evaluated=len(result.outcomes),
@@ -164,7 +165,7 @@ def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[F
     )
 
 
-def _silent(result: run.SuiteResult, *, required: bool) -> tuple[str, ...]:
+def _silent(result: SuiteResult, *, required: bool) -> tuple[str, ...]:
     silent = (o for o in result.outcomes if o.status == "not-evaluable" and (o.required or not required))
     said = {f"{o.check}: {o.why}" for o in silent}
     if not required:  # streams that one good stream would hide

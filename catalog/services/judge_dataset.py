@@ -21,7 +21,7 @@ from catalog.services.context import Context
 from catalog.services.decide import active_policy, clock, decide
 from catalog.services.revoked import quarantined, recalled
 from lineage import urn
-from validators.run import ENGINE
+from validators.result import ENGINE
 
 
 def judge_dataset(context: Context, by: str, dataset: str, ingest: str | None) -> Decision:

@@ -12,7 +12,8 @@ import polars as pl
 from tests.benchmarks.figure import Figure, compare
 from validators import readers, suites
 from validators import robot as robots
-from validators.run import SuiteResult, run
+from validators.result import SuiteResult
+from validators.run import run
 
 DATASET, SUITE, FPS = "arm-reach-sim", "arm@1", 20
 ROBOT = Path(__file__).resolve().parents[2] / "examples" / "reach" / "robot.yaml"

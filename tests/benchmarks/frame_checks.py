@@ -16,7 +16,8 @@ from tests.benchmarks.figure import Figure, compare
 from validators import readers
 from validators.expectations import SHIPPED
 from validators.expectations.pictures.expectation import OfPictures
-from validators.run import SuiteResult, run
+from validators.result import SuiteResult
+from validators.run import run
 from validators.suites import Suite, parse
 
 G1 = Path(__file__).resolve().parents[3] / "shared" / "data" / "lerobot_v21_unitree_g1" / "videos"

@@ -10,8 +10,9 @@ from examples.reach.arm import MODEL
 from examples.reach.record import RECIPES, record
 from validators import readers, suites
 from validators.clean import clean
+from validators.result import SuiteResult
 from validators.robot import load
-from validators.run import SuiteResult, run
+from validators.run import run
 
 FAULTS = [("gap", (7,)), ("jitter", (19,)), ("frozen_rows", (31,)), ("joint_zero", tuple(range(48, 60)))]
 FAILING = (7, 19, 31, *range(48, 60))

@@ -10,7 +10,7 @@ from catalog.cli.findings.words import number, plain, span
 
 if TYPE_CHECKING:
     from validators.findings import Finding, Outcome
-    from validators.run import SuiteResult
+    from validators.result import SuiteResult
 
 MAX_LINES = 200  # findings written out in one test case
 

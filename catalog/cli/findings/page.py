@@ -14,7 +14,7 @@ from catalog.cli.findings.words import counts, facts, number, plain, span
 if TYPE_CHECKING:
     from validators.excerpt import Excerpt
     from validators.findings import Finding, Outcome
-    from validators.run import SuiteResult
+    from validators.result import SuiteResult
 
 DRAWN = 40  # groups with a plot and pictures
 LISTED = 200  # findings of one group written out
@@ -186,7 +186,7 @@ def _check(outcome: Outcome) -> str:
 
 
 def _engine(result: SuiteResult) -> str:
-    from validators.run import engine
+    from validators.result import engine
 
     known = {**engine(), "suite": f"{result.suite.name} {result.suite.digest}"}
     if result.robot:

@@ -11,7 +11,7 @@ from catalog.cli.findings.words import number, span
 
 if TYPE_CHECKING:
     from validators.findings import Finding
-    from validators.run import SuiteResult
+    from validators.result import SuiteResult
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"blocking": "error", "warning": "warning"}
@@ -25,7 +25,7 @@ MAX_RESULTS = 5000  # what the largest hosts take of one run
 
 def sarif(name: str, result: SuiteResult) -> str:
     """The document. Locations are the dataset's files, relative to the folder that was checked."""
-    from validators.run import engine
+    from validators.result import engine
 
     findings = worst_first(result.findings)
     known = engine()

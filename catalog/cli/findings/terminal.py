@@ -19,7 +19,8 @@ from catalog.cli.findings.words import counts, facts, number, plain, said_beside
 if TYPE_CHECKING:
     from validators.expectations.expectation import Progress
     from validators.findings import Finding, Outcome
-    from validators.run import SuiteResult, Told
+    from validators.result import SuiteResult
+    from validators.run import Told
 
 SHOWN = 12  # groups of findings on one screen
 CURVES = 3

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from validators.findings import Finding
-    from validators.run import SuiteResult
+    from validators.result import SuiteResult
 
 
 def plain(text: str) -> str:

@@ -11,7 +11,8 @@ from validators import readers
 from validators.documents import DocumentError, canonical, parse_json, parse_jsonl, parse_yaml
 from validators.errors import UnreadableDataset
 from validators.readers.lerobot.v21 import locate
-from validators.run import SuiteResult, run
+from validators.result import SuiteResult
+from validators.run import run
 from validators.suites import load
 
 SUITE = load("arm@1")
