@@ -40,7 +40,10 @@ ReportOption = Annotated[str | None, typer.Option("--report", help="Write one HT
 JunitOption = Annotated[str | None, typer.Option("--junit", help="Write JUnit XML; - is standard output.")]
 SarifOption = Annotated[str | None, typer.Option("--sarif", help="Write SARIF 2.1.0; - is standard output.")]
 NotesOption = Annotated[bool, typer.Option("--notes", help="What each check says, clean or not evaluable.")]
-PicturesOption = Annotated[bool, typer.Option("--pictures/--no-pictures", help="Small curves of the worst findings.")]
+PicturesOption = Annotated[
+    bool | None,
+    typer.Option("--pictures/--no-pictures", help="Small curves of the worst findings; in a terminal if absent."),
+]
 
 
 def check(
@@ -54,7 +57,7 @@ def check(
     report: ReportOption = None,
     junit: JunitOption = None,
     sarif: SarifOption = None,
-    pictures: PicturesOption = True,
+    pictures: PicturesOption = None,
     notes: NotesOption = False,
 ) -> None:
     """Check a dataset. Exit status: 0 clean, 1 something blocks, 2 unreadable input or an answer not written."""

@@ -27,6 +27,7 @@ class Heard:
 class Listener(ThreadingHTTPServer):
     """Answers 200 with a short text; `replies` by path are called, in the order given, for a status of their own."""
 
+    request_queue_size = 256  # connections that wait; of more the kernel drops some, and the caller tries for minutes
     daemon_threads = True
 
     def __init__(self, port: int = 0) -> None:

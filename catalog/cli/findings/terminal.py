@@ -27,8 +27,8 @@ CURVES = 3
 NARROW = 60  # columns; on a narrower terminal there are no curves
 
 
-def show(name: str, result: SuiteResult, chosen: str, *, pictures: bool, notes: bool) -> None:
-    """Prints the verdict on standard output."""
+def show(name: str, result: SuiteResult, chosen: str, *, pictures: bool | None, notes: bool) -> None:
+    """Prints the verdict on standard output; `pictures` None draws curves where that is a terminal."""
     from validators.expectations import SHIPPED
 
     console = Console(highlight=False)
@@ -39,7 +39,8 @@ def show(name: str, result: SuiteResult, chosen: str, *, pictures: bool, notes: 
     groups = grouped(result.findings)
     if groups:
         console.print(Text("episode, check, time, value", style="dim"))
-        _list(console, groups, result if pictures and console.width >= NARROW else None)
+        wanted = console.is_terminal if pictures is None else pictures
+        _list(console, groups, result if wanted and console.width >= NARROW else None)
     for said, checks in said_besides(result, all_notes=notes).items():
         console.print(Text(plain(f"{', '.join(checks)}: {said}"), style="dim"))
     explained = {e.check for e in SHIPPED}

@@ -59,11 +59,12 @@ def test_the_same_defect_in_many_episodes_is_one_line(folder):
 
 
 def test_a_curve_is_drawn_where_the_finding_is(folder):
-    done = run(folder)
+    done = run(folder, "--pictures")
     drawn = [line for line in done.stdout.splitlines() if set(line.strip()) & set(BLOCKS)]
     assert len(drawn) == 2  # the clock, and the channel around the rows that are NaN
     assert "time from row to row, ms" in done.stdout
     assert not set(run(folder, "--no-pictures").stdout) & set(BLOCKS)
+    assert not set(run(folder).stdout) & set(BLOCKS), "nobody looks at a pipe"
 
 
 def test_blocks_and_marks_agree_with_the_signal():

@@ -115,7 +115,7 @@ def test_a_gripper_from_0_to_1_is_normalised(writer, arm, greatest, judged_chann
     )
     (outcome,) = run(readers.open(root), LIMITS, gripper).outcomes
     assert outcome.note.startswith(f"{judged_channels} of 3 channels judged")
-    assert ("normalised (inferred): 1 channels" in outcome.note) is (greatest == 1.0)
+    assert ("normalised (inferred): 1 channel" in outcome.note) is (greatest == 1.0)
 
 
 def test_ticks_are_not_evaluable(writer, arm):
