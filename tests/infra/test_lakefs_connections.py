@@ -267,12 +267,12 @@ def test_a_download_that_is_left_gives_everything_back(alone: Any) -> None:
     content = os.urandom(1 << 20) * 32
     alone.put(repository, "large", content)
     process = psutil.Process(alone.process.pid)
-    open_files = process.num_fds()
-    for _ in range(20):
+    open_files, spare, left = process.num_fds(), 8, 40  # a thread that came meanwhile keeps its way to the database
+    for _ in range(left):
         with connect(alone) as raw:
             raw.sendall(head(alone, "GET", f"{repository}/refs/main/objects?path=large"))
             assert raw.recv(1000).startswith(b"HTTP/1.1 200 ")
-    eventually(lambda: process.num_fds() <= open_files)
+    eventually(lambda: process.num_fds() <= open_files + spare)
     assert alone.get(repository, "large").content == content
 
 
