@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -28,13 +28,19 @@ class Connection(asyncio.BufferedProtocol):
     """Reads for the protocol below; only a protocol of this kind says how much is read at once."""
 
     def __init__(self, **given: Any) -> None:
-        http = Http(**given)
-        self._http = http
-        # methods of the class, bound to the protocol below instead: one call less for each event
-        self.connection_made = http.connection_made  # type: ignore[assignment]
-        self.connection_lost = http.connection_lost  # type: ignore[method-assign]
-        self.pause_writing = http.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = http.resume_writing  # type: ignore[method-assign]
+        self._http = Http(**given)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._http.connection_made(cast(asyncio.Transport, transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._http.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._http.resume_writing()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _buffer[: self._http.piece()]
