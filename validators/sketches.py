@@ -51,7 +51,7 @@ def measured(stream: Stream) -> dict[str, Lift]:
             and (stream.clock is None or feature.name != stream.clock.column)
         ):
             for i, lift in enumerate(channels(stream, feature)):
-                label = f"{feature.name}.{feature.label(i)}" if feature.names else feature.channels()[i]
+                label = feature.full_name(i)
                 found[label] = lift
     return found
 

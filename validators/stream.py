@@ -23,7 +23,7 @@ NO_EPISODE = -1  # position of rows that belong to no episode
 Container: TypeAlias = Literal["scalar", "array", "list"]
 Unit: TypeAlias = Literal["s", "ms", "us", "ns"]
 Synchronised: TypeAlias = Literal["ptp", "gps", "ntp", "none", "unknown"]
-PER_SECOND: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+PER_SECOND: Mapping[Unit, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,10 @@ class Feature:
     def label(self, channel: int) -> str:
         """The declared name of a channel, or its column name where none is declared."""
         return self.names[channel] if self.names else self.channels()[channel]
+
+    def full_name(self, channel: int) -> str:
+        """How a finding names a channel: `feature.label` where labels are declared, else its column."""
+        return f"{self.name}.{self.names[channel]}" if self.names else self.channels()[channel]
 
 
 @dataclass(frozen=True)

@@ -95,3 +95,12 @@ class Values:
         found = frame.group_by(EPISODE).agg(m.expr.alias(m.name) for m in metrics).collect(engine="streaming")
         order = self.metrics.select(EPISODE)
         return Values(self.table, order.join(found, on=EPISODE, how="left", maintain_order="left"))
+
+
+def span_of(rows: pl.DataFrame) -> tuple[float | None, float | None]:
+    """Least and greatest finite `t` of rows, s; None without a clock or without any."""
+    if "t" not in rows.columns:
+        return None, None
+    times = rows["t"].to_numpy()
+    times = times[np.isfinite(times)]
+    return (float(times.min()), float(times.max())) if times.size else (None, None)

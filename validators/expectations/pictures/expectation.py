@@ -59,8 +59,8 @@ class Seen:
 
     @cached_property
     def state(self) -> NDArray[np.float64] | None:
-        """What the joints measured in the episode [rows, 1 + channels], the time first; None without any."""
-        found = next(((s, f) for s in self._streams() for f in _states(s)), None)
+        """What the joints measured in the episode [rows, 1 + channels], the time first; None without state or time."""
+        found = next(((s, f) for s in self._streams() if s.clock for f in _states(s)), None)
         if found is None:
             return None
         stream, feature = found

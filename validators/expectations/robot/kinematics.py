@@ -15,7 +15,7 @@ from validators.expectations.robot.pairing import ALIKE, following, pairs
 from validators.expectations.robot.units import Mapped, extent, extent_metrics, mapped, said
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import greatest, least
-from validators.values import Values
+from validators.values import Values, span_of
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,15 @@ class ExpectJointsWithinLimits(Expectation):
             bad = frame.filter(~column.is_nan() & ~column.is_between(lower - tolerance, upper + tolerance))
             under = lower - low[position] > high[position] - upper
             hint = " (looks like degrees)" if m.unit == "rad" and max(-low[position], high[position]) > tau else ""
+            start, end = span_of(bad)
             found.append(
                 Finding(
                     self.check,
                     f"{self.column}.{m.label}",
                     f"{bad.height} rows {'below' if under else 'above'} the limit of {m.joint.name}{hint}",
                     episode=subject.recording.episodes[position].index,
-                    start_s=float(bad["t"][0]),
-                    end_s=float(bad["t"][-1]),
+                    start_s=start,
+                    end_s=end,
                     value=float(low[position] if under else high[position]),
                     limit=lower if under else upper,
                     unit=m.unit,

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import polars as pl
 
 from validators.expectations.expectation import Expectation, Needs, Subject
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, channels, greatest, least
 from validators.stream import Feature
-from validators.values import Values
+from validators.values import Values, span_of
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,16 @@ class ExpectChannelsToBeBetween(Expectation):
             failing = np.flatnonzero((under < low) | (over > high)).tolist()
             for position, frame in values.rows(failing, [lift]).items() if failing else ():
                 bad = frame.filter(~lift.column.is_nan() & ~lift.column.is_between(low, high))
-                times = bad["t"] if "t" in bad.columns else pl.Series([None])
+                start, end = span_of(bad)
                 below = low - under[position] > over[position] - high
                 found.append(
                     Finding(
                         self.check,
-                        f"{feature.name}.{feature.label(channel)}" if feature.names else feature.channels()[channel],
+                        feature.full_name(channel),
                         f"{bad.height} of {frame.height} rows {'below' if below else 'above'} the approved range",
                         episode=subject.recording.episodes[position].index,
-                        start_s=times.min(),  # type: ignore[arg-type]  # a float or None
-                        end_s=times.max(),  # type: ignore[arg-type]  # a float or None
+                        start_s=start,
+                        end_s=end,
                         value=float(under[position] if below else over[position]),
                         limit=low if below else high,
                         unit=feature.units[channel] if feature.units else "",

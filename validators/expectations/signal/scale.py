@@ -69,7 +69,7 @@ def judged(subject: Subject, column: str) -> list[Channel]:
         wanted = feature.width and feature.name not in BOOKKEEPING | own and fnmatch.fnmatchcase(feature.name, column)
         if wanted and feature.name in stream.columns and (feature.dtype.startswith("float") or feature.name == column):
             for i, lift in enumerate(channels(stream, feature)):
-                label = f"{feature.name}.{feature.label(i)}" if feature.names else feature.channels()[i]
+                label = feature.full_name(i)
                 found.append(Channel(label, feature, i, lift))
     if not found:
         raise NotEvaluable(f"no numeric column fits {column!r}")

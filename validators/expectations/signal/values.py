@@ -15,7 +15,7 @@ from validators.expectations.expectation import ACTION, STATE, Expectation, Need
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.metrics import Lift, Metric, channels, count, greatest, least, previous
 from validators.stream import START, Feature
-from validators.values import Values
+from validators.values import Values, span_of
 
 
 def _where(subject: Subject, feature: Feature, condition: str) -> Lift:
@@ -59,13 +59,11 @@ class _Rows(Expectation):
                 test = column.is_null() if self.condition == "null" else ~column.is_finite()
                 bad = frame.filter(test)
                 if bad.height:
-                    start, end = _span(bad)
+                    start, end = span_of(bad)
                     found.append(
                         Finding(
                             self.check,
-                            f"{feature.name}.{feature.label(channel)}"
-                            if feature.names
-                            else feature.channels()[channel],
+                            feature.full_name(channel),
                             f"{bad.height} of {frame.height} rows {self.wording}",
                             episode=subject.recording.episodes[position].index,
                             start_s=start,
@@ -145,12 +143,12 @@ class ChannelsBetween(Expectation):
             failing = np.flatnonzero((under < low) | (over > high)).tolist()
             for position, frame in values.rows(failing, [lift]).items() if failing else ():
                 bad = frame.filter(~pl.col(lift.name).is_nan() & ~pl.col(lift.name).is_between(low, high))
-                start, end = _span(bad)
+                start, end = span_of(bad)
                 below = under[position] < low
                 findings.append(
                     Finding(
                         self.check,
-                        f"{feature.name}.{feature.label(channel)}" if feature.names else feature.channels()[channel],
+                        feature.full_name(channel),
                         f"{bad.height} rows {'below' if below else 'above'} the range",
                         episode=subject.recording.episodes[position].index,
                         start_s=start,
@@ -240,13 +238,14 @@ class ExpectNoFrozenRows(Expectation):
         told = [(b, e) for b, e in zip(begins, ends, strict=True) if moving[b + self.rows - 1 : e + 1].any()]
         begin, end = max(told, key=lambda span: span[1] - span[0])
         others = f" ({len(told)} such runs)" if len(told) > 1 else ""
+        start_s, end_s = span_of(frame[int(begin) : int(end) + 1])
         return Finding(
             self.check,
             STATE,
             f"{end - begin + 1} identical rows while the action moves{others}",
             episode=subject.recording.episodes[position].index,
-            start_s=float(frame["t"][int(begin)]),
-            end_s=float(frame["t"][int(end)]),
+            start_s=start_s,
+            end_s=end_s,
             value=float(end - begin + 1),
             limit=float(self.rows),
             unit="rows",
@@ -258,9 +257,3 @@ def _spread(low: np.ndarray, high: np.ndarray) -> float:
     if not np.isfinite(low).any() or not np.isfinite(high).any():
         return 0.0
     return float(np.nanmax(high) - np.nanmin(low))
-
-
-def _span(rows: pl.DataFrame) -> tuple[float | None, float | None]:
-    times = rows["t"].to_numpy()
-    times = times[np.isfinite(times)]
-    return (float(times.min()), float(times.max())) if times.size else (None, None)
