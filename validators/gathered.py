@@ -7,6 +7,7 @@ read, once, into one. Streams that are large, few files or hold pictures in thei
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,10 +34,9 @@ def _stream(recording: Recording, place: int, stream: Stream) -> Stream:
     if len(files) < LEAST_FILES or stream.rows > SMALL * len(files) or not all(map(_plain, stream.tables)):
         return stream
     size = WIDE * sum(path.stat().st_size for path in files)
-    folder = recording.files.scratch / "gathered"
     if size > LARGEST or size > shutil.disk_usage(recording.files.scratch).free // 2:
         return stream
-    folder.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="gathered-", dir=recording.files.scratch))  # an earlier one may be in use
     tables = tuple(_table(folder / f"{place}-{i}.arrow", table) for i, table in enumerate(stream.tables))
     return replace(stream, source=tables)
 

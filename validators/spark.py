@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
@@ -29,22 +29,32 @@ TASKS = 32
 _Job: TypeAlias = tuple[Stream, Sequence[Needs], int]
 
 
+@dataclass(frozen=True)
+class SparkRead:
+    """How `run` reads on a session. `tasks`: into how many parts the episodes are cut."""
+
+    session: Any
+    tasks: int
+    engine: str = ENGINE
+
+    def __call__(
+        self, streams: Mapping[str, Stream], episodes: int, needs: Mapping[str, Sequence[Needs]]
+    ) -> dict[str, Values]:
+        """As `planner.read_all`."""
+        found: dict[str, Values] = {}
+        for name, stream in streams.items():
+            here = replace(stream, source=stream.tables)
+            job = (here, needs[name], planner.sampling(here))
+            found[name] = planner.gathered(stream, episodes, _spread(self.session, job, self.tasks))
+        return found
+
+
 def reader(session: Any, tasks: int = TASKS) -> Read:
     """How `run` reads on that session: `run(recording, suite, read=reader(session))`.
 
     `tasks` is into how many parts the episodes are cut: a few times the cores, so that no slow episode keeps one busy.
     """
-
-    def read(streams: Mapping[str, Stream], episodes: int, needs: Mapping[str, Sequence[Needs]]) -> dict[str, Values]:
-        found: dict[str, Values] = {}
-        for name, stream in streams.items():
-            here = replace(stream, source=stream.tables)
-            job = (here, needs[name], planner.sampling(here))
-            found[name] = planner.gathered(stream, episodes, _spread(session, job, tasks))
-        return found
-
-    read.engine = ENGINE  # type: ignore[attr-defined]  # said in the result
-    return read
+    return SparkRead(session, tasks)
 
 
 def _spread(session: Any, job: _Job, tasks: int) -> list[pl.DataFrame]:

@@ -27,7 +27,9 @@ def test_the_same_verdict_on_many_files(writer, robot):
     suite = suites.load("arm@2")
     assert len({p.path for t in gathered(recording).streams["frames"].tables for p in t.parts}) == 2
     one, lying = run.run(recording, suite, robot), run.run(recording, suite, robot, read=as_they_lie)
-    assert one.to_dict() == lying.to_dict()
+    ours, theirs = one.to_dict(), lying.to_dict()
+    assert (ours.pop("engine")["engine"], theirs.pop("engine")["engine"]) == ("assay-polars", "unnamed")
+    assert ours == theirs
     assert {5, 7} <= {i for f in one.findings for i in f.affected}
 
 
