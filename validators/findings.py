@@ -6,10 +6,22 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 Severity: TypeAlias = Literal["blocking", "warning"]
 Status: TypeAlias = Literal["found", "clean", "not-evaluable"]
+
+
+class Where(TypedDict, total=False):
+    """Fields of a finding that only some of a check's findings have."""
+
+    episode: int | None
+    episodes: tuple[int, ...]
+    start_s: float | None
+    end_s: float | None
+    value: float | None
+    limit: float | None
+    unit: str
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def told(where: str, missing: str = "file-missing") -> Iterator[None]:
         yield
     except UnreadableDataset:
         raise
-    except Exception as error:
+    except Exception as error:  # each library has its own; what the table does not know goes on as it is
         if (found := _told(error, missing)) is None:
             raise
         raise UnreadableDataset(found.kind, found.message, path=where) from error

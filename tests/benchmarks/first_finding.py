@@ -20,6 +20,7 @@ RUNS = 5
 def figures(_folder: Path) -> Iterator[Figure]:
     """Until the first finding and until the end, against an interpreter that does nothing."""
     if not G1.is_dir():
+        print("the recording of the G1 is not beside the checkout, so the first finding is not timed", file=sys.stderr)
         return
     _watched()
     taken = [_watched() for _ in range(RUNS)]

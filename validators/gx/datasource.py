@@ -138,7 +138,7 @@ class PolarsRecordingAsset(_PolarsAsset):
         return self.add_batch_definition(name=name, partitioner=None)
 
 
-class PolarsDatasource(Datasource):  # type: ignore[misc]
+class PolarsDatasource(Datasource):  # type: ignore[misc]  # Great Expectations has no types here
     """Great Expectations on Polars."""
 
     asset_types: ClassVar[list[type[DataAsset]]] = [PolarsDataFrameAsset, PolarsRecordingAsset]

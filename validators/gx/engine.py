@@ -68,7 +68,7 @@ class PolarsBatchData(BatchData):  # type: ignore[misc]  # Great Expectations ha
         self.schema = {name: table.columns[name].dtype for name in table.names if name in table.columns}
 
 
-class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):  # type: ignore[misc]
+class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):  # type: ignore[misc]  # the same
     """Great Expectations over `pl.DataFrame`, `pl.LazyFrame` or a recording."""
 
     def load_batch_data(self, batch_id: str, batch_data: object) -> None:

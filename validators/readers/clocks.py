@@ -66,7 +66,7 @@ def _by_size(first: float | None, kind: str) -> Unit | None:
         return "s" if kind.startswith("float") else None
     for unit, per_second in PER_SECOND.items():
         if EPOCH[0] * per_second <= first < EPOCH[1] * per_second:
-            return unit  # type: ignore[return-value]  # the keys are the units
+            return unit
     return "s" if kind.startswith("float") and abs(first) < EPOCH[0] else None
 
 

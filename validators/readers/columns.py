@@ -169,6 +169,15 @@ def number(kind: str) -> bool:
     return kind.startswith(("float", "int", "uint"))
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_count(value: object) -> TypeGuard[int]:
     """Whether a value of some metadata counts something."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53

@@ -99,5 +99,6 @@ class ExpectNoKnownOverlap(Expectation):
             yield self._finding(message, found, float(len(found)), 0.0)
 
     def _finding(self, message: str, episodes: tuple[int, ...], value: float, limit: float) -> Finding:
-        of = {"value": value, "limit": limit, "unit": "episodes", "resolves": _RESOLVES}
-        return Finding(self.check, "", message, episodes=episodes, **of)  # type: ignore[arg-type]
+        return Finding(
+            self.check, "", message, episodes=episodes, value=value, limit=limit, unit="episodes", resolves=_RESOLVES
+        )

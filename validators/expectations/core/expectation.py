@@ -34,7 +34,8 @@ def columns(stream: Stream) -> Columns:
         dtype = stream.schema.get(feature.name)
         if feature.width and isinstance(dtype, pl.List | pl.Array):
             inner = pl.DataType.from_python(float) if dtype.inner is None else dtype.inner
-            found |= {n: Column(e, inner) for n, e in stream.unpacked(feature).items()}  # type: ignore[arg-type]
+            kind = inner if isinstance(inner, pl.DataType) else inner()
+            found |= {n: Column(e, kind) for n, e in stream.unpacked(feature).items()}
     return found
 
 

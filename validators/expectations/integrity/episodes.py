@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Unpack
 
 import numpy as np
 import polars as pl
 
 from validators.expectations.expectation import Expectation, Needs, Subject
-from validators.findings import Finding, Judgement, NotEvaluable
+from validators.findings import Finding, Judgement, NotEvaluable, Where
 from validators.metrics import Lift, Metric, count, least
 from validators.values import Values
 
@@ -119,5 +119,5 @@ class ExpectReferencesToExist(Expectation):
             message = f"the listed tasks are not numbered 0, 1, 2, …: number {wrong} is {numbers[wrong]}"
             yield self._finding(message, value=float(numbers[wrong]), limit=float(wrong))
 
-    def _finding(self, message: str, **where: object) -> Finding:
-        return Finding(self.check, TASK, message, resolves="one row", **where)  # type: ignore[arg-type]
+    def _finding(self, message: str, **where: Unpack[Where]) -> Finding:
+        return Finding(self.check, TASK, message, resolves="one row", **where)

@@ -39,9 +39,28 @@ class ExpectCountsToMatchMetadata(Expectation):
         found = (self._totals(subject), self._lengths(subject), self._unowned(subject), self._videos(subject))
         return Judgement(tuple(finding for findings in found for finding in findings))
 
-    def _finding(self, stream: str, message: str, value: int, limit: int, unit: str, **where: object) -> Finding:
-        of = {"value": float(value), "limit": float(limit), "unit": unit, "resolves": "a difference of one"}
-        return Finding(self.check, stream, message, **of, **where)  # type: ignore[arg-type]  # fields of one finding
+    def _finding(
+        self,
+        stream: str,
+        message: str,
+        value: int,
+        limit: int,
+        unit: str,
+        *,
+        episode: int | None = None,
+        episodes: tuple[int, ...] = (),
+    ) -> Finding:
+        return Finding(
+            self.check,
+            stream,
+            message,
+            episode=episode,
+            episodes=episodes,
+            value=float(value),
+            limit=float(limit),
+            unit=unit,
+            resolves="a difference of one",
+        )
 
     def _totals(self, subject: Subject) -> Iterator[Finding]:
         recording = subject.recording

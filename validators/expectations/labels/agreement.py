@@ -30,8 +30,8 @@ class AgreementExpectation(LabelExpectation):
     def _finding(
         self, pair: Pair, message: str, value: float, limit: float, unit: str, interval: tuple[float, float]
     ) -> Finding:
-        of = {"value": value, "limit": limit, "unit": unit, "resolves": _said(interval)}
-        return Finding(self.check, f"{pair.first} and {pair.second}"[:200], message, **of)  # type: ignore[arg-type]  # fields
+        names = f"{pair.first} and {pair.second}"[:200]
+        return Finding(self.check, names, message, value=value, limit=limit, unit=unit, resolves=_said(interval))
 
 
 def _said(interval: tuple[float, float]) -> str:
@@ -202,9 +202,17 @@ class ExpectKrippendorffAlpha(AgreementExpectation):
         interval = bounds(result.value, clusters[result.kept])
         raters = sorted({r for found in images for r in found})
         said = f"alpha of {self.value} over {len(result.kept)} objects and {len(raters)} annotators"
-        of = {"value": value, "limit": self.alpha, "unit": "alpha", "resolves": _said(interval)}
-        stream = ", ".join(raters)[:200]
-        found = [Finding(self.check, stream, said, **of)] if value < self.alpha else []  # type: ignore[arg-type]  # fields
+        low = Finding(
+            self.check,
+            ", ".join(raters)[:200],
+            said,
+            value=value,
+            limit=self.alpha,
+            unit="alpha",
+            resolves=_said(interval),
+        )
         return Judgement(
-            tuple(found), f"{said}: {value:.2f} ({_said(interval)})", {"alpha": value, "interval": list(interval)}
+            (low,) if value < self.alpha else (),
+            f"{said}: {value:.2f} ({_said(interval)})",
+            {"alpha": value, "interval": list(interval)},
         )

@@ -57,8 +57,8 @@ class ExpectDeclaredClasses(LabelExpectation):
         findings = []
         for (category, *_), group in rows.group_by("category", "source", "stream", "kind", maintain_order=True):
             message = "no class" if category is None else f"class {category!r} not declared"
-            of = {"value": float(group.height), "limit": 0.0, "unit": "labels"}
-            findings.append(finding(self.check, subject, group, message, **of))  # type: ignore[arg-type]  # numbers and a unit
+            number = float(group.height)
+            findings.append(finding(self.check, subject, group, message, value=number, limit=0.0, unit="labels"))
         note = "no list of classes is declared" if labels.categories is None else ""
         return Judgement(tuple(findings), note)
 
@@ -107,8 +107,15 @@ class ExpectClassCoverage(LabelExpectation):
         return Judgement(tuple(findings), note, {"effective": effective, "gini": gini, **observed})
 
     def _finding(self, message: str, share: float, unit: str) -> Finding:
-        of = {"value": share, "limit": self.least_share, "unit": f"of {unit}", "resolves": "one class"}
-        return Finding(self.check, "classes", message, **of)  # type: ignore[arg-type]  # fields of one finding
+        return Finding(
+            self.check,
+            "classes",
+            message,
+            value=share,
+            limit=self.least_share,
+            unit=f"of {unit}",
+            resolves="one class",
+        )
 
 
 def evenness(counts: NDArray[np.float64]) -> tuple[float, float]:
@@ -154,8 +161,8 @@ class ExpectNoDuplicateBoxes(LabelExpectation):
         findings = []
         for _, rows in doubled.group_by("source", "stream", "kind", maintain_order=True):
             message = "upon another of its class"
-            of = {"value": float(rows["best"].max()), "limit": self.iou, "unit": "IoU"}  # type: ignore[arg-type]  # a float column
-            findings.append(finding(self.check, subject, rows, message, **of))  # type: ignore[arg-type]  # numbers and a unit
+            most = float(rows["best"].to_numpy().max())
+            findings.append(finding(self.check, subject, rows, message, value=most, limit=self.iou, unit="IoU"))
         return Judgement(tuple(findings), f"{table.height} boxes compared", {"duplicates": doubled.height})
 
 

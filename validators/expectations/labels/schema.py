@@ -113,6 +113,8 @@ class ExpectNoOrphanLabels(LabelExpectation):
                 absent += number
             elif here < number:
                 message = f"{number - here} of {number} pictures are not here: {', '.join(first)}"
-                of = {"value": float(number - here), "limit": 0.0, "unit": "files", "resolves": "one"}
-                findings.append(Finding(self.check, name.strip("/") or "pictures", message, **of))  # type: ignore[arg-type]  # fields of a finding
+                stream, gone = name.strip("/") or "pictures", float(number - here)
+                findings.append(
+                    Finding(self.check, stream, message, value=gone, limit=0.0, unit="files", resolves="one")
+                )
         return findings, [f"{absent} pictures are not in the dataset, so none of them was looked at"] if absent else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -58,7 +58,7 @@ class ExpectConsistentTracks(LabelExpectation):
     def _finding(
         self,
         subject: Subject,
-        row: dict[str, object],
+        row: dict[str, Any],
         message: str,
         value: float,
         limit: float,
@@ -68,9 +68,18 @@ class ExpectConsistentTracks(LabelExpectation):
         position, episodes = row["episode"], subject.recording.episodes
         episode = episodes[position].index if isinstance(position, int) and position < len(episodes) else None
         stream = " ".join(str(row[c]) for c in ("source", "stream") if row.get(c))
-        of: dict[str, object] = {"episode": episode, "value": value, "limit": limit, "unit": unit, "resolves": resolves}
-        of |= {"start_s": row.get("start_s"), "end_s": row.get("end_s")}
-        return Finding(self.check, stream, message, **of)  # type: ignore[arg-type]  # fields of one finding
+        return Finding(
+            self.check,
+            stream,
+            message,
+            episode=episode,
+            start_s=row.get("start_s"),
+            end_s=row.get("end_s"),
+            value=value,
+            limit=limit,
+            unit=unit,
+            resolves=resolves,
+        )
 
     def _twice(self, subject: Subject, tracked: pl.LazyFrame) -> Iterator[Finding]:
         cuboids = tracked.filter((pl.col("kind") == "cuboid") & pl.col("image").is_not_null())
@@ -170,8 +179,8 @@ class ExpectLabelTimesWithinRecording(LabelExpectation):
         findings = []
         for _, group in found.group_by("source", "stream", "kind", maintain_order=True):
             message = "outside what was recorded"
-            of = {"value": float(group["off"].max()), "limit": self.tolerance_s, "unit": "s"}  # type: ignore[arg-type]  # a float column
-            findings.append(finding(self.check, subject, group, message, **of))  # type: ignore[arg-type]  # numbers and a unit
+            off = float(group["off"].to_numpy().max())
+            findings.append(finding(self.check, subject, group, message, value=off, limit=self.tolerance_s, unit="s"))
         return Judgement(tuple(findings))
 
     def _spans(self, subject: Subject) -> pl.DataFrame:

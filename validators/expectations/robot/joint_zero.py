@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from validators.expectations.expectation import STATE, Subject
 from validators.expectations.robot.tracked import (
     Tracked,
-    group_rows,
     joint_values,
     on_the_way,
-    rig_groups,
-    sampled_rows,
+    rig_rows,
     tracked_robot,
     tracked_site,
 )
@@ -130,11 +128,9 @@ class ExpectJointZeroBelow(Tracked):
     def judge(self, subject: Subject, values: Values) -> Judgement:
         robot = tracked_robot(subject)
         found = on_the_way(subject, values)
-        groups, findings, resolved, largest = rig_groups(subject), [], [], 0.0
-        table = sampled_rows(subject, values, found)
-        for name, positions in groups.items():
-            chosen = group_rows(table, name, positions)
-            result = self._fit(robot.tree, tracked_site(subject), found, chosen)
+        findings, resolved, largest = [], [], 0.0
+        for name, positions, rows in rig_rows(subject, values, found):
+            result = self._fit(robot.tree, tracked_site(subject), found, rows)
             resolved.append(self._resolves(result))
             seen = np.abs(result.offset[np.isfinite(result.error)])
             largest = max(largest, float(np.rad2deg(seen).max(initial=0.0)))
@@ -143,7 +139,7 @@ class ExpectJointZeroBelow(Tracked):
         blind = [
             m.label for m, column in zip(self._hinges(found), shown.T, strict=True) if not np.isfinite(column).all()
         ]
-        note = f"largest offset {largest:.2f}°; resolves {_range(shown)}° at 95 %, {len(groups)} groups"
+        note = f"largest offset {largest:.2f}°; resolves {_range(shown)}° at 95 %, {len(resolved)} groups"
         note += f"; units: {said(found)}" + (f"; not shown by the tracked point: {', '.join(blind)}" if blind else "")
         return Judgement(tuple(findings), note, {"largest_deg": largest})
 

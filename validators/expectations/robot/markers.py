@@ -10,11 +10,9 @@ import numpy as np
 from validators.expectations.expectation import STATE, Subject
 from validators.expectations.robot.tracked import (
     Tracked,
-    group_rows,
     joint_values,
     on_the_way,
-    rig_groups,
-    sampled_rows,
+    rig_rows,
     tracked_robot,
     tracked_site,
 )
@@ -53,10 +51,8 @@ class ExpectMarkerResidualBelow(Tracked):
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
         robot, found = tracked_robot(subject), on_the_way(subject, values)
-        table = sampled_rows(subject, values, found)
         findings, observed = [], {}
-        for name, positions in rig_groups(subject).items():
-            rows = group_rows(table, name, positions)
+        for name, positions, rows in rig_rows(subject, values, found):
             position, _ = robot.tree.forward(tracked_site(subject), joint_values(found, rows), len(rows))
             rms, offset = residual(rows[:, 1:4], position)
             observed[name] = rms * 1e3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def on_the_way(subject: Subject, values: Values) -> list[Mapped]:
     return found
 
 
-def rig_groups(subject: Subject) -> dict[str, list[int]]:
+def _rig_groups(subject: Subject) -> dict[str, list[int]]:
     """Positions of the episodes of each rig; an episode that names none is its own group."""
     groups: dict[str, list[int]] = {}
     for position, episode in enumerate(subject.recording.episodes):
@@ -67,7 +67,7 @@ def rig_groups(subject: Subject) -> dict[str, list[int]]:
     return groups
 
 
-def sampled_rows(subject: Subject, values: Values, found: Sequence[Mapped]) -> Array:
+def _sampled_rows(subject: Subject, values: Values, found: Sequence[Mapped]) -> Array:
     """[rows, 1 + 3 + joints]: position of the episode, tracker m, joints rad or m; rows that are finite."""
     assert values.sampled is not None
     seen = channels(subject.stream, subject.feature(tracker(subject).column))
@@ -78,12 +78,14 @@ def sampled_rows(subject: Subject, values: Values, found: Sequence[Mapped]) -> A
     return whole
 
 
-def group_rows(table: Array, name: str, positions: Sequence[int]) -> Array:
-    """The rows of some episodes; `NotEvaluable` where they are too few."""
-    chosen: Array = table[np.isin(table[:, 0], positions)]
-    if len(chosen) < LEAST_ROWS:
-        raise NotEvaluable(f"{name}: fewer than {LEAST_ROWS} finite rows of joints and tracker")
-    return chosen
+def rig_rows(subject: Subject, values: Values, found: Sequence[Mapped]) -> Iterator[tuple[str, list[int], Array]]:
+    """Name, positions of the episodes, and rows of each rig; `NotEvaluable` where the rows are too few."""
+    table = _sampled_rows(subject, values, found)
+    for name, positions in _rig_groups(subject).items():
+        chosen: Array = table[np.isin(table[:, 0], positions)]
+        if len(chosen) < LEAST_ROWS:
+            raise NotEvaluable(f"{name}: fewer than {LEAST_ROWS} finite rows of joints and tracker")
+        yield name, positions, chosen
 
 
 def joint_values(found: Sequence[Mapped], rows: Array) -> dict[str, Array]:

@@ -166,8 +166,9 @@ def _facts(found: Contents, files: Files) -> Facts:
 
 
 def _rate(value: object) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 < value <= 100_000 else None  # type: ignore[operator,arg-type]  # a number
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 < value <= 100_000 else None
 
 
 def _inverse(simulation: object) -> float | None:

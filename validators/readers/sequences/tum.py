@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from validators.files import Files
 from validators.pictures import image
+from validators.readers.columns import is_number
 from validators.readers.sequences import lists
 from validators.readers.sequences.assembly import Sequences, scalars, vector
 from validators.recording import Recording, Sensor
@@ -73,15 +74,7 @@ def _is_trajectory(files: Files, relative: str) -> bool:
     with files.open(relative) as file:
         lines = file.read(_HEAD).decode("utf-8", "replace").split("\n")
     rows = [line.split() for line in lines[:-1] or lines if line.strip() and not line.lstrip().startswith("#")]
-    return bool(rows) and len(rows[0]) == 8 and all(_is_number(f) for f in rows[0])
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return bool(rows) and len(rows[0]) == 8 and all(is_number(f) for f in rows[0])
 
 
 def _pictures(found: Sequences, episode: int, folder: str, name: str, camera: str) -> None:

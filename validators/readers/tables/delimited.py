@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from validators.errors import UnreadableDataset
-from validators.readers.columns import MAX_COLUMNS, MAX_ROWS
+from validators.readers.columns import MAX_COLUMNS, MAX_ROWS, is_number
 
 SUFFIXES = (".csv", ".tsv")
 MAX_BYTES = 64 << 30
@@ -102,17 +102,9 @@ def _names(names: tuple[str, ...], path: Path) -> tuple[str, ...]:
         raise UnreadableDataset("metadata-invalid", f"the header names {shown} more than once", path=path)
     if odd := [n for n in names if not n.isprintable()]:
         raise UnreadableDataset("metadata-invalid", f"the header has a column {odd[0][:40]!r}", path=path)
-    if all(_is_number(n) for n in names):
+    if all(is_number(n) for n in names):
         raise UnreadableDataset("metadata-invalid", "the first line holds numbers, a header was expected", path=path)
     return names
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def survey(sheet: Sheet) -> Survey:
