@@ -8,7 +8,7 @@ import tempfile
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 import fsspec
 
@@ -58,7 +58,8 @@ class Files:
     def names(self, *suffixes: str) -> tuple[str, ...]:
         """Relative paths of the regular files that end with a suffix (in any case; all files without one), sorted.
 
-        Hidden files and folders are left out. Raises `path-outside` for a link that leads out, `too-large`.
+        Hidden files and folders are left out. Raises `path-outside` for a link that leads out, `too-large`,
+        `access-denied` for a folder that may not be listed.
         """
         wanted = tuple(s.lower() for s in suffixes)
         return tuple(n for n in self._all if not wanted or n.lower().endswith(wanted))
@@ -67,12 +68,13 @@ class Files:
     def _all(self) -> tuple[str, ...]:
         if self.only is not None:
             return (self.only,) if self.is_file(self.only) else ()
-        found = self._walked() if self._local else self._listed()
+        with told(self.where()):
+            found = self._walked() if self._local else self._listed()
         return tuple(sorted(found))
 
     def _walked(self) -> list[str]:
         found = []
-        for folder, folders, names in os.walk(self.root, followlinks=False):
+        for folder, folders, names in os.walk(self.root, followlinks=False, onerror=_unlistable):
             folders[:] = sorted(n for n in folders if not n.startswith("."))
             for name in [*folders, *names]:
                 if (Path(folder) / name).is_symlink():
@@ -117,7 +119,8 @@ class Files:
     def is_file(self, relative: str) -> bool:
         """Whether a regular file is there. Raises `path-outside`."""
         path = self._inside(relative)
-        return Path(path).is_file() if self._local else self._bytes(relative) is not None
+        with told(self.where(relative)):
+            return Path(path).is_file() if self._local else self._bytes(relative) is not None
 
     def exists(self, relative: str) -> bool:
         """Whether anything is there, a file or not. Raises `path-outside`."""
@@ -128,7 +131,8 @@ class Files:
         """Whether a folder is there. Raises `path-outside`."""
         path = self._inside(relative)
         if self.only is not None or self._local:
-            return self.only is None and Path(path).is_dir()
+            with told(self.where(relative)):
+                return self.only is None and Path(path).is_dir()
         return any(name.startswith(f"{relative}/") for name in self._elsewhere)
 
     def size(self, relative: str) -> int:
@@ -214,6 +218,11 @@ class Files:
                 "path-outside", f"{relative!r} is a link that leads outside the dataset", path=self.root
             )
         return whole
+
+
+def _unlistable(error: OSError) -> NoReturn:
+    """A folder that cannot be listed is no empty one."""
+    raise error
 
 
 def at(address: str | Path, filesystem: Any = None) -> Files:
