@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from catalog.attest.commit import lay, prune
-from catalog.attest.durable import alone, unwritable, write
+from catalog.attest.durable import BESIDE, alone, unwritable, write
 from catalog.attest.keyset import CURRENT
 from catalog.attest.published import (
     Published,
@@ -74,28 +74,38 @@ def _require_unexpired(standing: Standing, at: datetime) -> None:
 
 
 def copy(standing: Standing, to: Path) -> Published:
-    """Bring what is published to another folder: new files first, `timestamp.json` last."""
+    """Bring what is published to another folder: its first root, which names it, then new files, `timestamp.json` last.
+
+    A copy that was interrupted, the first one too, is finished by the next.
+    """
     first = content(standing.metadata / "1.root.json")
     try:
         to.mkdir(parents=True, exist_ok=True)
         there = (to / "metadata" / "1.root.json").exists()
-        if not there and any(path.name != ".lock" for path in to.iterdir()):
+        if not there and _holds_anything(to):
             raise Conflict("already-exists", "the folder is not empty", where=str(to), do="choose an empty one")
     except OSError as error:
         raise unwritable(to, error) from error
     if there and content(to / "metadata" / "1.root.json") != first:
         raise Conflict("already-exists", "another repository is there", where=str(to), do="choose an empty folder")
     with alone(to):
+        _bring(standing.metadata / "1.root.json", standing.folder, to)
         for path in _targets(standing):
             _bring(path, standing.folder, to)
         for path in sorted(standing.files()):
             _bring(path, standing.folder, to)
-        for number in range(1, standing.root.version + 1):
+        for number in range(2, standing.root.version + 1):
             _bring(standing.metadata / f"{number}.root.json", standing.folder, to)
         write(to / "metadata" / "timestamp.json", content(standing.metadata / "timestamp.json"))
         after = read_standing(to)
         prune(to, after.files())
     return after.published()
+
+
+def _holds_anything(folder: Path) -> bool:
+    """Whether a folder holds more than what a copy leaves that died before its first file."""
+    left = (".lock", BESIDE)
+    return any(path.is_symlink() or not path.is_dir() for path in folder.rglob("*") if not path.name.startswith(left))
 
 
 def _targets(standing: Standing) -> Iterator[Path]:

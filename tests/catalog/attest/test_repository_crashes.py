@@ -13,6 +13,7 @@ import pytest
 
 from catalog.attest.keys import generate
 from catalog.attest.repository import ReleaseRepository
+from catalog.errors import Conflict
 from tests.support import killed_publication
 from tests.support.device_client import DeviceClient
 from tests.support.releases import CLASS, NOW, Office
@@ -116,6 +117,29 @@ def test_a_copy_killed_anywhere_is_finished_by_the_next(office: Office, tmp_path
         assert copied.said() == office.repository.said()
     assert seen == sorted(seen)
     assert set(seen) == {2, 3}
+
+
+def test_a_first_copy_killed_anywhere_is_finished_by_the_next(office: Office, tmp_path: Path) -> None:
+    folders = killed("copy", tmp_path)
+    for folder in folders:
+        killed_publication.copy(Office(folder))
+        copied = ReleaseRepository(folder / "stick")
+        copied.verify(NOW)
+        assert copied.said() == office.repository.said()
+        assert not list(copied.folder.rglob(".new-*"))
+    assert len(folders) > 15
+
+
+def test_a_copy_touches_no_folder_that_holds_something_else(office: Office, tmp_path: Path) -> None:
+    for name, make in (("a.txt", Path.touch), ("metadata", Path.mkdir), ("link", lambda p: p.symlink_to(tmp_path))):
+        stick = tmp_path / f"stick-{name}"
+        stick.mkdir()
+        make(stick / name)
+        if name == "metadata":
+            (stick / name / "theirs.json").touch()
+        with pytest.raises(Conflict, match="not empty"):
+            office.repository.copy(stick)
+        assert {path.name for path in stick.iterdir()} == {name}
 
 
 def test_a_full_disk_leaves_the_old_state(office: Office, tmp_path: Path) -> None:
