@@ -43,8 +43,8 @@ def no_boundary(_kind: str, _boundary: str) -> None:
 
 @dataclass(frozen=True)
 class Context:
-    """The composition that `bootstrap` makes; `boundary` is called between the steps of an intent, `harness` says which
-    command runs a protocol's trials."""
+    """The composition that `bootstrap` makes; `boundary` is called between the steps of an intent and after each round
+    of the worker, `harness` says which command runs a protocol's trials."""
 
     records: Records
     store: VersionStore

@@ -40,6 +40,7 @@ class Worker:
     def _run(self) -> None:
         while not self._stop.is_set():
             poll(self._context, self._operations)
+            self._context.boundary("worker", "round")
             self._stop.wait(self._seconds)
 
 

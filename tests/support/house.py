@@ -272,11 +272,21 @@ class House:
         ids: Ids = uuid7,
         harness: Callable[[str], Command] | None = None,
     ) -> Iterator[Desk]:
-        """A service on this home, closed at the end; what it replays is simulated in this house's world."""
+        """A service on this home after its worker's first round, closed at the end; what it replays is simulated in this
+        house's world.
+        """
+        looked = threading.Event()
+
+        def between(kind: str, now: str) -> None:
+            if (kind, now) == ("worker", "round"):
+                looked.set()
+            boundary(kind, now)
+
         service = open_service(
-            self.settings, boundary=boundary, clock=clock, ids=ids, harness=harness or self.world.command
+            self.settings, boundary=between, clock=clock, ids=ids, harness=harness or self.world.command
         )
         try:
+            assert looked.wait(PATIENCE), "the worker has not looked around"
             if service.context.robot(ROBOT["name"]) is None:
                 register_robot(service.context, "steward", ROBOT["name"], "arm@1", ROBOT)
             yield Desk(service)
