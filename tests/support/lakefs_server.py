@@ -71,4 +71,4 @@ def running(
             server.http.close()
             process.terminate()
             status = process.wait(20)
-        assert status in (0, -signal.SIGKILL)  # it ends well unless a test kills it
+        assert status in (0, -signal.SIGKILL), f"the server ended with status {status}"  # 0 unless a test kills it
