@@ -32,12 +32,12 @@ def assay(tmp_path: Path) -> Iterator[Terminal]:
     found("down")
 
 
-def big(folder: Path, files: int = 60) -> Path:
+def big(folder: Path, files: int = 60, size: int = 2**20) -> Path:
     """A recording whose ingest takes long enough to be interrupted."""
     recording(folder)
     rng = np.random.default_rng(0)
     for number in range(files):
-        (folder / f"meta/extra-{number:03d}.bin").write_bytes(rng.bytes(2**20))
+        (folder / f"meta/extra-{number:04d}.bin").write_bytes(rng.bytes(size))
     return folder
 
 
@@ -55,7 +55,7 @@ def wait_for(assay: Terminal, process: subprocess.Popen[str]) -> None:
 
 
 def test_ctrl_c_in_the_middle_of_an_ingest(assay: Terminal, tmp_path: Path) -> None:
-    folder = big(tmp_path / "one")
+    folder = big(tmp_path / "one", files=4000, size=1000)  # seconds of small files
     process = assay.start("dataset", "register", "arm", folder, "--ingest", "one")
     wait_for(assay, process)
     process.send_signal(signal.SIGINT)
@@ -92,7 +92,7 @@ def test_the_service_is_killed_in_the_middle_of_an_ingest(assay: Terminal, tmp_p
 def test_a_full_disk(assay: Terminal, tmp_path: Path) -> None:
     """No file of the service or its store may grow beyond a megabyte, as if the disk were full; then it may again."""
     folder = big(tmp_path / "one", files=2)
-    (folder / "meta/extra-000.bin").write_bytes(b"x" * (8 * 2**20))
+    (folder / "meta/extra-0000.bin").write_bytes(b"x" * (8 * 2**20))
     assay.ok("status")
     service = psutil.Process(json.loads((assay.home / "service.json").read_text())["pid"])
     processes = [service, *service.children(recursive=True)]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as NotInTime
 
 from tests.ui.conftest import CODE, HOSTILE, Site, wait_for
 from tests.ui.test_pages_in_a_browser import LURED, PATIENCE_MS, cell, choose, chromium, page, settled, visit
@@ -35,10 +36,28 @@ def turn(page: Page, title: str) -> None:
     settled(page)
 
 
+RUNS = """() => {
+    const app = document.querySelector("[data-testid=stApp]");
+    window.ran = false;
+    new MutationObserver(() => { window.ran ||= app.dataset.testScriptState === "running"; })
+        .observe(app, {attributes: true, attributeFilter: ["data-test-script-state"]});
+}"""
+
+
 def press(page: Page, label: str) -> None:
-    """Press a button and wait until all that follows is done."""
-    page.get_by_role("button", name=label, exact=True).click()
-    page.wait_for_timeout(200)
+    """Press a button and wait until all that follows is done; a button drawn anew under the pointer swallows the click,
+    and the script does not run: then it is pressed again.
+    """
+    settled(page)
+    for last in (False, False, True):
+        page.evaluate(RUNS)
+        page.get_by_role("button", name=label, exact=True).click()
+        try:
+            page.wait_for_function("window.ran", timeout=PATIENCE_MS if last else 5000)
+            break
+        except NotInTime:
+            if last:
+                raise
     settled(page)
 
 
