@@ -1,4 +1,4 @@
-"""A suite proposed from approved data: what of the shipped checks they pass, and the range of each of their channels.
+"""A suite proposed from approved data: what of the shipped checks they pass, and the range and noise of their channels.
 
 Nothing is proposed that these data could not be judged on, and each number says from how many episodes it comes.
 """
@@ -6,6 +6,7 @@ Nothing is proposed that these data could not be judged on, and each number says
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 
 from validators import planner, suites
 from validators.errors import InvalidSuite
-from validators.expectations.expectation import Needs
+from validators.expectations.expectation import Needs, Subject
+from validators.expectations.signal.noise import ExpectNoiseWithin, floors
 from validators.expectations.signal.ranges import ExpectChannelsToBeBetween
-from validators.findings import Outcome
+from validators.expectations.signal.scale import judged
+from validators.findings import NotEvaluable, Outcome
 from validators.metrics import channels, greatest, least
 from validators.recording import CLOCK, Recording
 from validators.result import GX_VERSION
@@ -25,6 +28,7 @@ from validators.stream import Feature, Stream
 
 LEAST_EPISODES = 5
 MARGIN = 0.1  # of a channel's range, on both sides
+STEADY = 16.0  # greatest over least noise floor of the episodes; what differs more has no reference
 SURE = 19  # episodes from which a bound blocks: a like episode passes one with at most 5 %
 _NOT_SIGNALS = frozenset({CLOCK, "frame_index", "episode_index", "index", "task_index"})
 
@@ -57,6 +61,7 @@ def propose(recordings: Sequence[Recording], name: str) -> Proposal:
         left_out.append(f"channel_ranges: {episodes} episodes, at least {LEAST_EPISODES} are needed for a range")
     else:
         entries += _ranges(recordings, episodes)
+        entries += _noise(recordings, episodes)
     if not entries:
         raise InvalidSuite("suite-invalid", f"nothing can be proposed: {'; '.join(left_out)}")
     meta = {
@@ -79,16 +84,20 @@ def _unfit(outcomes: Sequence[Outcome]) -> str:
     return f"not evaluable: {silent[0]}" if len(silent) == len(outcomes) else ""
 
 
-def _ranges(recordings: Sequence[Recording], episodes: int) -> list[dict[str, Any]]:
-    """Bounds of every channel of every vector that all recordings have alike."""
+def _alike(recordings: Sequence[Recording]) -> tuple[list[Stream], list[Feature]]:
+    """The main stream of each recording, and the vectors that all have alike; none where one has no main stream."""
     streams = [r.main for r in recordings if r.main is not None]
     if len(streams) != len(recordings):
-        return []
+        return [], []
+    signals = [f for f in streams[0].features.values() if f.width and f.name not in _NOT_SIGNALS]
+    return streams, [f for f in signals if all(s.features.get(f.name, f).width == f.width for s in streams)]
+
+
+def _ranges(recordings: Sequence[Recording], episodes: int) -> list[dict[str, Any]]:
+    """Bounds of every channel of every vector that all recordings have alike."""
+    streams, signals = _alike(recordings)
     entries = []
-    for feature in streams[0].features.values():
-        like = all(s.features.get(feature.name, feature).width == feature.width for s in streams)
-        if not feature.width or feature.name in _NOT_SIGNALS or not like:
-            continue
+    for feature in signals:
         low, high = _extent(recordings, streams, feature)
         if not np.isfinite(low).all() or not np.isfinite(high).all():
             continue
@@ -112,6 +121,38 @@ def _ranges(recordings: Sequence[Recording], episodes: int) -> list[dict[str, An
             }
         )
     return entries
+
+
+def _noise(recordings: Sequence[Recording], episodes: int) -> list[dict[str, Any]]:
+    """The noise floor of every channel that trembles alike in all episodes; what rests, grips or swings has none."""
+    streams, signals = _alike(recordings)
+    entries = []
+    for feature in signals:
+        try:
+            known = [_floors(r, s, feature) for r, s in zip(recordings, streams, strict=True)]
+        except NotEvaluable:  # not of floats
+            continue
+        spread, references = 1.0, []
+        for channel in zip(*known, strict=True):
+            floor = np.concatenate(channel)
+            steady = floor.size == episodes and floor.min() > 0 and floor.max() <= STEADY * floor.min()
+            references.append(_short(np.median(floor)) if steady else 0.0)
+            if steady:
+                spread = max(spread, floor.max() / np.median(floor), np.median(floor) / floor.min())
+        if any(references):
+            factor = max(ExpectNoiseWithin.factor, math.ceil(2 * spread))
+            notes = f"median noise of {episodes} episodes, which stay within a factor of {spread:.2g} of it"
+            kwargs = {"column": feature.name, "references": references, "factor": factor}
+            meta = {"required": True, "notes": notes}
+            entries.append({"type": ExpectNoiseWithin.type, "kwargs": kwargs, "severity": "warning", "meta": meta})
+    return entries
+
+
+def _floors(recording: Recording, stream: Stream, feature: Feature) -> list[NDArray[np.float64]]:
+    """The noise floor of each channel in each episode that is long enough; of hands and grippers in none."""
+    over = judged(Subject(recording, stream), feature.name)
+    known = floors(planner.read(stream, len(recording.episodes), []), over)
+    return [known[c.label]["floor"].to_numpy() if not c.grips else np.empty(0) for c in over]
 
 
 def _extent(

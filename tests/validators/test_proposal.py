@@ -58,6 +58,57 @@ def test_with_enough_episodes_a_bound_blocks_and_names_what_leaves_it(writer):
     assert out.end_s == pytest.approx(8 / 20, abs=0.01)
 
 
+def noise_of(proposal, column):
+    return next(
+        (
+            e
+            for e in proposal.suite["expectations"]
+            if e["type"] == "expect_noise_within" and e["kwargs"]["column"] == column
+        ),
+        None,
+    )
+
+
+def trembling(writer, sigmas, episodes=LEAST_EPISODES, rows=400):
+    tracks = writer.tracks(episodes, rows=rows)
+    rng = np.random.default_rng(5)
+    for track in tracks:
+        state = track.columns["observation.state"]
+        state += (rng.normal(size=state.shape) * sigmas).astype(state.dtype)
+    return tracks
+
+
+def test_the_noise_of_approved_data_is_a_reference_that_finds_a_dead_and_a_noisy_sensor(writer):
+    width = writer.tracks(1)[0].columns["observation.state"].shape[1]
+    sigmas = np.geomspace(0.02, 0.2, width)
+    proposal = propose([readers.open(writer.write(trembling(writer, sigmas), "good"))], "swing@1")
+    entry = noise_of(proposal, "observation.state")
+    assert (entry["severity"], entry["kwargs"]["factor"]) == ("warning", 3)
+    grips = np.array(entry["kwargs"]["references"]) == 0
+    np.testing.assert_allclose(np.array(entry["kwargs"]["references"])[~grips], sigmas[~grips], rtol=0.15)
+    assert grips.sum() < width
+    again = run(readers.open(writer.write(trembling(writer, sigmas), "same")), suite_of(proposal))
+    assert not [f for f in again.findings if f.check == "noise_floor"]
+    channel = int(np.flatnonzero(~grips)[0])
+    tracks = trembling(writer, sigmas)
+    for episode, factor in ((1, 10), (2, 0.1)):
+        state = tracks[episode].columns["observation.state"]
+        smooth = writer.tracks(LEAST_EPISODES, rows=400)[episode].columns["observation.state"]
+        state[:, channel] = smooth[:, channel] + factor * (state - smooth)[:, channel]
+    found = run(readers.open(writer.write(tracks, "bad")), suite_of(proposal)).findings
+    assert [(f.episode, "above" in f.message) for f in found if f.check == "noise_floor"] == [(1, True), (2, False)]
+
+
+def test_a_channel_that_rests_or_swings_has_no_reference(writer):
+    tracks = trembling(writer, 0.05)
+    for number, track in enumerate(tracks):
+        state = track.columns["observation.state"]
+        state[:, 0] = 1.0
+        state[:, 1] = np.random.default_rng(number).normal(0, 100.0**number, len(state))
+    proposal = propose([readers.open(writer.write(tracks))], "swing@1")
+    assert noise_of(proposal, "observation.state")["kwargs"]["references"][:2] == [0.0, 0.0]
+
+
 def test_few_episodes_give_no_range_and_say_so(writer):
     proposal = propose([readers.open(writer.write(writer.tracks(2)))], "swing@1")
     assert not any(e["kwargs"].get("min_values") for e in proposal.suite["expectations"])

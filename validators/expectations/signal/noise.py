@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from validators.expectations.expectation import Expectation, Needs, Subject
-from validators.expectations.signal.scale import changes, judged, sample, scales
+from validators.expectations.signal.scale import Channel, changes, judged, sample, scales
 from validators.findings import Finding, Judgement, NotEvaluable
 from validators.stream import EPISODE
 from validators.values import Values
@@ -19,13 +21,29 @@ SECOND = 6.0**0.5  # a second difference of white noise has this many of its sta
 LEAST_STEPS = 16
 
 
+def floors(values: Values, over: Sequence[Channel]) -> dict[str, pl.DataFrame]:
+    """Label → the noise floor of each episode with enough rows: `EPISODE`, `floor` in the channel's unit, `rows`."""
+    table = sample(values, over).select(
+        EPISODE,
+        *((pl.col(now.name) - pl.col(before.name)).alias(c.label) for c in over for now, before, _ in [changes(c)]),
+    )
+    found = {}
+    for c in over:
+        known = table.filter(pl.col(c.label).is_finite()).group_by(EPISODE)
+        floor = pl.col(c.label).abs().median() * (GAUSS / SECOND)
+        rows = known.agg(floor.alias("floor"), pl.len().alias("rows")).sort(EPISODE)
+        found[c.label] = rows.filter(pl.col("rows") >= LEAST_STEPS)
+    return found
+
+
 @dataclass(frozen=True)
 class ExpectNoiseWithin(Expectation):
     """Noise floor: 1.4826 · median |x[i] - 2 x[i-1] + x[i-2]| / sqrt(6) of an episode, against `reference`.
 
     The second difference takes slow motion away, the median takes spikes. Found above `factor` · reference, and below
     reference / `factor`: a sensor that has lost its noise is dead or filtered. The reference is that of approved data
-    or of the data sheet. Unit: the channel's. Default: factor 3. Source: robust estimation of white noise by
+    (`assay profile` writes it) or of the data sheet; `references` are one a channel of a vector, 0 where a channel is
+    not judged. Unit: the channel's. Default: factor 3. Source: robust estimation of white noise by
     differences. Resolves: the factor; with n rows the floor is known to about 1.7/sqrt(n) of itself.
     Known false alarms: machines whose vibration is the signal: take the reference in the same operating state.
     """
@@ -33,53 +51,56 @@ class ExpectNoiseWithin(Expectation):
     type: ClassVar[str] = "expect_noise_within"
     check: ClassVar[str] = "noise_floor"
     column: str
-    reference: float
+    reference: float = 0.0
     factor: float = 3.0
+    references: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.reference > 0 or not 1 < self.factor <= 1e6:
-            raise ValueError("reference must be above 0, factor above 1")
+        given = self.references or (self.reference,)
+        if bool(self.references) == bool(self.reference):
+            raise ValueError("either reference or references must be given")
+        if not all(0 <= r < math.inf for r in given) or not any(given) or not 1 < self.factor <= 1e6:
+            raise ValueError("a reference must be above 0, factor above 1")
+
+    def _over(self, subject: Subject) -> list[tuple[Channel, float]]:
+        """The channels to judge, each with its reference."""
+        over = judged(subject, self.column)
+        if self.references and len(self.references) != len(over):
+            raise NotEvaluable(f"{self.column} has {len(over)} channels, {len(self.references)} references are given")
+        given = self.references or (self.reference,) * len(over)
+        return [(channel, reference) for channel, reference in zip(over, given, strict=True) if reference]
 
     def needs(self, subject: Subject) -> Needs:
-        judged(subject, self.column)
+        self._over(subject)
         return Needs()
 
     def judge(self, subject: Subject, values: Values) -> Judgement:
-        over = judged(subject, self.column)
-        table = sample(values, over).select(
-            EPISODE,
-            *((pl.col(now.name) - pl.col(before.name)).alias(c.label) for c in over for now, before, _ in [changes(c)]),
-        )
-        size = [pl.col(c.label).filter(pl.col(c.label).is_finite()).abs().median() for c in over]
-        known = [pl.col(c.label).is_finite().sum().alias(f"n {c.label}") for c in over]
-        table = table.group_by(EPISODE).agg(*size, *known).sort(EPISODE)
-        findings: list[Finding] = []
-        levels: dict[str, float] = {}
-        for c in over:
-            rows = table.filter(pl.col(f"n {c.label}") >= LEAST_STEPS)
-            floors = rows[c.label].to_numpy() * GAUSS / SECOND
-            levels |= {c.label: float(np.median(floors))} if floors.size else {}
-            for position, floor, n in zip(rows[EPISODE], floors, rows[f"n {c.label}"], strict=True):
-                if not self.reference / self.factor <= floor <= self.reference * self.factor:
-                    episode = subject.recording.episodes[position]
-                    high = floor > self.reference
-                    findings.append(
-                        Finding(
-                            self.check,
-                            c.label,
-                            f"noise of {floor:.3g} is {'above' if high else 'below'} the {self.reference:.3g}",
-                            episode=episode.index,
-                            start_s=episode.start_s,
-                            end_s=episode.end_s,
-                            value=float(floor),
-                            limit=self.reference * self.factor if high else self.reference / self.factor,
-                            unit=c.feature.units[c.position] if c.feature.units else "",
-                            resolves=f"±{1.7 / n**0.5:.0%}",
-                        )
-                    )
+        over = self._over(subject)
+        known = floors(values, [channel for channel, _ in over])
+        findings = tuple(f for c, reference in over for f in self._found(subject, c, known[c.label], reference))
+        levels = {label: float(np.median(rows["floor"])) for label, rows in known.items() if rows.height}
         if not levels:
             raise NotEvaluable(f"no episode has {LEAST_STEPS} rows of {self.column}")
-        return Judgement(tuple(findings), "", {"floor": levels})
+        return Judgement(findings, "", {"floor": levels})
+
+    def _found(self, subject: Subject, channel: Channel, rows: pl.DataFrame, reference: float) -> Iterator[Finding]:
+        for position, floor, n in rows.iter_rows():
+            if reference / self.factor <= floor <= reference * self.factor:
+                continue
+            episode = subject.recording.episodes[position]
+            high = floor > reference
+            yield Finding(
+                self.check,
+                channel.label,
+                f"noise of {floor:.3g} is {'above' if high else 'below'} the {reference:.3g}",
+                episode=episode.index,
+                start_s=episode.start_s,
+                end_s=episode.end_s,
+                value=float(floor),
+                limit=reference * self.factor if high else reference / self.factor,
+                unit=channel.feature.units[channel.position] if channel.feature.units else "",
+                resolves=f"±{1.7 / n**0.5:.0%}",
+            )
 
 
 @dataclass(frozen=True)
