@@ -1,4 +1,4 @@
-"""The same recording and the same verdict from a folder, from S3 and from lakeFS."""
+"""The same recording and the same verdict from a folder, from S3 and from lakeFS; cleaned, the same dataset."""
 
 import socket
 
@@ -10,16 +10,20 @@ from lakefs_spec import LakeFSFileSystem
 from moto.server import ThreadedMotoServer
 
 from tests.support.lakefs_server import KEY, SECRET, running
+from tests.support.lerobot_v30 import Layout
+from tests.validators.clean.test_clean_dataset import with_videos
 from tests.validators.readers.test_hdf5 import robomimic
 from tests.validators.readers.test_sequences import euroc, kitti
 from tests.validators.readers.test_tables import WRITERS, made
 from validators import readers
+from validators.clean import clean
 from validators.errors import UnreadableDataset
 from validators.run import run
 from validators.suites import load
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 REGION = "us-east-1"
+TOP = "observation.images.top"
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +117,28 @@ def test_the_same_verdict_wherever_it_lies(tmp_path, writer, store, name):
         (e.files, e.start_s, e.end_s) for e in here.episodes
     ]
     assert there.files.where().startswith(store.prefix)
+
+
+def v30(writer):
+    return writer.write_v30(writer.tracks(4), Layout(data=(2, 2), videos=(2, 2), cameras=(TOP,)))
+
+
+@pytest.mark.parametrize("make", [with_videos, v30])
+def test_a_dataset_is_cleaned_wherever_it_lies(tmp_path, writer, store, make):
+    folder = make(writer)
+    store.copy(folder)
+    reports = [
+        clean(recording, tmp_path / out, {1}) for recording, out in ((readers.open(folder), "a"), (store.open(), "b"))
+    ]
+    here, there = ({**r.to_dict(), "out": None} for r in reports)
+    assert there == here
+    assert here["videos"]
+    written = [sorted(p.relative_to(tmp_path / out) for p in (tmp_path / out).rglob("*")) for out in "ab"]
+    assert written[0] == written[1]
+    for name in written[0]:
+        if (tmp_path / "a" / name).is_file() and name.name != "assay_clean.json":
+            assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "a" / name).read_bytes(), name
+    assert run(readers.open(tmp_path / "b"), load("recording@1")).passed
 
 
 def test_one_file(tmp_path, store):
