@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ class Told(NamedTuple):
 
 @contextmanager
 def told(where: str, missing: str = "file-missing") -> Iterator[None]:
-    """Errors of a filesystem as `UnreadableDataset`: access-denied, store-unreachable, file-damaged, or `missing`."""
+    """Errors of a filesystem as `UnreadableDataset`: access-denied, store-unreachable, too-large,
+    file-damaged, or `missing`."""
     try:
         yield
     except UnreadableDataset:
@@ -63,6 +65,8 @@ def _of_system(error: OSError, reason: str, missing: str) -> Told:
         return Told(missing, f"is not there ({reason})")
     if isinstance(error, PermissionError):
         return Told("access-denied", f"access is denied ({reason}); look at the credentials and what they may read")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Told("too-large", f"no room for it in the temporary folder ({reason}); set TMPDIR to a larger one")
     if isinstance(error, TimeoutError | ConnectionError):
         return Told("store-unreachable", f"the store does not answer ({reason or type(error).__name__})")
     return Told("file-damaged", f"cannot be read ({reason})")

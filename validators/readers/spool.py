@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -37,27 +39,26 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for key in list(self._open):
-            self.close(*key)
+            with suppress(UnreadableDataset) if error is not None else nullcontext():
+                self.close(*key)
 
     def write(self, stream: str, position: int, batch: pa.RecordBatch) -> None:
         """Appends rows of the episode at `position`. Raises `UnreadableDataset` when the disk is full."""
         key = (stream, position)
-        try:
+        with _room(stream):
             if key not in self._open:
                 path = self._folder / f"{len(self._rows)}.arrow"
                 self._open[key] = (path, pa.ipc.new_file(path, batch.schema), batch.schema)
                 self._rows[key] = 0
-            path, writer, schema = self._open[key]
+            _, writer, schema = self._open[key]
             writer.write_batch(batch.cast(schema) if batch.schema != schema else batch)
-        except OSError as error:
-            detail = f"no room to decode it in the temporary folder: {error}; set TMPDIR to a larger one"
-            raise UnreadableDataset("too-large", detail, path=stream) from error
         self._rows[key] += batch.num_rows
 
     def close(self, stream: str, position: int) -> None:
-        """Ends one file."""
+        """Ends one file. Raises `UnreadableDataset` when the disk is full."""
         path, writer, schema = self._open.pop((stream, position))
-        writer.close()
+        with _room(stream):
+            writer.close()
         part = Part(path, position, self._rows[stream, position])
         self._done.setdefault(stream, []).append((part, schema))
 
@@ -67,6 +68,15 @@ class Spool:
         for part, schema in sorted(self._done.get(stream, []), key=lambda d: d[0].position):
             groups.setdefault(str(schema), ([], schema))[0].append(part)
         return tuple(Table(tuple(parts), columns_of(schema), "arrow") for parts, schema in groups.values())
+
+
+@contextmanager
+def _room(stream: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        detail = f"no room to decode it in the temporary folder: {error}; set TMPDIR to a larger one"
+        raise UnreadableDataset("too-large", detail, path=stream) from error
 
 
 class Decoded(ABC):
