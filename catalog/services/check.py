@@ -123,7 +123,7 @@ def _unreadable(error: Exception, root: Root) -> Invalid:
 
 def _suite(context: Context, root: Root, folder: Path) -> tuple[SuiteRun, list[Finding]]:
     record = context.robot(root.provenance.source.robot)
-    recording = open_recording(folder, root.slug)
+    recording = open_recording(folder, root.slug, pictures=True)
     try:
         suite = suites.load(record.suite) if record is not None else suites.for_recording(recording)[0]
         model = robot.load(canonical(record.record).decode()) if record is not None else None

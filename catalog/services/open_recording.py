@@ -7,13 +7,20 @@ from pathlib import Path
 import validators.errors
 from catalog.errors import Invalid
 from validators import readers
+from validators.pictures.video import available
 from validators.recording import Recording
 
 
-def open_recording(folder: Path, where: str) -> Recording:
-    """The recording; `where` is how the refusal names it. Raises `Invalid` (`dataset-unreadable`)."""
+def open_recording(folder: Path, where: str, *, pictures: bool = False) -> Recording:
+    """The recording; `where` is how the refusal names it. Raises `Invalid` (`dataset-unreadable`).
+
+    With `pictures`, a recording with cameras is refused where nothing here decodes them: a gate leaves no check out.
+    """
     try:
-        return readers.open(folder)
+        recording = readers.open(folder)
+        if pictures and recording.cameras:
+            available()
+        return recording
     except validators.errors.MissingExtra as error:
         raise Invalid(
             "dataset-unreadable", error.detail, where=where, do="install that where the service runs, then start again"

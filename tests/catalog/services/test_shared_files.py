@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,16 @@ def test_episodes_without_a_fingerprint_are_told_apart(shared_desk: Desk, tmp_pa
     assert len({e.fingerprint for e in table(desk, name, "one")}) == 5
     desk.quarantine(name, "one", [episode])
     assert bad(desk, name, "one") == [("one", episode, "fingerprint")]
+
+
+def test_a_service_that_cannot_decode_pictures_passes_no_recording_with_cameras(
+    shared_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, name = shared_desk, "unequipped"
+    desk.register(name, "one", shared(tmp_path / "one", range(30, 35)))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "av", None)
+        error = desk.fails(lambda: desk.check(name, "one"))
+    assert error.kind == "dataset-unreadable"
+    assert "assay-catalog[video]" in error.what
+    assert desk.check(name, "one")["passed"]
