@@ -130,7 +130,7 @@ def _noise(recordings: Sequence[Recording], episodes: int) -> list[dict[str, Any
     for feature in signals:
         try:
             known = [_floors(r, s, feature) for r, s in zip(recordings, streams, strict=True)]
-        except NotEvaluable:  # not of floats
+        except NotEvaluable:  # the clock, or a name that reads as another pattern
             continue
         spread, references = 1.0, []
         for channel in zip(*known, strict=True):

@@ -109,7 +109,7 @@ class _Reader:
             return self.integer(event, text)
         if _FLOAT.fullmatch(text):
             return self.number(event, text)
-        tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # no stub
+        tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # untyped in its stubs
         if tag != "tag:yaml.org,2002:str" or _OCTAL.fullmatch(text):
             self.refuse(event, f"{text!r} means different things to different readers", "quote it, or write true/false")
         return text

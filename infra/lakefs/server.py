@@ -94,7 +94,7 @@ def serve(
                     access_log=False,
                     lifespan="off",
                     loop="uvloop",
-                    http=Connection,  # type: ignore[arg-type]  # a buffered protocol does as well
+                    http=Connection,  # type: ignore[arg-type]  # its type names Protocol alone, asyncio serves both kinds
                     ws="none",
                     proxy_headers=False,
                     server_header=False,

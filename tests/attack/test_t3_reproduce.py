@@ -187,7 +187,7 @@ def test_code_that_was_not_committed_is_made_again_from_its_difference(lab: Lab)
     assert lab.bring(lab.reproduce(run)).outcome == "matched"
 
 
-def test_what_cannot_be_run_again_proves_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_what_cannot_be_run_again_proves_nothing(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = lab.train("lost")
     before = lab.evaluator.reproductions(run.id)
     other = tmp_path / "other"
@@ -204,11 +204,9 @@ def test_what_cannot_be_run_again_proves_nothing(lab: Lab, tmp_path: Path) -> No
     ):
         code = run.start.code.model_copy(update=change)
         bent = run.model_copy(update={"start": run.start.model_copy(update={"code": code})})
-        lab.evaluator.run = lambda _id, bent=bent: bent  # type: ignore[method-assign]
-        try:
+        with monkeypatch.context() as patch:
+            patch.setattr(lab.evaluator, "run", lambda _id, bent=bent: bent)
             assert word in refused(lambda: lab.reproduce(run), "not-reproducible").what
-        finally:
-            del lab.evaluator.run
     assert lab.evaluator.reproductions(run.id) == before
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 from zlib import crc32
 
@@ -134,8 +135,8 @@ def test_selected_without_the_bad_episode_it_is_clean(attack: Attack, tmp_path: 
 # as what a model was fitted on
 
 
-def _judged(attack: Attack, name: str, folder: Path, **made: object) -> Decision:
-    attack.model(name, folder / name, attack.run(name, "arm", **made), seed=crc32(name.encode()))  # type: ignore[arg-type]
+def _judged(attack: Attack, name: str, folder: Path, **made: Any) -> Decision:
+    attack.model(name, folder / name, attack.run(name, "arm", **made), seed=crc32(name.encode()))
     decision = attack.gate(name)
     assert attack.audited("promotion.judged", decision.subject)
     attack.refused("plan-refused", lambda: make_plan(attack.desk.context, "evaluator", name, CLASS, "reach"))

@@ -31,7 +31,7 @@ class Connection(asyncio.BufferedProtocol):
         self._http = Http(**given)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._http.connection_made(cast(asyncio.Transport, transport))
+        self._http.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._http.connection_lost(exc)
@@ -53,8 +53,8 @@ class Connection(asyncio.BufferedProtocol):
 
 
 class Http(HttpToolsProtocol):
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
         self._begun = self._moved = self.loop.time()
         self._in_head, self._too_long = True, False
         self._unparsed = 0  # bytes since the last piece of a body or the end of a head

@@ -6,8 +6,9 @@ Who may not write is told before anything large is stored.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -23,6 +24,9 @@ from infra.lakefs.errors import InvalidError, NotOfferedError
 from infra.lakefs.store import Store, objects, repositories
 from infra.lakefs.store.blobs import Blob
 from infra.lakefs.store.entries import DEFAULT_TYPE, Entry
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 METADATA = "x-lakefs-meta-"
 CONTENT_TYPE = re.compile(r"[\x20-\x7e]{1,255}")  # it goes back out as a header
@@ -137,7 +141,7 @@ class _Form:
         self._inside = self._complete = False
         self._found: bytes | None = None
         self._out = bytearray()
-        callbacks: dict[str, Callable[..., None]] = {
+        callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_header_field": self._on_field,
             "on_header_value": self._on_value,
@@ -147,7 +151,7 @@ class _Form:
             "on_end": self._on_end,
         }
         try:
-            self._parser = MultipartParser(boundary, callbacks)  # type: ignore[arg-type]  # its own type forbids subsets
+            self._parser = MultipartParser(boundary, callbacks)
         except FormParserError as error:
             raise InvalidError(f"the multipart boundary is unusable: {error}") from error
 

@@ -15,12 +15,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from infra.lakefs.errors import DamagedError, ForbiddenError, LakeFSError
 from infra.lakefs.store import Store
 from infra.lakefs.store.entries import Entry
 from infra.lakefs.store.folders import SCHEME
 from infra.lakefs.store.hashing import CHUNK, SETTLED_NS, UNSETTLED, Columns, Identity, digest, identity
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 ATTEMPTS = 3
 AT_ONCE = 512
@@ -81,7 +85,7 @@ class SourceFile(io.FileIO):
         self.check()
         return data
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # a narrower buffer
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         count = super().readinto(buffer)
         self.check()
         return count
